@@ -1,0 +1,1 @@
+"""What a browser sees. Imports the pipelines of models; never torch, never a network."""

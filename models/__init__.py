@@ -1,0 +1,1 @@
+"""What computes: three labs and the core that two of them or more use. Never imports gradio or app."""

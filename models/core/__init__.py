@@ -1,0 +1,1 @@
+"""What two labs or more use."""

@@ -1,0 +1,42 @@
+"""Which processor the networks run on. torch is imported when one is asked for."""
+
+import importlib.util
+
+from models.core.errors import UserError
+
+CHOICES = ("auto", "cuda", "mps", "cpu")
+
+_chosen = "auto"
+
+
+def choose(name: str) -> None:
+    """Remember what `--device` asked for; it is checked when a network is loaded.
+
+    Raises UserError("device_unknown") for a name that is not in CHOICES, and
+    UserError("device_missing") at once when a device was asked for by name and
+    this machine has none: never a silent CPU.
+    """
+    global _chosen
+    if name not in CHOICES:
+        raise UserError("device_unknown", name=name, choices=", ".join(CHOICES))
+    if name in ("cuda", "mps") and name not in _available():
+        raise UserError("device_missing", name=name)
+    _chosen = name
+
+
+def best() -> str:
+    """The device to use: what was chosen, else CUDA, then MPS, then CPU."""
+    return _available()[0] if _chosen == "auto" else _chosen
+
+
+def _available() -> list[str]:
+    if importlib.util.find_spec("torch") is None:
+        return ["cpu"]
+    import torch
+
+    found = []
+    if torch.cuda.is_available():
+        found.append("cuda")
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return [*found, "cpu"]

@@ -1,0 +1,1 @@
+"""The scene lab: a scan and a sentence become an object."""

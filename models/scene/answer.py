@@ -1,0 +1,54 @@
+"""What the scene lab is asked and what it answers: plain values, no tensors, no widgets."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One object that the sentence could mean.
+
+    score: 0 to 1, over all candidates of the answer they sum to 1.
+    attribute, relation, location: what AP, RP and GLP each gave (higher is better).
+    """
+
+    object_id: int
+    label: str
+    box: tuple[float, ...]
+    score: float
+    attribute: float
+    relation: float
+    location: float
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """An object that the winner was judged by. weight: 0 to 1."""
+
+    object_id: int
+    label: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The object a sentence means in a scan, with the reasons.
+
+    candidates: ranked, the first is the answer; () when the sentence names
+        nothing that is in the scan (then `missing` says what it named).
+    words: (word, weight 0 to 1) in the order of the sentence.
+    target: the class that the sentence was understood to ask for.
+    cell: (x, y) of the predicted cell of the 3 x 3 floor plan, 0 is low.
+    cells: 3 x 3 probabilities, cells[y][x].
+    checkpoint: name of the checkpoint that answered.
+    """
+
+    sentence: str
+    target: str
+    candidates: tuple[Candidate, ...]
+    words: tuple[tuple[str, float], ...]
+    anchors: tuple[Anchor, ...]
+    cell: tuple[int, int]
+    cells: tuple[tuple[float, ...], ...]
+    checkpoint: str
+    seconds: float
+    missing: str = ""
