@@ -1,0 +1,40 @@
+"""Front door: reads the flags and serves the page."""
+
+import argparse
+import os
+import sys
+
+from models.core import device
+from models.core.errors import UserError
+
+
+def main() -> int:
+    """Serve until interrupted; 2 when a flag asks for what this machine cannot do."""
+    flags = _flags()
+    # Before torch or gradio are imported: idle OpenMP threads must not spin beside other
+    # work, no call home, no model download.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.update(GRADIO_ANALYTICS_ENABLED="0", HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1")
+    from app import page, words
+
+    try:
+        device.choose(flags.device)
+    except UserError as error:
+        print(words.explain("en", error), file=sys.stderr)
+        return 2
+    page.serve(flags.host, flags.port, flags.share, flags.browser)
+    return 0
+
+
+def _flags() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Serve Trilab on this machine.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (0.0.0.0: the network)")
+    parser.add_argument("--port", type=int, default=7860, help="port to listen on")
+    parser.add_argument("--device", default="auto", choices=device.CHOICES, help="where networks run")
+    parser.add_argument("--share", action="store_true", help="open a public link through Gradio's relay")
+    parser.add_argument("--browser", action="store_true", help="open the page in this machine's browser")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

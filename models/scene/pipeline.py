@@ -1,0 +1,43 @@
+"""The scene lab's one door: open a scan, ask it a sentence. Networks load at first use."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from models.core.checkpoints import CheckpointCard, all_cards, card
+from models.core.errors import UserError
+from models.scene.answer import Answer
+from models.scene.scan import Scan
+
+SCANS = Path(__file__).resolve().parents[2] / "assets" / "scans"
+
+
+def examples() -> list[str]:
+    """Names of the scans that ship, sorted."""
+    return sorted(path.name for path in SCANS.iterdir() if path.is_dir()) if SCANS.is_dir() else []
+
+
+def open_example(name: str) -> Scan:
+    """A shipped scan. Raises UserError("unknown_scan") for any other name."""
+    from models.scene.scan import load
+
+    if name not in examples():
+        raise UserError("unknown_scan")
+    return load(SCANS / name)
+
+
+def open_upload(paths: Sequence[Path], workdir: Path) -> Scan:
+    """A visitor's scan from its files or from one zip, unpacked under `workdir`."""
+    from models.scene.scan import load_upload
+
+    return load_upload(paths, workdir)
+
+
+def ground(scan: Scan, sentence: str, checkpoint: str = "instancerefer") -> Answer:
+    """The object that a sentence means in a scan. `candidates` is () when it names nothing there."""
+    card(checkpoint)
+    raise UserError("checkpoint_missing", file=f"checkpoints/{checkpoint}/model.safetensors")
+
+
+def checkpoints() -> list[CheckpointCard]:
+    """Cards of the checkpoints that can answer."""
+    return all_cards("scene")
