@@ -1,6 +1,7 @@
 """What the scene lab is asked and what it answers: plain values, no tensors, no widgets."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -52,3 +53,14 @@ class Answer:
     checkpoint: str
     seconds: float
     missing: str = ""
+
+
+def as_json(answer: Answer) -> dict[str, Any]:
+    """An answer in plain values, the form of the command line and of the API.
+
+    "object_id", "label", "box" and "score" are the first candidate's, None when there is none.
+    """
+    plain = asdict(answer)
+    best = plain["candidates"][0] if answer.candidates else {}
+    head = {name: best.get(name) for name in ("object_id", "label", "box", "score")}
+    return {**head, **plain}
