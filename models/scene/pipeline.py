@@ -18,18 +18,18 @@ def examples() -> list[str]:
 
 def open_example(name: str) -> Scan:
     """A shipped scan. Raises UserError("unknown_scan") for any other name."""
-    from models.scene.scan import load
+    from models.scene.scan_files import load_folder
 
     if name not in examples():
         raise UserError("unknown_scan")
-    return load(SCANS / name)
+    return load_folder(SCANS / name)
 
 
 def open_upload(paths: Sequence[Path], workdir: Path) -> Scan:
     """A visitor's scan from its files or from one zip, unpacked under `workdir`."""
-    from models.scene.scan import load_upload
+    from models.scene.scan_files import load
 
-    return load_upload(paths, workdir)
+    return load(paths, workdir=workdir)
 
 
 def ground(scan: Scan, sentence: str, checkpoint: str = "instancerefer") -> Answer:

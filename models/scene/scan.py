@@ -1,6 +1,7 @@
 """A scan: a coloured mesh and the instances in it."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,3 +49,93 @@ class Scan:
     def aligned(self) -> NDArray[np.float32]:
         """(N, 3) vertices in the axis-aligned frame, where boxes live."""
         return (self.vertices @ self.alignment[:3, :3].T + self.alignment[:3, 3]).astype(np.float32)
+
+
+def instances_of(
+    aligned: NDArray[np.float32],
+    colours: NDArray[np.uint8],
+    vertex_instance: NDArray[np.int32],
+    labels: Mapping[int, str],
+) -> tuple[Instance, ...]:
+    """Instances with the box and the mean colour of their vertices, by rising id; one without vertices is left out.
+
+    aligned: (N, 3), metres. colours: (N, 3). vertex_instance: (N,), -1 for none.
+    labels: the class name of each id.
+    """
+    order = np.argsort(vertex_instance, kind="stable")
+    order = order[np.searchsorted(vertex_instance[order], 0) :]
+    ids, starts, counts = np.unique(vertex_instance[order], return_index=True, return_counts=True)
+    if not len(ids):
+        return ()
+    low = np.minimum.reduceat(aligned[order], starts)
+    high = np.maximum.reduceat(aligned[order], starts)
+    colour = np.add.reduceat(colours[order].astype(np.float64), starts) / counts[:, None]
+    boxes, means = np.hstack([low, high]).astype(np.float32), colour.astype(np.float32)
+    found = zip(ids.tolist(), boxes, means, strict=True)
+    return tuple(Instance(id, labels[id], box, mean) for id, box, mean in found if id in labels)
+
+
+def thin(scan: Scan, max_vertices: int) -> Scan:
+    """The scan with at most `max_vertices` vertices: those in a cell of a grid become one (vertex clustering,
+    Rossignac and Borrel 1993). Instances keep the boxes of the full scan.
+
+    A cell gets the mean position and colour and the most frequent instance of its
+    vertices; triangles that collapse go, and so do all but one that became equal.
+    """
+    if len(scan.vertices) <= max_vertices:
+        return scan
+    low = scan.vertices.min(0)
+    cell = _cell_size(scan.vertices - low, max_vertices)
+    _, cluster, counts = np.unique(_cells(scan.vertices - low, cell), return_inverse=True, return_counts=True)
+
+    def mean(values: NDArray) -> NDArray[np.float64]:
+        sums = [np.bincount(cluster, column, len(counts)) for column in values.T]
+        return np.stack(sums, axis=1) / counts[:, None]
+
+    return replace(
+        scan,
+        vertices=(mean(scan.vertices - low) + low).astype(np.float32),
+        colours=np.round(mean(scan.colours)).astype(np.uint8),
+        faces=_kept_faces(cluster[scan.faces], len(counts)),
+        vertex_instance=_most_frequent(scan.vertex_instance, cluster, len(counts)),
+    )
+
+
+def _cells(offsets: NDArray[np.float32], cell: float) -> NDArray[np.int64]:
+    """One number for the grid cell of each vertex. offsets: (N, 3), not negative."""
+    steps = (offsets / cell).astype(np.int64)
+    x, y, z = steps.T
+    return (x * (y.max() + 1) + y) * (z.max() + 1) + z
+
+
+def _cell_size(offsets: NDArray[np.float32], max_vertices: int) -> float:
+    """Edge of the grid whose occupied cells come just below `max_vertices`; a surface has about area / edge^2."""
+    cell = float(offsets.max()) / max_vertices**0.5
+    for _ in range(20):
+        occupied = len(np.unique(_cells(offsets, cell)))
+        if 0.9 * max_vertices <= occupied <= max_vertices:
+            break
+        # Aim a little below the cap, so that the search ends on the right side of it.
+        cell *= (occupied / (0.95 * max_vertices)) ** 0.5
+    while len(np.unique(_cells(offsets, cell))) > max_vertices:
+        cell *= 1.1
+    return cell
+
+
+def _kept_faces(faces: NDArray[np.int64], count: int) -> NDArray[np.int32]:
+    """(M, 3) remapped faces without the collapsed and the repeated. count: of vertices."""
+    a, b, c = faces.T
+    faces = faces[(a != b) & (b != c) & (c != a)]
+    a, b, c = np.sort(faces, axis=1).T
+    _, first = np.unique((a * count + b) * count + c, return_index=True)
+    return faces[np.sort(first)].astype(np.int32)
+
+
+def _most_frequent(values: NDArray[np.int32], cluster: NDArray[np.int64], count: int) -> NDArray[np.int32]:
+    """The value that most vertices of each of `count` clusters have."""
+    known, codes = np.unique(values, return_inverse=True)
+    pairs, votes = np.unique(cluster * len(known) + codes, return_counts=True)
+    order = np.argsort(votes, kind="stable")
+    winner = np.zeros(count, np.int64)
+    winner[pairs[order] // len(known)] = pairs[order] % len(known)  # the last write, the most votes, stays
+    return known[winner]

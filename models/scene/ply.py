@@ -1,0 +1,331 @@
+"""PLY files, read strictly: the header is checked against the file's size before anything is allocated.
+
+Format: Greg Turk, "The PLY Polygon File Format" (1994). Both binary byte orders
+and ascii; any scalar property beside x, y, z is read over; polygons become
+triangles.
+"""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.core.errors import UserError
+from models.core.guards import check_file, kind, megabytes
+
+MAX_VERTICES = 3_000_000
+MAX_FACES = 6_000_000
+_MAX_HEADER = 2**16
+_TYPES = {
+    "char": "i1",
+    "uchar": "u1",
+    "short": "i2",
+    "ushort": "u2",
+    "int": "i4",
+    "uint": "u4",
+    "float": "f4",
+    "double": "f8",
+    "int8": "i1",
+    "uint8": "u1",
+    "int16": "i2",
+    "uint16": "u2",
+    "int32": "i4",
+    "uint32": "u4",
+    "float32": "f4",
+    "float64": "f8",
+}
+_ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">", "ascii": ""}
+_COLOURS = (("red", "green", "blue"), ("diffuse_red", "diffuse_green", "diffuse_blue"), ("r", "g", "b"))
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """What a mesh file holds, before anyone asks whether it makes sense as a room.
+
+    vertices: (N, 3) float64, as they stand in the file: may hold NaN.
+    colours: (N, 3) uint8, or None where the file has none.
+    faces: (M, 3) int64, each below N.
+    labels: (N,) int64, ScanNet's `label` property, or None.
+    """
+
+    vertices: NDArray[np.float64]
+    colours: NDArray[np.uint8] | None
+    faces: NDArray[np.int64]
+    labels: NDArray[np.int64] | None = None
+
+
+@dataclass
+class _Element:
+    """`element NAME COUNT` with its properties: (name, type, type of the list's length or "")."""
+
+    name: str
+    count: int
+    properties: list[tuple[str, str, str]] = field(default_factory=list)
+
+    @property
+    def least_bytes(self) -> int:
+        """Of one row in binary: lists may be empty, their lengths are there."""
+        return sum(np.dtype(length or kind).itemsize for _, kind, length in self.properties)
+
+    def dtype(self, order: str, lengths: dict[str, int]) -> np.dtype:
+        """Of one row in binary, if every list has the length given."""
+        fields: list[tuple] = []
+        for name, kind_, length in self.properties:
+            if length:
+                fields += [(f"{name} length", order + length), (name, order + kind_, (lengths[name],))]
+            else:
+                fields.append((name, order + kind_))
+        return np.dtype(fields)
+
+
+def read_ply(path: Path) -> Geometry:
+    """The vertices, colours, triangles and labels of a PLY file.
+
+    Raises UserError: file_type, ply_header, ply_claims (more rows than the file's
+    bytes can hold), scan_truncated, scan_empty, scan_too_many, scan_faces, and
+    those of check_file.
+    """
+    size = check_file(path)
+    if kind(path) != "ply":
+        raise UserError("file_type", name=path.name, kind="PLY")
+    data = path.read_bytes()
+    order, elements, start = _read_header(data, path.name)
+    _check_counts(elements, order, size - start, path.name)
+    rows = (
+        _AsciiRows(data, start, path.name) if order == "ascii" else _BinaryRows(data, start, order, path.name)
+    )
+    vertex, faces = None, np.empty((0, 3), np.int64)
+    for element in elements:
+        if element.name == "vertex":
+            vertex = rows.scalars(element)
+        elif element.name == "face" and (listed := _vertex_list(element)):
+            faces = rows.triangles(element, listed)
+        else:
+            rows.skip(element)
+        if element.name == "face" and vertex is not None:
+            break
+    assert vertex is not None  # _check_counts has seen it
+    if faces.size and (faces.min() < 0 or faces.max() >= len(vertex["x"])):
+        raise UserError("scan_faces", name=path.name)
+    vertices = np.stack([vertex[axis].astype(np.float64) for axis in "xyz"], axis=1)
+    labels = vertex.get("label")
+    return Geometry(vertices, _colours(vertex), faces, None if labels is None else _integers(labels))
+
+
+def _read_header(data: bytes, name: str) -> tuple[str, list[_Element], int]:
+    """Byte order, elements, and where the body begins."""
+    end = re.search(rb"(?:^|\n)end_header[ \t]*\r?\n", data[:_MAX_HEADER])
+    if end is None:
+        raise UserError("ply_header", name=name)
+    order, elements = None, []
+    try:
+        for line in data[: end.start()].decode("ascii").splitlines()[1:]:
+            match line.split():
+                case [] | ["comment" | "obj_info", *_]:
+                    pass
+                case ["format", word, "1.0"]:
+                    order = _ORDERS[word] or "ascii"
+                case ["element", word, count] if count.isdigit() and len(count) < 19:
+                    elements.append(_Element(word, int(count)))
+                case ["property", "list", length, of, word] if _TYPES[length][0] != "f":
+                    elements[-1].properties.append((word, _TYPES[of], _TYPES[length]))
+                case ["property", of, word]:
+                    elements[-1].properties.append((word, _TYPES[of], ""))
+                case _:
+                    raise ValueError(line)
+    except (KeyError, IndexError, ValueError):
+        raise UserError("ply_header", name=name) from None
+    names = [element.name for element in elements]
+    doubled = any(len({p[0] for p in e.properties}) < len(e.properties) for e in elements)
+    if order is None or "vertex" not in names or len(set(names)) < len(names) or doubled:
+        raise UserError("ply_header", name=name)
+    return order, elements, end.end()
+
+
+def _check_counts(elements: list[_Element], order: str, size: int, name: str) -> None:
+    """Counts against caps and against the bytes that are there; nothing has been allocated yet."""
+    claimed = 0
+    for element in elements:
+        scalars = [prop for prop, _, length in element.properties if not length]
+        if element.name == "vertex" and not (
+            set("xyz") <= set(scalars) and len(scalars) == len(element.properties)
+        ):
+            raise UserError("ply_header", name=name)
+        # An ascii value takes a digit and a space.
+        row = 2 * len(element.properties) if order == "ascii" else element.least_bytes
+        claimed += element.count * max(row, 1)
+        if element.name == "vertex" and element.count == 0:
+            raise UserError("scan_empty", name=name)
+    if claimed > max(10 * size, 2**30):
+        raise UserError("ply_claims", name=name, claimed=megabytes(claimed), found=megabytes(size))
+    for element in elements:
+        limit = MAX_VERTICES if element.name == "vertex" else MAX_FACES
+        if element.count > limit:
+            raise UserError("scan_too_many", name=name, count=element.count, limit=limit)
+    if claimed > size + (1 if order == "ascii" else 0):
+        raise UserError("scan_truncated", name=name)
+
+
+def _vertex_list(element: _Element) -> str:
+    """The name of the property that lists a face's vertices, or ""."""
+    for name, kind_, length in element.properties:
+        if length and name in ("vertex_indices", "vertex_index") and kind_[0] != "f":
+            return name
+    return ""
+
+
+class _BinaryRows:
+    """Takes one element after the other from a binary body."""
+
+    def __init__(self, data: bytes, start: int, order: str, name: str) -> None:
+        self.data, self.at, self.order, self.name = data, start, order, name
+
+    def scalars(self, element: _Element) -> dict[str, NDArray]:
+        table = self._take(element, element.dtype(self.order, {}))
+        return {name: table[name] for name, _, _ in element.properties}
+
+    def triangles(self, element: _Element, listed: str) -> NDArray[np.int64]:
+        lengths = self._lengths_of_row(element)
+        row = element.dtype(self.order, lengths)
+        if self.at + element.count * row.itemsize <= len(self.data):
+            table = np.frombuffer(self.data, row, element.count, self.at)
+            if all((table[f"{name} length"] == length).all() for name, length in lengths.items()):
+                self.at += table.nbytes
+                return _fan(table[listed].astype(np.int64))
+        return self._polygons(element, listed)
+
+    def skip(self, element: _Element) -> None:
+        if any(length for _, _, length in element.properties):
+            for _ in range(element.count):
+                self.at += self._row(element).itemsize
+        else:
+            self.at += element.count * element.least_bytes
+
+    def _polygons(self, element: _Element, listed: str) -> NDArray[np.int64]:
+        """Rows of different lengths, one by one, gathered by their number of corners."""
+        by_corners: dict[int, list[NDArray]] = {}
+        rows: dict[tuple[int, ...], np.dtype] = {}
+        for _ in range(element.count):
+            lengths = self._lengths_of_row(element)
+            key = tuple(lengths.values())
+            row = rows.setdefault(key, element.dtype(self.order, lengths))
+            if self.at + row.itemsize > len(self.data):
+                raise UserError("scan_truncated", name=self.name)
+            first = np.frombuffer(self.data, row, 1, self.at)
+            by_corners.setdefault(lengths[listed], []).append(first[listed][0])
+            self.at += row.itemsize
+        fans = [_fan(np.stack(polygons).astype(np.int64)) for polygons in by_corners.values()]
+        return np.concatenate([np.empty((0, 3), np.int64), *fans])
+
+    def _row(self, element: _Element) -> np.dtype:
+        return element.dtype(self.order, self._lengths_of_row(element))
+
+    def _lengths_of_row(self, element: _Element) -> dict[str, int]:
+        """The lengths of the lists in the row that begins here."""
+        lengths, at = {}, self.at
+        for name, kind_, length in element.properties:
+            if length and element.count:
+                size = np.dtype(length).itemsize
+                signed = length[0] == "i"
+                side: Literal["little", "big"] = "little" if self.order == "<" else "big"
+                lengths[name] = int.from_bytes(self.data[at : at + size], side, signed=signed)
+                at += size + lengths[name] * np.dtype(kind_).itemsize
+                if lengths[name] < 0 or at > len(self.data):
+                    raise UserError("scan_truncated", name=self.name)
+            else:
+                lengths.update({name: 0} if length else {})
+                at += np.dtype(kind_).itemsize
+        return lengths
+
+    def _take(self, element: _Element, row: np.dtype) -> NDArray:
+        if self.at + element.count * row.itemsize > len(self.data):
+            raise UserError("scan_truncated", name=self.name)
+        table = np.frombuffer(self.data, row, element.count, self.at)
+        self.at += table.nbytes
+        return table
+
+
+class _AsciiRows:
+    """Takes one element after the other from a body of lines."""
+
+    def __init__(self, data: bytes, start: int, name: str) -> None:
+        text = data[start:].decode("ascii", "replace")
+        self.lines = [line for line in text.splitlines() if line.strip()]
+        self.at, self.name = 0, name
+
+    def scalars(self, element: _Element) -> dict[str, NDArray]:
+        table = self._table(self._take(element), len(element.properties))
+        columns = enumerate(element.properties)
+        return {name: table[:, i] if of[0] == "f" else _integers(table[:, i]) for i, (name, of, _) in columns}
+
+    def triangles(self, element: _Element, listed: str) -> NDArray[np.int64]:
+        lines = self._take(element)
+        by_corners: dict[int, list[str]] = {}
+        if element.properties[0][0] != listed:
+            raise UserError("ply_header", name=self.name)
+        for line in lines:
+            first = line.split(None, 1)[0]
+            by_corners.setdefault(int(first) if first.isdigit() else -1, []).append(line)
+        fans = []
+        for corners, rows in by_corners.items():
+            if not 0 <= corners < len(rows[0]):
+                raise UserError("scan_truncated", name=self.name)
+            table = self._table(rows, corners + len(element.properties))
+            fans.append(_fan(_integers(table[:, 1 : corners + 1])))
+        return np.concatenate([np.empty((0, 3), np.int64), *fans])
+
+    def skip(self, element: _Element) -> None:
+        self._take(element)
+
+    def _take(self, element: _Element) -> list[str]:
+        if self.at + element.count > len(self.lines):
+            raise UserError("scan_truncated", name=self.name)
+        self.at += element.count
+        return self.lines[self.at - element.count : self.at]
+
+    def _table(self, lines: list[str], columns: int) -> NDArray[np.float64]:
+        try:
+            table = np.loadtxt(lines, ndmin=2, comments=None)
+        except ValueError:
+            raise UserError("scan_truncated", name=self.name) from None
+        if table.shape != (len(lines), columns):
+            raise UserError("scan_truncated", name=self.name)
+        return table
+
+
+def _fan(polygons: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(F, C) polygons of C corners -> (F * (C - 2), 3) triangles that share the first corner."""
+    corners = polygons.shape[1]
+    if corners < 3:
+        return np.empty((0, 3), np.int64)
+    triangles = [polygons[:, [0, i, i + 1]] for i in range(1, corners - 1)]
+    return triangles[0] if corners == 3 else np.stack(triangles, axis=1).reshape(-1, 3)
+
+
+def _integers(values: NDArray) -> NDArray[np.int64]:
+    """Whole numbers; what is none (NaN, 1e30) becomes -1, which nobody takes for an index or a class."""
+    if values.dtype.kind != "f":
+        return values.astype(np.int64)
+    sane = np.abs(values) < 2**31
+    return np.where(sane, values, -1).astype(np.int64)
+
+
+def _colours(vertex: dict[str, NDArray]) -> NDArray[np.uint8] | None:
+    for names in _COLOURS:
+        if all(name in vertex for name in names):
+            colours = np.stack([vertex[name] for name in names], axis=1)
+            return to_bytes(colours)
+    return None
+
+
+def to_bytes(colours: NDArray) -> NDArray[np.uint8]:
+    """(N, C) colours as uint8: integers are 0-255, floats are 0-1 unless one is above."""
+    if colours.dtype == np.uint8:
+        return colours
+    values = np.nan_to_num(colours.astype(np.float64), nan=0.5, posinf=1, neginf=0)
+    if colours.dtype.kind == "f" and values.max(initial=0) <= 1:
+        values = values * 255
+    return np.clip(np.round(values), 0, 255).astype(np.uint8)
