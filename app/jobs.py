@@ -30,7 +30,7 @@ class _Job(Generic[T]):
     def _run(self) -> None:
         try:
             self.result = self._work()
-        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
+        except BaseException as error:  # handed to the thread that waits
             self.error = error
         finally:
             self._place.release()

@@ -24,6 +24,11 @@ def choose(name: str) -> None:
     _chosen = name
 
 
+def chosen() -> str:
+    """What `--device` asked for, "auto" when it didn't."""
+    return _chosen
+
+
 def best() -> str:
     """The device to use: what was chosen, else CUDA, then MPS, then CPU."""
     return _available()[0] if _chosen == "auto" else _chosen

@@ -1,0 +1,197 @@
+"""The page: header, one tab for each lab, footer; and how it is served."""
+
+import atexit
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.context import Context
+from starlette.middleware import Middleware
+
+from app import __version__, document, guards, look, words
+from app.jobs import in_plain_words
+from app.visits import Visits
+from models.core import checkpoints, device
+from models.core.errors import UserError
+from models.core.guards import MAX_FILE
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A tab of the page. module: has `build(visits, i18n)`, which lays out and wires the tab."""
+
+    name: str
+    module: str
+
+
+LABS = (Lab("scene", "app.scene_tab"),)
+
+
+def build() -> tuple[gr.Blocks, gr.I18n]:
+    """The whole page and its words; nothing is served yet."""
+    visits = Visits()
+    atexit.register(visits.end_all)
+
+    def leave(request: gr.Request) -> None:
+        visits.end(request)
+
+    modules = {lab: _load(lab) for lab in LABS}
+    i18n = words.i18n({name: _fragments(name, modules) for name in words.LANGUAGES})
+    with gr.Blocks(title="Trilab", fill_width=True, delete_cache=(600, 3600)) as page:
+        gr.HTML(i18n("html.header"), elem_id="tl-header")
+        with gr.Tabs(elem_id="tl-labs", selected=LABS[0].name) as tabs:
+            for lab, module in modules.items():
+                with gr.Tab(i18n(f"{lab.name}.tab"), id=lab.name, elem_id=f"tl-{lab.name}"):
+                    _build_lab(lab, module, visits, i18n)
+        foot = gr.HTML(i18n("html.footer"), elem_id="tl-footer")
+        page.load(_choose_lab, None, tabs, queue=False, show_progress="hidden", api_visibility="private")
+        page.load(_footer, None, foot, show_progress="hidden", api_visibility="private")
+        page.unload(leave)
+    page.queue(max_size=64, default_concurrency_limit=None)
+    return page, i18n
+
+
+def serve(host: str, port: int, share: bool, browser: bool) -> None:
+    """Serve the page until interrupted. Raises OSError when the port is taken."""
+    _private_uploads()
+    guards.forbid_fetching()
+    page, i18n = build()
+    page.launch(
+        server_name=host,
+        server_port=port,
+        share=share,
+        inbrowser=browser,
+        i18n=i18n,
+        theme=look.theme(),
+        css_paths=look.CSS,
+        max_file_size=MAX_FILE,
+        footer_links=[],
+        run_history=False,
+        enable_monitoring=False,
+        ssr_mode=False,
+        mcp_server=False,
+        app_kwargs={"middleware": [Middleware(document.Document)]},
+    )
+
+
+def _private_uploads() -> None:
+    """Let uploads land in a directory of this process alone, gone when it ends."""
+    folder = tempfile.mkdtemp(prefix="trilab-uploads-")
+    os.environ["GRADIO_TEMP_DIR"] = folder
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _load(lab: Lab) -> Any:
+    """The lab's module, or the UserError that tells why it can't be imported."""
+    try:
+        return importlib.import_module(lab.module)
+    except Exception as error:  # a lab that fails must not take the page with it
+        return in_plain_words(error)
+
+
+def _build_lab(lab: Lab, module: Any, visits: Visits, i18n: gr.I18n) -> None:
+    tab = Context.block
+    try:
+        if isinstance(module, UserError):
+            raise module
+        module.build(visits, i18n)
+    except Exception as error:
+        if tab is not None:
+            tab.children.clear()
+        reason = in_plain_words(error)
+        key = f"html.failed_{lab.name}"
+        for name in words.LANGUAGES:
+            text = words.say(name, "page.lab_failed", reason=words.explain(name, reason))
+            i18n.translations[name][key] = f'<p class="tl-notice" role="alert">{escape(text)}</p>'
+        gr.HTML(i18n(key))
+
+
+def _fragments(language: str, modules: dict[Lab, Any]) -> dict[str, str]:
+    """Pieces of HTML and names that are put together from the words of a language."""
+    own = {"html.header": _header(language), "html.footer": _foot(language, None)}
+    for module in modules.values():
+        if hasattr(module, "fragments"):
+            own.update(module.fragments(language))
+    return own
+
+
+def _header(language: str) -> str:
+    def control(change: str, label: str, kind: str = "") -> str:
+        return f'<button type="button" class="{kind}" data-set="{change}">{escape(label)}</button>'
+
+    say = words.words(language)
+    others = "".join(
+        control(f"lang={name}", label, "tl-on" if name == language else "")
+        for name, label in words.LANGUAGES.items()
+    )
+    themes = control("__theme=light", say["page.theme_light"], "tl-to-light") + control(
+        "__theme=dark", say["page.theme_dark"], "tl-to-dark"
+    )
+    return (
+        f'<header><div class="tl-brand"><b>{escape(say["page.title"])}</b>'
+        f"<span>{escape(say['page.subtitle'])}</span></div>"
+        f'<nav aria-label="{escape(say["page.language"])}"><span class="tl-group">{others}</span>'
+        f'<span class="tl-group">{themes}</span>'
+        f"{control('talk=1', say['page.talk'], 'tl-talk')}</nav></header>"
+        f'<div class="tl-leave">{control("talk=", say["page.talk_leave"])}</div>'
+    )
+
+
+def _foot(language: str, processor: str | None) -> str:
+    say = words.words(language)
+    names = ", ".join(f"{card.name} · {card.sha256}" for lab in LABS for card in _cards(lab.name))
+    facts = [
+        say["page.device"].format(device=processor.upper()) if processor else say["page.device_unknown"],
+        say["page.answered_by"].format(names=names) if names else say["page.no_checkpoint"],
+        say["page.version"].format(version=__version__),
+        say["page.licence"],
+    ]
+    return (
+        f"<footer><p>{escape(say['page.local'])}</p><p>"
+        + "".join(f"<span>{escape(fact)}</span>" for fact in facts)
+        + f'<button type="button" data-set="view=api">{escape(say["page.api"])}</button></p></footer>'
+    )
+
+
+def _cards(lab: str) -> list[checkpoints.CheckpointCard]:
+    try:
+        return checkpoints.all_cards(lab)
+    except UserError:
+        return []
+
+
+def _choose_lab(request: gr.Request) -> Any:
+    """`?lab=` opens a tab by its name."""
+    wanted = dict(request.query_params).get("lab")
+    return gr.Tabs(selected=wanted) if wanted in {lab.name for lab in LABS} else gr.skip()
+
+
+def _footer(request: gr.Request) -> str:
+    return _foot(words.language(request), processor())
+
+
+@cache
+def processor() -> str:
+    """Where networks will run, "cuda", "mps" or "cpu".
+
+    Asked in a process of its own while torch isn't loaded here: importing it would cost
+    this one seconds and 300 MB before anybody asked anything.
+    """
+    if "torch" in sys.modules or device.chosen() != "auto":
+        return device.best()
+    question = "from models.core import device; print(device.best())"
+    answer = subprocess.run(
+        [sys.executable, "-c", question], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    return answer.stdout.strip() or "cpu"

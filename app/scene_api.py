@@ -1,0 +1,71 @@
+"""The scene lab's named API endpoints: plain JSON in and out, for gradio_client and curl.
+
+`/scene_open`, `/scene_ground` and `/scene_pick` do what a visitor does on the page. A client
+keeps its scan between calls as a page does, until its session ends.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from app import scene_desk
+from app.jobs import in_plain_words
+from app.visits import Visit, Visits
+from app.words import explain, language
+from models.scene.answer import as_json
+
+
+class SceneApi:
+    """Endpoints on hidden widgets: only widgets give Gradio's clients file uploads."""
+
+    def __init__(self, visits: Visits) -> None:
+        self.visits = visits
+        with gr.Row(visible=False):
+            scan = gr.Textbox(label="scan")
+            files = gr.File(label="files", file_count="multiple")
+            sentence = gr.Textbox(label="sentence")
+            number = gr.Number(label="object_id", precision=0)
+            result = gr.JSON(label="result")
+            button = gr.Button()
+        button.click(self.open, [scan, files], result, api_name="scene_open")
+        button.click(self.ground, [sentence, scan, files], result, api_name="scene_ground")
+        button.click(self.pick, [number], result, api_name="scene_pick")
+
+    def open(self, scan: str, files: list[str] | None, request: gr.Request) -> dict[str, Any]:
+        """Open a shipped scan by name, or uploaded files (or one zip), and list its objects."""
+        return self._answered(request, lambda visit: self._open(visit, scan, files))
+
+    def ground(
+        self, sentence: str, scan: str, files: list[str] | None, request: gr.Request
+    ) -> dict[str, Any]:
+        """The object that a sentence means, in the named or uploaded scan, else the one that is open."""
+
+        def work(visit: Visit) -> dict[str, Any]:
+            if scan or files:
+                self._open(visit, scan, files)
+            return as_json(scene_desk.ask(visit, sentence))
+
+        return self._answered(request, work)
+
+    def pick(self, object_id: int, request: gr.Request) -> dict[str, Any]:
+        """Label, box, size and colour of an object of the scan that is open."""
+        return self._answered(
+            request, lambda visit: scene_desk.as_json(scene_desk.instance(visit, object_id))
+        )
+
+    @staticmethod
+    def _open(visit: Visit, scan: str, files: list[str] | None) -> dict[str, Any]:
+        opened = scene_desk.open_upload(visit, files) if files else scene_desk.open_shipped(visit, scan)
+        return {
+            "scan": visit.shipped,
+            "points": len(opened.vertices),
+            "objects": [scene_desk.as_json(found) for found in opened.instances],
+        }
+
+    def _answered(self, request: gr.Request, work: Callable[[Visit], dict[str, Any]]) -> dict[str, Any]:
+        try:
+            return work(self.visits.of(request))
+        except Exception as error:  # a client gets the same sentence as a visitor
+            told = explain(language(request), in_plain_words(error))
+            raise gr.Error(told, print_exception=False) from None

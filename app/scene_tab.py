@@ -1,0 +1,265 @@
+"""The scene lab's tab: layout and wiring. What it asks is in scene_desk, what it shows in scene_answer."""
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from html import escape
+from typing import Any
+
+import gradio as gr
+from gradio.context import Context
+
+from app import precompute, scene_answer, scene_desk
+from app.components import scene_view
+from app.jobs import in_plain_words
+from app.scene_api import SceneApi
+from app.visits import Visit, Visits
+from app.words import explain, language, say, words
+from models.core import checkpoints
+from models.core.errors import UserError
+from models.core.guards import MAX_FILE, megabytes
+from models.scene import pipeline
+from models.scene.scan import Scan
+
+Updates = dict[Any, Any]
+
+CHIPS_JS = """
+element.addEventListener('click', event => {
+  const chip = event.target.closest('button');
+  if (chip) trigger('choose', {text: chip.textContent});
+});
+"""
+# The address always says what is on the page, so it can be shared and survives a change of language.
+ADDRESS_JS = """(scan, sentence) => {
+  const url = new URL(location.href);
+  scan ? url.searchParams.set('scan', scan) : url.searchParams.delete('scan');
+  scan && sentence ? url.searchParams.set('q', sentence) : url.searchParams.delete('q');
+  history.replaceState(null, '', url);
+}"""
+
+
+def fragments(name: str) -> dict[str, str]:
+    """Names of the shipped scans and notes, put together from the words of a language."""
+    note = say(name, "scene.upload_note", limit=f"{megabytes(MAX_FILE)} MB")
+    return {
+        **{f"scans.{scan}": scan_title(name, scan) for scan in pipeline.examples()},
+        "html.scene_lead": f'<p class="tl-lead">{escape(say(name, "scene.lead"))}</p>',
+        "html.scene_upload_note": f'<p class="tl-quiet">{escape(note)}</p>',
+        "html.scene_waiting": scene_answer.waiting(name),
+    }
+
+
+def scan_title(name: str, scan: str) -> str:
+    """How a shipped scan is called: "room_office_02" is "Office 2"; another name stays as it is."""
+    found = re.fullmatch(r"room_([a-z_]+?)_(\d+)", scan)
+    key = f"rooms.{found[1]}" if found else ""
+    return say(name, key, number=int(found[2])) if found and key in words(name) else scan
+
+
+def build(visits: Visits, i18n: gr.I18n) -> None:
+    """Lay out the tab in the current gr.Blocks and wire it."""
+    SceneTab(visits, i18n)
+    SceneApi(visits)
+
+
+class SceneTab:
+    """The widgets of the tab and what happens when one is used."""
+
+    def __init__(self, visits: Visits, i18n: gr.I18n) -> None:
+        self.visits = visits
+        with gr.Row(elem_classes="tl-scene", equal_height=False):
+            with gr.Column(elem_classes="tl-side", scale=0, min_width=220):
+                self._lay_side(i18n)
+            with gr.Column(elem_classes="tl-stage", scale=5, min_width=320):
+                self._lay_stage(i18n)
+            with gr.Column(elem_classes="tl-reasons", scale=3, min_width=320):
+                self._lay_reasons(i18n)
+        self._wire()
+
+    def _lay_side(self, i18n: gr.I18n) -> None:
+        gr.HTML(i18n("html.scene_lead"))
+        choices = [(i18n(f"scans.{scan}"), scan) for scan in pipeline.examples()]
+        self.picker = gr.Radio(choices, label=i18n("scene.scans"), elem_id="tl-scans")
+        self.upload = gr.UploadButton(
+            str(i18n("scene.upload")), file_count="multiple", elem_id="tl-upload", size="md"
+        )
+        gr.HTML(i18n("html.scene_upload_note"))
+
+    def _lay_stage(self, i18n: gr.I18n) -> None:
+        with gr.Row(elem_classes="tl-ask"):
+            self.sentence = gr.Textbox(
+                label=i18n("scene.sentence"),
+                placeholder=i18n("scene.placeholder"),
+                elem_id="tl-sentence",
+                scale=1,
+                max_lines=1,
+                autofocus=True,
+            )
+            self.find = gr.Button(
+                i18n("scene.find"), variant="primary", elem_id="tl-find", scale=0, min_width=110
+            )
+        self.chips = gr.HTML(elem_id="tl-examples", js_on_load=CHIPS_JS)
+        self.notice = gr.HTML(elem_id="tl-notice")
+        self.view = scene_view.SceneView(words=viewer_words("en"), elem_id="tl-view")
+        self.status = gr.HTML(elem_id="tl-status")
+
+    def _lay_reasons(self, i18n: gr.I18n) -> None:
+        self.panel = gr.HTML(i18n("html.scene_waiting"), elem_id="tl-panel", js_on_load=scene_answer.ROWS_JS)
+        for card in _cards():
+            with gr.Accordion(i18n("scene.card"), open=False, elem_id="tl-card"):
+                gr.Markdown(card.summary)
+
+    def _wire(self) -> None:
+        page = Context.root_block
+        assert page is not None
+        shown = [self.picker, self.sentence, self.chips, self.notice, self.view, self.status, self.panel]
+        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        busy = {**quiet, "show_progress": "minimal", "show_progress_on": [self.panel], "trigger_mode": "once"}
+        address = {"fn": None, "inputs": [self.picker, self.sentence], "js": ADDRESS_JS, **quiet}
+        page.load(self.arrive, None, shown, **quiet).then(**address)
+        self.picker.input(self.pick_scan, self.picker, shown, **quiet).then(**address)
+        self.upload.upload(self.take_upload, self.upload, shown, **busy).then(**address)
+        gr.on([self.find.click, self.sentence.submit], self.ask, self.sentence, shown, **busy).then(**address)
+        self.chips.choose(self.ask_chip, None, shown, **busy).then(**address)
+        self.panel.choose(self.choose_row, None, [self.view, self.status, self.notice], **quiet)
+        self.view.pick(self.choose_point, None, [self.view, self.status, self.panel, self.notice], **quiet)
+
+    def arrive(self, request: gr.Request) -> Updates:
+        """The page opens: `?scan=` (else the first scan), then `?q=` is asked."""
+        asked = dict(request.query_params)
+        names = pipeline.examples()
+        scan = asked.get("scan") or (names[0] if names else "")
+        updates = self._told(request, lambda visit: self._opened(request, visit, scan))
+        if asked.get("q") and self.visits.of(request).scan is not None:
+            updates |= {self.sentence: asked["q"]}
+            updates |= self._told(request, lambda visit: self._answered(request, visit, asked["q"]))
+        return updates
+
+    def pick_scan(self, scan: str, request: gr.Request) -> Updates:
+        """A shipped scan was picked."""
+        return self._told(request, lambda visit: self._opened(request, visit, scan))
+
+    def take_upload(self, files: list[str] | None, request: gr.Request) -> Updates:
+        """A visitor's own files arrived."""
+
+        def work(visit: Visit) -> Updates:
+            return self._drawn(request, visit, scene_desk.open_upload(visit, files))
+
+        return self._told(request, work)
+
+    def ask(self, sentence: str, request: gr.Request) -> Updates:
+        """Enter or Find."""
+        return self._told(request, lambda visit: self._answered(request, visit, sentence))
+
+    def ask_chip(self, request: gr.Request, event: gr.EventData) -> Updates:
+        """An example sentence was clicked."""
+        text = event._data.get("text", "")
+        return {self.sentence: text} | self.ask(text, request)
+
+    def choose_row(self, request: gr.Request, event: gr.EventData) -> Updates:
+        """A candidate or an anchor was chosen in the panel: light it in the viewer."""
+        return self._told(request, lambda visit: self._looked(request, visit, event._data.get("id")))
+
+    def choose_point(self, request: gr.Request, event: gr.EventData) -> Updates:
+        """An object was clicked in the viewer: tell what it is and light its row."""
+        pick = scene_view.read_pick(event)
+        chosen = pick.id if pick else None
+
+        def work(visit: Visit) -> Updates:
+            if chosen is None:
+                return {self.view: _overlay(visit, None), self.status: ""}
+            updates = self._looked(request, visit, chosen)
+            if visit.answer is not None:
+                updates[self.panel] = self._panel(request, visit, chosen)
+            return updates
+
+        return self._told(request, work)
+
+    def _told(self, request: gr.Request, work: Callable[[Visit], Updates]) -> Updates:
+        """What `work` shows, or the sentence that tells why it could not."""
+        try:
+            return {self.notice: ""} | work(self.visits.of(request))
+        except Exception as error:  # a bug must end in a sentence as well
+            told = explain(language(request), in_plain_words(error))
+            return {self.notice: scene_answer.notice(told)}
+
+    def _opened(self, request: gr.Request, visit: Visit, scan: str) -> Updates:
+        return self._drawn(request, visit, scene_desk.open_shipped(visit, scan))
+
+    def _drawn(self, request: gr.Request, visit: Visit, scan: Scan) -> Updates:
+        name = language(request)
+        key = "scene.opened" if scan.instances else "scene.opened_bare"
+        facts = say(name, key, objects=len(scan.instances), points=f"{len(scan.vertices):,}")
+        return {
+            self.picker: gr.Radio(value=visit.shipped or None),
+            self.sentence: "",
+            self.chips: _chips(name, visit.shipped),
+            self.view: scene_view.show(_payload(visit, scan), viewer_words(name)),
+            self.status: f'<p class="tl-quiet">{escape(facts)}</p>',
+            self.panel: scene_answer.waiting(name),
+        }
+
+    def _answered(self, request: gr.Request, visit: Visit, sentence: object) -> Updates:
+        answer = scene_desk.ask(visit, sentence)
+        chosen = answer.candidates[0].object_id if answer.candidates else None
+        return {
+            self.view: scene_view.lay_over(scene_view.overlay_payload(answer)),
+            self.panel: self._panel(request, visit, chosen),
+        }
+
+    def _looked(self, request: gr.Request, visit: Visit, chosen: object) -> Updates:
+        found = scene_desk.instance(visit, chosen)
+        return {
+            self.view: _overlay(visit, found.id),
+            self.status: scene_answer.picked(language(request), found),
+        }
+
+    def _panel(self, request: gr.Request, visit: Visit, chosen: int | None) -> str:
+        answer = visit.answer
+        assert answer is not None
+        name = language(request)
+        hashes = {card.name: card.sha256 for card in _cards()}
+        shown = say(name, "scene.checkpoint", name=answer.checkpoint, hash=hashes.get(answer.checkpoint, "-"))
+        return scene_answer.panel(name, answer, visit.stored, shown, chosen)
+
+
+def viewer_words(name: str) -> dict[str, str]:
+    """What the viewer itself says, in a language."""
+    return {key: say(name, f"viewer.{key}") for key in scene_view.WORDS}
+
+
+def _payload(visit: Visit, scan: Scan) -> str:
+    """The scan packed for the viewer; a shipped one is packed once for everybody."""
+    if visit.shipped:
+        return _shipped_payload(visit.shipped)
+    return scene_desk.gate.run(lambda: scene_view.scan_payload(scan), visit.gone)
+
+
+@lru_cache(maxsize=12)
+def _shipped_payload(scan: str) -> str:
+    return scene_view.scan_payload(scene_desk.shipped(scan))
+
+
+def _overlay(visit: Visit, chosen: int | None) -> dict[str, Any]:
+    """What lies over the scan while an object is chosen: a candidate is lit as one, any other is marked."""
+    answer = visit.answer
+    candidates = {one.object_id for one in answer.candidates} if answer else set()
+    lit = chosen if chosen in candidates else None
+    return scene_view.lay_over(scene_view.overlay_payload(answer, chosen, chosen=lit))
+
+
+def _cards() -> list[checkpoints.CheckpointCard]:
+    """Cards of the installed checkpoints; a broken one is told of when it is asked to answer."""
+    try:
+        return pipeline.checkpoints()
+    except UserError:
+        return []
+
+
+def _chips(name: str, scan: str) -> str:
+    """The example sentences of a shipped scan as buttons."""
+    sentences = precompute.sentences(scan)
+    if not sentences:
+        return ""
+    buttons = "".join(f'<button type="button">{escape(text)}</button>' for text in sentences)
+    return f'<p class="tl-chips"><span>{escape(say(name, "scene.examples"))}</span>{buttons}</p>'
