@@ -1,12 +1,13 @@
 """Sparse 3D convolution: plain torch on the CPU, spconv on CUDA, the same weights in both.
 
 Method: submanifold sparse convolution (Graham, Engelcke, van der Maaten, CVPR 2018). Which voxel meets which
-through which kernel offset is a *rulebook*, made once for a set of voxels and shared by all layers on it; a layer
-gathers, multiplies and scatters along it (SECOND: Yan, Mao, Li, Sensors 2018).
+through which kernel offset is a *rulebook*, made once for a set of voxels and shared by all layers on it; a
+layer gathers, multiplies and scatters along it (SECOND: Yan, Mao, Li, Sensors 2018).
 
-Kernels have torchsparse 1.2's shape (offsets, in, out), so that its checkpoints load as they are, and its order of
-offsets: the 27 of a 3x3x3 kernel run from (-1,-1,-1) with **x fastest**, the 8 of a 2x2x2 kernel from (0,0,0) with
-**z fastest**. out[p] = sum over offsets o of kernel[o] applied to in[p + o] (in[2p + o] where the stride is 2).
+Kernels have torchsparse 1.2's shape (offsets, in, out), so that its checkpoints load as they are, and its
+order of offsets (`KernelRegion` in its source): the 27 of a 3x3x3 kernel run from (-1,-1,-1) with x fastest,
+the 8 of a 2x2x2 kernel from (0,0,0) with z fastest. out[p] = sum over offsets o of in[p + o] @ kernel[o], with
+in[2p + o] where the stride is 2.
 """
 
 import logging
@@ -61,7 +62,7 @@ def quantize(
 
     points: (N, 3) metres. voxel: edge in metres. batch: (N,) item of each point, default all 0.
     from_zero: shift every item so that its lowest voxel is 0 on each axis, as torchsparse 1.2 did
-        (its `ravel_hash_vec` subtracts the minimum in place); else floor(point / voxel), negative where it is.
+        (its `ravel_hash_vec` subtracts the minimum in place); else it is floor(point / voxel).
     Returns coords (M, 4) int64 in rising order of (batch, x, y, z), and index (M,) of the kept points.
     Raises ValueError where the cloud is too wide for its voxels, or not finite.
     """
@@ -221,8 +222,8 @@ def _keys(coords: Tensor) -> tuple[Tensor, tuple[int, int]]:
 def _neighbours(coords: Tensor) -> Rules:
     """The rulebook of a submanifold 3x3x3 kernel; the centre's entry is never used.
 
-    Half of the offsets are looked up, the other half are their mirror. The three neighbours of a voxel along z
-    lie side by side in the sorted keys, so one binary search serves all three.
+    Half of the offsets are looked up, the other half are their mirror. The three neighbours of a voxel along
+    z lie side by side in the sorted keys, so one binary search serves all three.
     """
     keys, (step_x, step_y) = _keys(coords)
     order = None

@@ -74,7 +74,8 @@ def test_inverse_equals_dense_transposed_convolution_on_the_old_voxels():
     down, up = sparse.SparseConv3d(3, 4).double(), sparse.SparseInverseConv3d(4, 5).double()
     coarse = down(x)
     fine = up(coarse)
-    assert fine.stride == 1 and torch.equal(fine.coords, x.coords)
+    assert fine.stride == 1
+    assert torch.equal(fine.coords, x.coords)
     whole = torch.conv_transpose3d(
         dense(coarse, coarse.feats, SIZE // 2), dense_weight(up.kernel).transpose(0, 1), stride=2
     )
@@ -141,10 +142,12 @@ def test_no_voxel_and_one_voxel(voxels, train):
         sparse.SparseInverseConv3d(4, 2),
     ).train(train)
     out = layers(SparseTensor(coords, feats, 2))
-    assert out.feats.shape == (voxels, 2) and out.feats.isfinite().all()
+    assert out.feats.shape == (voxels, 2)
+    assert out.feats.isfinite().all()
     out.feats.sum().backward()
     assert layers[0].kernel.grad.isfinite().all()
-    assert not sparse.global_max_pool(out)[0].any() and not sparse.global_avg_pool(out)[0].any()
+    assert not sparse.global_max_pool(out)[0].any()
+    assert not sparse.global_avg_pool(out)[0].any()
     assert sparse.to_bev(out, (4, 5)).shape == (2, 2, 4, 5)
 
 
@@ -203,12 +206,13 @@ def test_quantize_keeps_the_first_point_of_a_voxel():
 
 def test_quantize_of_nothing():
     coords, index = sparse.quantize(torch.zeros(0, 3), 0.1, from_zero=True)
-    assert coords.shape == (0, 4) and index.shape == (0,)
+    assert coords.shape == (0, 4)
+    assert index.shape == (0,)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
 def test_quantize_refuses_what_no_grid_can_hold(value):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="not finite|too large"):
         sparse.quantize(torch.tensor([[0.0, 0.0, 0.0], [value, value, value]]), 0.02)
 
 
