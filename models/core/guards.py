@@ -125,7 +125,9 @@ def unpack(path: Path, folder: Path, suffixes: Collection[str]) -> list[Path]:
 
 def _check_directory(path: Path) -> None:
     """Bound the zip's table of contents before zipfile reads it whole; zip64 isn't needed below MAX_FILE."""
-    tail = path.read_bytes()[-(2**16 + 2 * _END_OF_ZIP.size) :]
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 2**16 - 2 * _END_OF_ZIP.size))
+        tail = file.read()
     at = tail.rfind(b"PK\x05\x06")
     if at < 0 or len(tail) - at < _END_OF_ZIP.size or b"PK\x06\x07" in tail[max(0, at - 20) : at]:
         raise UserError("zip_broken", name=path.name)

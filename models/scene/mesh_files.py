@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from models.core.errors import UserError
 from models.core.guards import MAX_JSON, MAX_UNPACKED, check_file, kind, parse_json
-from models.scene.ply import MAX_FACES, MAX_VERTICES, Geometry, to_bytes
+from models.scene.ply import MAX_FACES, MAX_VERTICES, Geometry, check_faces, to_bytes
 
 MAX_PIXELS = 8192 * 8192
 MAX_NODES = 20_000
@@ -31,7 +31,7 @@ def read_obj(path: Path, companions: Sequence[Path]) -> Geometry:
 
     companions: the .mtl and image files that came with it; nothing else is opened.
     Raises UserError: file_type, scan_empty, scan_too_many, image_broken, image_too_big,
-    mesh_broken. A material or image that did not come along is no error: the mesh is grey.
+    scan_faces, mesh_broken. A material or image that did not come along is no error: the mesh is grey.
     """
     check_file(path)
     data = path.read_bytes()
@@ -51,7 +51,8 @@ def read_glb(path: Path) -> Geometry:
     """The meshes of a binary glTF in one, its scene graph applied, its textures as vertex colours, z up.
 
     Raises UserError: file_type, mesh_external (a buffer or image lies in another
-    file), mesh_compressed, image_broken, image_too_big, scan_empty, scan_too_many, mesh_broken.
+    file), mesh_compressed, image_broken, image_too_big, scan_empty, scan_too_many,
+    scan_faces, mesh_broken.
     """
     check_file(path)
     if kind(path) != "glb":
@@ -103,7 +104,7 @@ def _check_gltf(tree: Mapping[str, Any], binary: bytes, name: str) -> None:
 
 
 def _check_tree(nodes: Sequence[Mapping[str, Any]]) -> None:
-    """Every node has one parent at most and none is its own ancestor (glTF 2.0, 3.5.1): readers trust that."""
+    """Every node has one parent at most and none is its own ancestor (glTF 2.0, 3.5.1): readers trust it."""
     if len(nodes) > MAX_NODES:
         raise ValueError("too many nodes")
     parent: dict[int, int] = {}
@@ -184,11 +185,13 @@ def _baked(
             sum(len(shape.vertices) for shape, _ in shapes),
             sum(len(getattr(shape, "faces", ())) for shape, _ in shapes),
         )
-        return _merged(shapes)
+        vertices, colours, faces = _merged(shapes)
     except (UserError, MemoryError):
         raise
-    except Exception:  # noqa: BLE001 - trimesh raises whatever its parsers stumble over
+    except Exception:  # trimesh raises whatever its parsers stumble over
         raise UserError("mesh_broken", name=name) from None
+    check_faces(faces, len(vertices), name)
+    return vertices, colours, faces
 
 
 def _merged(
@@ -209,12 +212,20 @@ def _merged(
     return np.concatenate(vertices), np.concatenate(grey) if known else None, np.concatenate(faces)
 
 
+def _painted(visual: Any, count: int) -> NDArray[np.uint8]:
+    """(N, 4) colours of the texture at each vertex, or of the plain material."""
+    sampled = visual.material.to_color(visual.uv) if visual.uv is not None else None
+    if sampled is None or np.shape(sampled) != (count, 4):
+        return np.tile(visual.material.main_color, (count, 1))
+    return np.asarray(sampled)
+
+
 def _colours(shape: Any, count: int) -> NDArray[np.uint8] | None:
     """(N, 3) colours of a trimesh shape, sampled from its texture at each vertex; None where it has none."""
     if hasattr(shape, "colors"):  # a cloud
         found = np.asarray(shape.colors)
     elif getattr(shape.visual, "kind", None) == "texture":
-        found = np.asarray(shape.visual.to_color().vertex_colors)
+        found = _painted(shape.visual, count)
     elif getattr(shape.visual, "kind", None) in ("vertex", "face"):
         found = np.asarray(shape.visual.vertex_colors)
     else:

@@ -108,11 +108,16 @@ def read_ply(path: Path) -> Geometry:
         if element.name == "face" and vertex is not None:
             break
     assert vertex is not None  # _check_counts has seen it
-    if faces.size and (faces.min() < 0 or faces.max() >= len(vertex["x"])):
-        raise UserError("scan_faces", name=path.name)
+    check_faces(faces, len(vertex["x"]), path.name)
     vertices = np.stack([vertex[axis].astype(np.float64) for axis in "xyz"], axis=1)
     labels = vertex.get("label")
     return Geometry(vertices, _colours(vertex), faces, None if labels is None else _integers(labels))
+
+
+def check_faces(faces: NDArray[np.int64], count: int, name: str) -> None:
+    """Raises UserError("scan_faces") when a face names a vertex that isn't one of `count`."""
+    if faces.size and (faces.min() < 0 or faces.max() >= count):
+        raise UserError("scan_faces", name=name)
 
 
 def _read_header(data: bytes, name: str) -> tuple[str, list[_Element], int]:
@@ -268,7 +273,7 @@ class _AsciiRows:
             raise UserError("ply_header", name=self.name)
         for line in lines:
             first = line.split(None, 1)[0]
-            by_corners.setdefault(int(first) if first.isdigit() else -1, []).append(line)
+            by_corners.setdefault(int(first) if first.isdigit() and len(first) < 10 else -1, []).append(line)
         fans = []
         for corners, rows in by_corners.items():
             if not 0 <= corners < len(rows[0]):

@@ -1,4 +1,4 @@
-"""Predicted instances in place of annotated ones: a Mask3D file of boxes, or a ScanNet-benchmark folder of masks."""
+"""Predicted instances in place of annotated ones: Mask3D's file of boxes, or a ScanNet-benchmark folder."""
 
 import gzip
 import re
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.core.errors import UserError
-from models.core.guards import MAX_TEXT_ENTRY, MEGABYTE, check_file, kind, parse_json
+from models.core.guards import MAX_ENTRIES, MAX_TEXT_ENTRY, MEGABYTE, check_file, kind, parse_json
 from models.scene import nyu40
 from models.scene.scan import Instance, Scan
 
@@ -62,7 +62,7 @@ def _instance(row: Mapping[str, Any]) -> Instance:
 
 
 def with_predictions(scan: Scan, folder: Path) -> Scan:
-    """The scan with the instances that a benchmark folder predicts for it: its SCENE.txt, masks beside or below.
+    """The scan with the instances that a benchmark folder predicts: its SCENE.txt, masks beside or below.
 
     Raises UserError("predictions_missing") when the folder has no list for this scan,
     and those of apply_predictions.
@@ -86,13 +86,29 @@ def apply_predictions(scan: Scan, listing: Path, files: Mapping[str, Path]) -> S
     each vertex. Masks may overlap: every instance has the box of its whole mask, a
     vertex belongs to the best-scored one. ids are line numbers from 0.
     files: the masks by base name; whatever path the list gives, only these are read.
-    Raises UserError: predictions_broken, mask_missing, predictions_mismatch, predictions_class.
+    Raises UserError: predictions_broken, predictions_many, predictions_class,
+    predictions_mismatch, mask_missing.
     """
+    instances = []
+    vertex_instance = np.full(len(scan.vertices), -1, np.int32)
+    for rank, mask_file, label, score in sorted(_predictions(listing, files), key=lambda found: found[3]):
+        mask = _mask(mask_file, len(scan.vertices))
+        if mask.any():
+            instances.append(_masked(scan, mask, rank, label, score))
+            vertex_instance[mask] = rank
+    instances.sort(key=lambda instance: instance.id)
+    return replace(scan, vertex_instance=vertex_instance, instances=tuple(instances))
+
+
+def _predictions(listing: Path, files: Mapping[str, Path]) -> list[tuple[int, Path, str, float]]:
+    """(rank, mask file, class, score) of each line."""
     check_file(listing, MAX_TEXT_ENTRY)
-    lines = [line for line in listing.read_text("ascii", "replace").splitlines() if line.strip()]
-    instances, masks = [], []
+    lines = [line.strip() for line in listing.read_text("ascii", "replace").splitlines() if line.strip()]
+    if len(lines) > MAX_ENTRIES:
+        raise UserError("predictions_many", name=listing.name, count=len(lines), limit=MAX_ENTRIES)
+    found = []
     for rank, line in enumerate(lines):
-        match = _LINE.fullmatch(line.strip())
+        match = _LINE.fullmatch(line)
         if match is None or not _is_score(match[3]):
             raise UserError("predictions_broken", name=listing.name, line=rank + 1)
         base = match[1].replace("\\", "/").rsplit("/", 1)[-1]
@@ -101,14 +117,8 @@ def apply_predictions(scan: Scan, listing: Path, files: Mapping[str, Path]) -> S
         label = nyu40.name(int(match[2]))
         if label is None:
             raise UserError("predictions_class", name=listing.name, number=int(match[2]))
-        mask = _mask(files[base], len(scan.vertices))
-        if mask.any():
-            instances.append(_masked(scan, mask, rank, label, float(match[3])))
-            masks.append(mask)
-    vertex_instance = np.full(len(scan.vertices), -1, np.int32)
-    for instance, mask in sorted(zip(instances, masks, strict=True), key=lambda pair: pair[0].confidence):
-        vertex_instance[mask] = instance.id
-    return replace(scan, vertex_instance=vertex_instance, instances=tuple(instances))
+        found.append((rank, files[base], label, float(match[3])))
+    return found
 
 
 def _is_score(word: str) -> bool:

@@ -57,7 +57,7 @@ def instances_of(
     vertex_instance: NDArray[np.int32],
     labels: Mapping[int, str],
 ) -> tuple[Instance, ...]:
-    """Instances with the box and the mean colour of their vertices, by rising id; one without vertices is left out.
+    """Instances with the box and the mean colour of their vertices, by rising id; none without vertices.
 
     aligned: (N, 3), metres. colours: (N, 3). vertex_instance: (N,), -1 for none.
     labels: the class name of each id.
@@ -109,7 +109,7 @@ def _cells(offsets: NDArray[np.float32], cell: float) -> NDArray[np.int64]:
 
 
 def _cell_size(offsets: NDArray[np.float32], max_vertices: int) -> float:
-    """Edge of the grid whose occupied cells come just below `max_vertices`; a surface has about area / edge^2."""
+    """Edge of the grid whose occupied cells come just below `max_vertices`; a surface has area / edge^2."""
     cell = float(offsets.max()) / max_vertices**0.5
     for _ in range(20):
         occupied = len(np.unique(_cells(offsets, cell)))

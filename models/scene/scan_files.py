@@ -1,4 +1,4 @@
-"""Files of a scan -> Scan: ScanNet's own, benchmark predictions, any coloured PLY, OBJ or GLB, or a zip of them.
+"""Files of a scan -> Scan: ScanNet's own, benchmark predictions, any coloured PLY, OBJ, GLB, or a zip.
 
 `load` is the one door for the page and the command line; it trusts nothing in
 the files. Which file is what goes by ScanNet's names (Dai et al., CVPR 2017),
@@ -92,9 +92,8 @@ def _assemble(files: Sequence[Path], name: str | None) -> Scan:
     vertex_instance = np.full(count, -1, np.int32)
     if aggregation and segs:
         vertex_instance, labels = _annotated(aggregation, segs, count)
-    elif labelled:
-        classes = geometry if mesh == labelled else read_ply(labelled)
-        vertex_instance, labels = _components(classes, count, labelled.name)
+    elif labelled and labelled != mesh:
+        vertex_instance, labels = _components(read_ply(labelled), count, labelled.name)
     elif geometry.labels is not None:
         vertex_instance, labels = _components(geometry, count, mesh.name)
     elif (aggregation or segs) and not listing:
@@ -217,7 +216,7 @@ def _groups(tree: Any, name: str) -> list[tuple[int, str, NDArray[np.int64]]]:
 
 
 def _components(classes: Geometry, count: int, name: str) -> tuple[NDArray[np.int32], dict[int, str]]:
-    """Instances where a file has classes only: connected pieces of one class, of MIN_COMPONENT vertices or more.
+    """Instances where a file has classes only: connected pieces of one class, MIN_COMPONENT vertices or more.
 
     labels.ply doesn't say which chair a vertex belongs to. Pieces of the mesh are
     the best it allows: two chairs that touch are one, one that is half hidden may be two.
@@ -226,7 +225,8 @@ def _components(classes: Geometry, count: int, name: str) -> tuple[NDArray[np.in
     from scipy.sparse.csgraph import connected_components
 
     if classes.labels is None or len(classes.vertices) != count:
-        raise UserError("labels_mismatch", name=name, found=len(classes.vertices), vertices=count)
+        found = 0 if classes.labels is None else len(classes.labels)
+        raise UserError("labels_mismatch", name=name, found=found, vertices=count)
     a, b = _edges(classes).T
     same = classes.labels[a] == classes.labels[b]
     graph = coo_array((np.ones(same.sum(), np.bool_), (a[same], b[same])), shape=(count, count))
@@ -255,7 +255,7 @@ def _edges(geometry: Geometry) -> NDArray[np.int64]:
 
 
 def _sane(vertices: NDArray[np.float64], name: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Vertices that are numbers and near enough, and which those are; refused where more than MAX_LOST aren't."""
+    """Vertices that are numbers and near enough, and which; refused where more than MAX_LOST aren't."""
     finite = np.isfinite(vertices).all(1)
     near = (np.abs(vertices) < MAX_COORDINATE * 1000).all(1)  # the unit may be a millimetre
     limit = MAX_LOST * len(vertices)
