@@ -1,0 +1,308 @@
+// The viewer: one per component. Gradio gives element, props, trigger and watch.
+
+function startViewer() {
+  const root = element.querySelector('.sv');
+  const [stage, plot, labelBox, tip, message, tools] =
+    ['stage', 'plot', 'labels', 'tip', 'message', 'tools'].map(name => root.querySelector(`.sv-${name}`));
+  const state = {scan: null, overlay: null, labels: [], software: false, seeThrough: true, moved: false, value: null, over: null, view: ''};
+  let words = {}, Plotly = null, pending = 0;
+
+  // ---- words and states
+
+  function speak() {
+    words = JSON.parse(props.words);
+    stage.setAttribute('aria-label', words.view);
+    for (const button of tools.children) {
+      const name = words[button.dataset.do];
+      button.setAttribute('aria-label', name);
+      button.title = name;
+    }
+    say(root.dataset.state);
+  }
+
+  function say(name) {
+    root.dataset.state = name;
+    message.textContent = name === 'ready' ? '' : words[name];
+  }
+
+  const painted = () => new Promise(done => requestAnimationFrame(() => setTimeout(done)));
+
+  // ---- Plotly, and the only places that look inside it
+
+  function loadPlotly() {
+    if (window.Plotly) return Promise.resolve(window.Plotly);
+    window.svPlotly ??= new Promise((done, failed) => {
+      const script = document.createElement('script');
+      script.src = props.plotly;
+      script.onload = () => done(window.Plotly);
+      script.onerror = () => { window.svPlotly = undefined; failed(new Error('plotly is missing')); };
+      document.head.append(script);
+    });
+    return window.svPlotly;
+  }
+
+  const inner = () => plot._fullLayout?.scene?._scene?.glplot;
+  const size = () => [plot.clientWidth, plot.clientHeight];
+
+  // Plotly draws both sides of a face. A scan is seen from outside, so the backs of its walls and
+  // ceiling are left out: WebGL does it, in the draw calls that have as many corners as the scan.
+  function hideBacks() {
+    const {gl} = inner();
+    const draw = gl.drawArrays.bind(gl);
+    gl.drawArrays = (mode, first, count) => {
+      const hide = state.seeThrough && !state.scan?.two_sided && state.oneSided?.has(count);
+      if (!hide) return draw(mode, first, count);
+      gl.enable(gl.CULL_FACE);
+      gl.cullFace(gl.FRONT); // Plotly's projection mirrors, so fronts are WebGL's backs
+      draw(mode, first, count);
+      gl.disable(gl.CULL_FACE);
+    };
+  }
+
+  // ---- drawing
+
+  function layout(camera) {
+    const {low, high, ratio} = state.scan.frame;
+    const axis = n => ({visible: false, showspikes: false, range: [low[n], high[n]], autorange: false});
+    return {
+      autosize: true, margin: {l: 0, r: 0, t: 0, b: 0}, showlegend: false, hovermode: false,
+      paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', uirevision: state.scan.name,
+      scene: {
+        xaxis: axis(0), yaxis: axis(1), zaxis: axis(2), aspectmode: 'manual',
+        aspectratio: {x: ratio[0], y: ratio[1], z: ratio[2]},
+        dragmode: 'turntable', hovermode: false, camera, uirevision: state.scan.name,
+      },
+    };
+  }
+
+  const OPTIONS = {displayModeBar: false, displaylogo: false, scrollZoom: true, doubleClick: false, responsive: false};
+
+  async function showScan(text) {
+    const turn = ++pending;
+    state.scan = null;
+    state.labels = [];
+    placeLabels(true);
+    if (!text) { if (Plotly) Plotly.purge(plot); return say('empty'); }
+    say('loading');
+    const kind = graphics();
+    if (kind === 'none') return say('no_webgl');
+    state.software = kind === 'software';
+    try {
+      await painted();
+      const scan = await unpackScan(text, state.software);
+      Plotly = await loadPlotly();
+      if (turn !== pending) return;
+      scan.frame = frameOf(scan.bounds);
+      scan.trace = scanTrace(scan.mesh);
+      state.scan = scan;
+      state.moved = false;
+      await visible();
+      if (turn !== pending) return;
+      Plotly.purge(plot);
+      await Plotly.newPlot(plot, [scan.trace], layout(fitted(scan, START, aspect())), OPTIONS);
+      hideBacks();
+      plot.on('plotly_relayout', () => { state.moved = true; });
+      state.oneSided = new Set([scan.mesh.i.length * 3]);
+      root.dataset.vertices = scan.mesh.x.length;
+      await layOver();
+      inner().redraw();
+      say('ready');
+    } catch (error) {
+      console.error('scene view:', error);
+      if (turn === pending) { state.scan = null; say('broken'); }
+    }
+  }
+
+  // A tab that is not shown has no size; Plotly must not draw into nothing.
+  const visible = () => new Promise(done => {
+    const look = () => (plot.clientWidth ? done() : setTimeout(look, 150));
+    look();
+  });
+  const aspect = () => Math.max(plot.clientWidth, 1) / Math.max(plot.clientHeight, 1);
+
+  async function layOver() {
+    const {scan} = state;
+    if (!scan || !Plotly) return;
+    const {traces, labels} = overlayOf(scan, state.overlay ?? {candidates: [], anchors: [], picked: null, cell: null}, words);
+    const marked = traces.filter(trace => trace.name.endsWith(' object') && trace.i).map(trace => trace.i.length * 3);
+    state.oneSided = new Set([scan.mesh.i.length * 3, ...marked]);
+    state.labels = labels;
+    showLabels();
+    await Plotly.react(plot, [scan.trace, ...traces], layout(plot.layout.scene.camera), OPTIONS);
+    root.dataset.traces = traces.map(trace => trace.name).join();
+    placeLabels(true);
+  }
+
+  // ---- labels: HTML over the picture, so that type stays crisp
+
+  function showLabels() {
+    labelBox.replaceChildren(...state.labels.map(label => {
+      const tag = document.createElement(label.id === null ? 'span' : 'button');
+      tag.className = `sv-label sv-${label.kind}`;
+      tag.textContent = label.text;
+      tag.style.setProperty('--sv-colour', label.colour ?? 'transparent');
+      if (label.id !== null) {
+        tag.type = 'button';
+        tag.onclick = () => choose(label.id, label.at);
+      }
+      label.tag = tag;
+      return tag;
+    }));
+    for (const label of state.labels) Object.assign(label, {width: label.tag.offsetWidth, height: label.tag.offsetHeight});
+  }
+
+  // Puts each label over its object, and leaves out those that a stronger one covers.
+  function placeLabels(force) {
+    const params = inner()?.cameraParams;
+    if (!params || !state.scan) { if (force) labelBox.replaceChildren(); return; }
+    const [width, height] = size();
+    const view = [...params.view, ...params.projection, width, height].map(value => value.toFixed(4)).join();
+    if (view === state.view && !force) return;
+    state.view = view;
+    const taken = [];
+    for (const label of state.labels) {
+      const spot = onScreen(label.at, state.scan.frame, params, width, height);
+      const box = spot && {x: spot.x - label.width / 2, y: spot.y - label.height - (label.kind === 'cell' ? 0 : 10), w: label.width, h: label.height};
+      const off = !box || spot.x < 0 || spot.y < 0 || spot.x > width || spot.y > height;
+      const hidden = off || taken.some(other =>
+        box.x < other.x + other.w && other.x < box.x + box.w && box.y < other.y + other.h && other.y < box.y + box.h);
+      label.tag.style.visibility = hidden ? 'hidden' : 'visible';
+      label.box = hidden ? null : box;
+      if (hidden) continue;
+      box.x = Math.min(Math.max(box.x, 4), width - box.w - 4);
+      box.y = Math.min(Math.max(box.y, 4), height - box.h - 4);
+      taken.push(box);
+      label.tag.style.transform = `translate(${box.x.toFixed(1)}px, ${box.y.toFixed(1)}px)`;
+    }
+  }
+
+  // ---- picking
+
+  function under(event) {
+    const params = inner()?.cameraParams;
+    if (!params || !state.scan) return null;
+    const frame = plot.getBoundingClientRect();
+    const ray = rayThrough(event.clientX - frame.left, event.clientY - frame.top, state.scan.frame, params, ...size());
+    const {mesh} = state.scan;
+    const hit = mesh.i.length ? hitMesh(mesh, ray, !state.seeThrough || state.scan.two_sided) : hitCloud(mesh, ray);
+    const instance = hit && state.scan.instances[hit.place - 1];
+    return instance ? {instance, xyz: hit.xyz} : null;
+  }
+
+  function choose(id, xyz) {
+    state.overlay = {candidates: [], anchors: [], cell: null, ...state.overlay, picked: id};
+    root.dataset.picked = id ?? '';
+    layOver();
+    trigger('pick', id === null ? {id: null} : {id, xyz: xyz.map(value => Math.round(value * 1000) / 1000)});
+  }
+
+  function clear() {
+    if (state.overlay?.picked != null) choose(null);
+  }
+
+  let pressed = null, hovering = 0;
+
+  stage.addEventListener('pointerdown', event => {
+    pressed = event.button === 0 && event.isPrimary && !event.target.closest('.sv-label') ? {x: event.clientX, y: event.clientY} : null;
+    tip.hidden = true;
+  }, true);
+  window.addEventListener('pointerup', event => {
+    const still = pressed && Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) < 5;
+    pressed = null;
+    if (!still || !state.scan || !stage.contains(event.target)) return;
+    const found = under(event);
+    found ? choose(found.instance.id, found.xyz) : clear();
+  }, true);
+  stage.addEventListener('pointermove', event => {
+    if (event.buttons || event.pointerType === 'touch' || !state.scan) { tip.hidden = true; return; }
+    cancelAnimationFrame(hovering);
+    hovering = requestAnimationFrame(() => hover(event));
+  });
+  stage.addEventListener('pointerleave', () => { cancelAnimationFrame(hovering); tip.hidden = true; });
+  // Plotly looks for the point under a moving mouse by drawing the scan once more: not needed here.
+  stage.addEventListener('mousemove', event => { if (!event.buttons) event.stopPropagation(); }, true);
+
+  function hover(event) {
+    const found = event.target.closest('.sv-label') ? null : under(event);
+    tip.hidden = !found;
+    plot.style.cursor = found ? 'pointer' : 'grab';
+    if (!found) return;
+    const frame = stage.getBoundingClientRect();
+    tip.textContent = found.instance.label;
+    tip.style.setProperty('--sv-colour', found.instance.colour);
+    const x = Math.min(event.clientX - frame.left + 14, frame.width - tip.offsetWidth - 6);
+    const y = Math.max(event.clientY - frame.top - tip.offsetHeight - 10, 6);
+    tip.style.transform = `translate(${x}px, ${y}px)`;
+  }
+
+  // ---- camera, tools, keys
+
+  const lookFrom = camera => Plotly.relayout(plot, {'scene.camera': camera});
+  const nudge = (azimuth, elevation, zoom) => lookFrom(moved(plot.layout.scene.camera, azimuth, elevation, zoom));
+
+  const actions = {
+    reset: async () => { await lookFrom(fitted(state.scan, START, aspect())); state.moved = false; },
+    top: () => lookFrom(fitted(state.scan, [0, -0.002, 1], aspect())),
+    closer: () => nudge(0, 0, 0.8),
+    further: () => nudge(0, 0, 1.25),
+    walls: () => {
+      state.seeThrough = !state.seeThrough;
+      tools.querySelector('[data-do=walls]').setAttribute('aria-pressed', state.seeThrough);
+      inner().redraw();
+    },
+    picture: () => savePicture(inner(), state, getComputedStyle(root), size()),
+  };
+  tools.addEventListener('click', event => {
+    const name = event.target.closest('button')?.dataset.do;
+    if (name && state.scan && inner()) actions[name]();
+  });
+  const keys = {
+    ArrowLeft: [-0.2, 0, 1], ArrowRight: [0.2, 0, 1], ArrowUp: [0, 0.15, 1], ArrowDown: [0, -0.15, 1],
+    '+': [0, 0, 0.8], '=': [0, 0, 0.8], '-': [0, 0, 1.25],
+  };
+  stage.addEventListener('keydown', event => {
+    if (event.key === 'Escape') clear();
+    if (!keys[event.key] || !state.scan || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    nudge(...keys[event.key]);
+  });
+
+  new ResizeObserver(async () => {
+    if (!state.scan || !inner() || !plot.clientWidth) return;
+    const start = !state.moved;
+    await Plotly.relayout(plot, {width: plot.clientWidth, height: plot.clientHeight});
+    if (start) actions.reset();
+    placeLabels(true);
+  }).observe(plot);
+
+  function everyFrame() {
+    if (!root.isConnected) return;
+    placeLabels(false);
+    requestAnimationFrame(everyFrame);
+  }
+
+  // ---- what Python sends
+
+  async function refresh() {
+    if (props.words !== state.spoken) { state.spoken = props.words; speak(); }
+    const fresh = props.value !== state.value;
+    if (!fresh && props.overlay === state.over) return;
+    state.over = props.overlay;
+    try {
+      state.overlay = props.overlay ? JSON.parse(props.overlay) : null;
+    } catch (error) {
+      console.error('scene view overlay:', error);
+      state.overlay = null;
+    }
+    root.dataset.picked = state.overlay?.picked ?? '';
+    if (!fresh) return layOver();
+    state.value = props.value;
+    await showScan(props.value);
+  }
+
+  watch(['value', 'overlay', 'words'], refresh);
+  refresh();
+  everyFrame();
+}
+
+startViewer();

@@ -1,0 +1,286 @@
+"""The 3D viewer: draws a scan and what lies over it, and sends back one event, the pick.
+
+It knows no lab: it gets plain values and gives `Pick`s. Python packs, scene_view*.js draw
+(Plotly, from the plotly package: no network) and find what was clicked. Two values travel
+apart, so that a question never resends the scan:
+
+    view = SceneView(words=...)
+    view.pick(fn, None, outputs)        # fn(event: gr.EventData): read_pick(event)
+    return show(scan_payload(scan))     # a new scan, which clears the overlay
+    return lay_over(overlay_payload(answer, picked))
+"""
+
+import base64
+import json
+import math
+import zlib
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from numpy.typing import NDArray
+
+from models.scene import scan as scans
+from models.scene.answer import Answer
+from models.scene.scan import Instance, Scan
+
+HERE = Path(__file__).parent
+# One script: the parts share a scope, and the last one starts the viewer.
+PARTS = ("data", "camera", "shapes", "picture")
+SCRIPTS = (*(f"scene_view_{part}.js" for part in PARTS), "scene_view.js")
+SHOWN = 8  # candidates drawn as boxes; more would hide the room
+COARSE = 20_000  # vertices for a browser that has no GPU
+
+# What the viewer says. A page passes its translations of the same keys.
+WORDS = {
+    "view": "3D view of the scan. Arrow keys turn it, plus and minus zoom, Escape clears the selection.",
+    "empty": "No scan is open yet.",
+    "loading": "Drawing the scan…",
+    "broken": "This scan could not be drawn, because its data arrived damaged. Open it again.",
+    "no_webgl": "This browser cannot draw in 3D (WebGL is off). Turn on hardware acceleration, "
+    "or use another browser.",
+    "top": "Seen from above",
+    "reset": "Back to the start view",
+    "closer": "Closer",
+    "further": "Further away",
+    "walls": "See through the near walls",
+    "picture": "Save a picture",
+    "floor": "expected place",
+}
+
+
+@dataclass(frozen=True)
+class Pick:
+    """What a visitor clicked. id: of the instance, None where the selection was cleared. xyz: metres, aligned."""
+
+    id: int | None
+    xyz: tuple[float, float, float] | None = None
+
+
+class SceneView(gr.HTML):
+    """The viewer as a Gradio component.
+
+    value: what `scan_payload` made, or None. The event is `pick`; see `read_pick`.
+    words: the sentences of the viewer, keys as in WORDS.
+    """
+
+    def __init__(
+        self,
+        value: str | None = None,
+        *,
+        words: dict[str, str] | None = None,
+        elem_id: str | None = None,
+        elem_classes: list[str] | str | None = None,
+        render: bool = True,
+        **props: Any,
+    ) -> None:
+        given = {"overlay": "", "plotly": _plotly_url(), **props}
+        super().__init__(
+            value,
+            html_template=_text("scene_view.html"),
+            css_template=_text("scene_view.css"),
+            js_on_load="\n".join(_text(name) for name in SCRIPTS),
+            apply_default_css=False,
+            elem_id=elem_id,
+            elem_classes=elem_classes,
+            render=render,
+            words=json.dumps(WORDS | (words or {})),
+            **given,
+        )
+
+    def get_block_name(self) -> str:
+        return "html"
+
+
+def show(payload: str | None, words: dict[str, str] | None = None) -> dict[str, Any]:
+    """The update that shows a scan (None: none) with nothing over it."""
+    spoken = {"words": json.dumps(WORDS | words)} if words else {}
+    return gr.update(value=payload, overlay="", **spoken)
+
+
+def lay_over(payload: str) -> dict[str, Any]:
+    """The update that changes only what lies over the scan."""
+    return gr.update(overlay=payload)
+
+
+def read_pick(event: gr.EventData) -> Pick | None:
+    """The pick that a browser sent, or None where it is not one."""
+    data = getattr(event, "_data", None)
+    if not isinstance(data, dict):
+        return None
+    id, xyz = data.get("id"), data.get("xyz")
+    if id is None:
+        return Pick(None)
+    if type(id) is not int or not isinstance(xyz, list) or len(xyz) != 3:
+        return None
+    if not all(isinstance(x, int | float) and math.isfinite(x) for x in xyz):
+        return None
+    return Pick(id, (float(xyz[0]), float(xyz[1]), float(xyz[2])))
+
+
+def scan_payload(scan: Scan, max_vertices: int = 100_000) -> str:
+    """A scan as JSON for the viewer: at most `max_vertices`, and a coarse copy for browsers without a GPU.
+
+    `levels` hold the meshes, finest first (see `_level`), `instances` what a label and a
+    box need, `bounds` the full scan's (6,) min and max in metres, `floor` the height of the floor.
+    """
+    xyz = scan.aligned
+    levels = [scans.thin(scan, max_vertices)]
+    if len(levels[0].vertices) > COARSE:
+        levels.append(scans.thin(scan, COARSE))
+    number = {instance.id: place + 1 for place, instance in enumerate(scan.instances)}
+    facing = _facing(xyz, scan.faces)
+    body = {
+        "name": scan.name,
+        "bounds": _round([*xyz.min(0), *xyz.max(0)]),
+        "floor": round(float(np.percentile(xyz[:, 2], 2)), 3),
+        "two_sided": facing == 0,
+        "instances": [_described(instance) for instance in scan.instances],
+        "levels": [_level(level, number, flip=facing < 0) for level in levels],
+    }
+    return _dump(body)
+
+
+def overlay_payload(answer: Answer | None, picked: int | None = None, *, chosen: int | None = None) -> str:
+    """What lies over the scan, as JSON: ranked candidates, anchors, floor cell, and the picked instance.
+
+    picked: id of an instance to mark as picked. chosen: id of the candidate to show as the
+    strongest instead of the first (a row of a table that was clicked).
+    """
+    body: dict[str, Any] = {"picked": picked, "candidates": [], "anchors": [], "cell": None}
+    if answer is not None and answer.candidates:
+        strongest = answer.candidates[0].object_id if chosen is None else chosen
+        body["candidates"] = [
+            {
+                "id": candidate.object_id,
+                "label": candidate.label,
+                "box": _round(candidate.box),
+                "score": round(candidate.score, 4),
+                "rank": rank,
+                "strongest": candidate.object_id == strongest,
+            }
+            for rank, candidate in enumerate(answer.candidates[:SHOWN], start=1)
+        ]
+        body["anchors"] = [asdict(anchor) for anchor in answer.anchors]
+        x, y = answer.cell
+        body["cell"] = {"x": x, "y": y, "probability": round(answer.cells[y][x], 4)}
+    return _dump(body)
+
+
+def _described(instance: Instance) -> dict[str, Any]:
+    red, green, blue = (int(round(float(c))) for c in np.clip(instance.colour, 0, 255))
+    return {
+        "id": instance.id,
+        "label": instance.label,
+        "box": _round(instance.box),
+        "colour": f"#{red:02x}{green:02x}{blue:02x}",
+    }
+
+
+def _level(scan: Scan, number: dict[int, int], flip: bool) -> dict[str, Any]:
+    """One mesh, packed small: differences of neighbours along a Z-order curve, bytes by significance, deflated.
+
+    The bytes hold, after one another: x, y, z (u16 steps of a grid over the mesh), green,
+    red - green, blue - green (u8), the instance's place in the list + 1 (u16), and of the
+    faces, turned to start at their smallest vertex and sorted, the difference to the face
+    before and those to the other two corners (u24). Numbers but the last two are
+    differences to the one before, modulo their size; low bytes stand before higher ones.
+    """
+    xyz = scan.aligned
+    low = xyz.min(0)
+    step = np.maximum((xyz.max(0) - low) / 65535, 1e-9)
+    # Two millimetres are finer than any scanner, and the idle bits cost nothing once deflated.
+    step = np.maximum(step, 0.002)
+    grid = np.round((xyz - low) / step).astype(np.uint32)
+    order = np.argsort(_z_order(grid), kind="stable")
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+
+    ids = np.unique(scan.vertex_instance)
+    known = np.array([number.get(id, 0) for id in ids.tolist()], np.uint32)
+    instance = known[np.searchsorted(ids, scan.vertex_instance)][order]
+    parts = [_planes(_differences(column, 16), 2) for column in grid[order].T]
+    red, green, blue = scan.colours[order].astype(np.int64).T
+    parts += [_planes(_differences(column, 8), 1) for column in (green, red - green, blue - green)]
+    parts.append(_planes(_differences(instance, 16), 2))
+    parts += [_planes(column, 3) for column in _face_columns(place[scan.faces], flip)]
+    return {
+        "vertices": len(xyz),
+        "faces": len(scan.faces),
+        "origin": [float(x) for x in low],
+        "step": [float(x) for x in step],
+        "data": base64.b64encode(zlib.compress(b"".join(parts), 9)).decode(),
+    }
+
+
+def _face_columns(faces: NDArray[np.int64], flip: bool) -> list[NDArray[np.int64]]:
+    if not len(faces):
+        return []
+    if flip:
+        faces = faces[:, ::-1]
+    turn = (faces.argmin(1)[:, None] + np.arange(3)) % 3
+    faces = np.take_along_axis(faces, turn, 1)
+    a, b, c = faces[np.lexsort((faces[:, 1], faces[:, 0]))].T
+    return [np.diff(a, prepend=0), b - a, c - a]
+
+
+def _differences(values: NDArray[np.integer], bits: int) -> NDArray[np.int64]:
+    return np.diff(values.astype(np.int64), prepend=0) % (1 << bits)
+
+
+def _planes(values: NDArray[np.int64], count: int) -> bytes:
+    return b"".join(((values >> 8 * byte) & 255).astype(np.uint8).tobytes() for byte in range(count))
+
+
+def _z_order(grid: NDArray[np.uint32]) -> NDArray[np.uint64]:
+    """Place of each (N, 3) grid point on a Z-order curve: the bits of x, y and z in turn (Morton 1966)."""
+    code = np.zeros(len(grid), np.uint64)
+    wide = grid.astype(np.uint64)
+    for bit in range(16):
+        for axis in range(3):
+            picked = (wide[:, axis] >> np.uint64(bit)) & np.uint64(1)
+            code |= picked << np.uint64(3 * bit + axis)
+    return code
+
+
+def _facing(xyz: NDArray[np.float32], faces: NDArray[np.int32]) -> int:
+    """1 where floors and tables face up, -1 where all faces are turned over, 0 where there is no rule.
+
+    Back sides are not drawn, which opens walls and ceilings to someone who looks in from outside.
+    """
+    if not len(faces):
+        return 0
+    a, b, c = (xyz[faces[:, corner]] for corner in range(3))
+    normal = np.cross(b - a, c - a)
+    level = np.abs(normal[:, 2]) > 0.8 * np.linalg.norm(normal, axis=1)
+    low = a[:, 2] < (xyz[:, 2].min() + xyz[:, 2].max()) / 2  # the ceiling faces down
+    up = normal[level & low, 2]
+    total = np.abs(up).sum()
+    if total == 0 or abs(up.sum()) < 0.5 * total:
+        return 0
+    return 1 if up.sum() > 0 else -1
+
+
+def _round(values: Any) -> list[float]:
+    return [round(float(value), 3) for value in values]
+
+
+def _dump(body: dict[str, Any]) -> str:
+    """JSON in which no label can close or open a tag."""
+    return json.dumps(body, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
+@cache
+def _text(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")
+
+
+def _plotly_url() -> str:
+    """Where the page finds plotly.min.js of the installed package, relative to the page."""
+    script = Path(str(files("plotly") / "package_data" / "plotly.min.js"))
+    gr.set_static_paths([script])
+    return f"gradio_api/file={script}"

@@ -1,0 +1,113 @@
+// Where the eye stands, where a point of the scan falls on the screen, and what lies under the pointer.
+
+const FIELD_OF_VIEW = Math.PI / 4; // Plotly's own
+const START = [0.62, -0.78, 0.82]; // from a corner, from above
+
+const dot = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+const minus = (a, b) => [a[0] - b[0], a[1] - b[1], a[2] - b[2]];
+const cross = (a, b) => [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
+const unit = a => a.map(value => value / (Math.hypot(...a) || 1));
+
+// Plotly's cube: the middle of the scan is 0, the longest side of its frame 1.
+function frameOf(bounds) {
+  const margin = 0.25; // metres, so that boxes and lines at the edge are not cut
+  const low = bounds.slice(0, 3).map(value => value - margin);
+  const high = bounds.slice(3).map(value => value + margin);
+  const size = minus(high, low);
+  const scale = Math.max(...size);
+  return {low, high, scale, middle: low.map((value, n) => value + size[n] / 2), ratio: size.map(value => value / scale)};
+}
+
+// The eye in direction `toEye` at which the whole scan is just in sight. aspect: width / height.
+function fitted(scan, toEye, aspect) {
+  const back = unit(toEye);
+  const right = unit(cross([0, 0, 1], back));
+  const up = cross(back, right);
+  const tan = Math.tan(FIELD_OF_VIEW / 2) * 0.94;
+  let distance = 0;
+  for (let corner = 0; corner < 8; corner++) {
+    const point = [0, 1, 2].map(n => (scan.bounds[n + (corner >> n & 1) * 3] - scan.frame.middle[n]) / scan.frame.scale);
+    const needed = Math.max(Math.abs(dot(point, up)) / tan, Math.abs(dot(point, right)) / (tan * aspect));
+    distance = Math.max(distance, dot(point, back) + needed);
+  }
+  const [x, y, z] = back.map(value => value * distance);
+  return {eye: {x, y, z}, center: {x: 0, y: 0, z: 0}, up: {x: 0, y: 0, z: 1}};
+}
+
+// The camera after a turn by `azimuth` and `elevation` (radians) and a zoom (> 1: further away).
+function moved(camera, azimuth, elevation, zoom) {
+  const {eye, center} = camera;
+  const arm = [eye.x - center.x, eye.y - center.y, eye.z - center.z];
+  const radius = Math.hypot(...arm) * zoom;
+  const theta = Math.atan2(arm[1], arm[0]) + azimuth;
+  const height = Math.asin(arm[2] / Math.hypot(...arm)) + elevation;
+  const phi = Math.min(1.565, Math.max(-1.4, height));
+  const flat = radius * Math.cos(phi);
+  return {...camera, eye: {
+    x: center.x + flat * Math.cos(theta), y: center.y + flat * Math.sin(theta), z: center.z + radius * Math.sin(phi),
+  }};
+}
+
+// Column-major 4 x 4, as WebGL has them: a b.
+function product(a, b) {
+  const out = new Float64Array(16);
+  for (let column = 0; column < 4; column++)
+    for (let row = 0; row < 4; row++)
+      for (let n = 0; n < 4; n++) out[column * 4 + row] += a[n * 4 + row] * b[column * 4 + n];
+  return out;
+}
+
+// A point of the scan, metres -> {x, y} in pixels of the stage, or null behind the eye.
+function onScreen(point, frame, {view, projection}, width, height) {
+  const matrix = product(projection, view);
+  const p = minus(point, frame.middle).map(value => value / frame.scale);
+  const [x, y, , w] = [0, 1, 2, 3].map(row => dot([matrix[row], matrix[4 + row], matrix[8 + row]], p) + matrix[12 + row]);
+  return w > 1e-6 ? {x: (x / w + 1) / 2 * width, y: (1 - y / w) / 2 * height, depth: w} : null;
+}
+
+// The ray through a pixel, metres: {from, along}. The view is a rotation and a shift, so its inverse is cheap.
+function rayThrough(px, py, frame, {view, projection}, width, height) {
+  const eyeSpace = [(2 * px / width - 1) / projection[0], (1 - 2 * py / height) / projection[5], -1];
+  const rows = [0, 1, 2].map(n => [view[n * 4], view[n * 4 + 1], view[n * 4 + 2]]);
+  const along = unit(rows.map(row => dot(row, eyeSpace)));
+  const shift = [view[12], view[13], view[14]];
+  const from = rows.map((row, n) => -dot(row, shift) * frame.scale + frame.middle[n]);
+  return {from, along};
+}
+
+// The nearest front side that the ray meets (Moeller and Trumbore 1997): {place, xyz}, or null.
+function hitMesh({x, y, z, i, j, k, place}, {from, along}, bothSides) {
+  const [ox, oy, oz] = from, [dx, dy, dz] = along;
+  let nearest = Infinity, found = -1;
+  for (let n = 0; n < i.length; n++) {
+    const a = i[n], b = j[n], c = k[n];
+    const ax = x[a], ay = y[a], az = z[a];
+    const ux = x[b] - ax, uy = y[b] - ay, uz = z[b] - az;
+    const vx = x[c] - ax, vy = y[c] - ay, vz = z[c] - az;
+    const px = dy * vz - dz * vy, py = dz * vx - dx * vz, pz = dx * vy - dy * vx;
+    const det = ux * px + uy * py + uz * pz;
+    if (bothSides ? Math.abs(det) < 1e-12 : det < 1e-12) continue;
+    const tx = ox - ax, ty = oy - ay, tz = oz - az;
+    const u = (tx * px + ty * py + tz * pz) / det;
+    if (u < 0 || u > 1) continue;
+    const qx = ty * uz - tz * uy, qy = tz * ux - tx * uz, qz = tx * uy - ty * ux;
+    const v = (dx * qx + dy * qy + dz * qz) / det;
+    if (v < 0 || u + v > 1) continue;
+    const t = (vx * qx + vy * qy + vz * qz) / det;
+    if (t > 0 && t < nearest) { nearest = t; found = a; }
+  }
+  return found < 0 ? null : {place: place[found], xyz: from.map((value, n) => value + nearest * along[n])};
+}
+
+// For a cloud: of the points within 2 degrees of the ray the one nearest to the eye. Same result as hitMesh.
+function hitCloud({x, y, z, place}, {from, along}) {
+  let nearest = Infinity, found = -1;
+  for (let n = 0; n < x.length; n++) {
+    const to = [x[n] - from[0], y[n] - from[1], z[n] - from[2]];
+    const t = dot(to, along);
+    const aside = dot(to, to) - t * t;
+    // A point a little behind the front one but nearer to the ray is no better: depth decides.
+    if (t > 0 && t < nearest && aside < (0.01 * t) ** 2) { nearest = t; found = n; }
+  }
+  return found < 0 ? null : {place: place[found], xyz: [x[found], y[found], z[found]]};
+}

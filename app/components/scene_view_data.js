@@ -1,0 +1,66 @@
+// What Python packed (scene_view.py, _level), unpacked. Throws where a payload is not whole.
+
+async function inflate(text) {
+  const packed = Uint8Array.from(atob(text), char => char.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream('deflate'));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+// Reads `count` numbers of `size` bytes, low bytes first, each byte in a plane of its own.
+function planes(bytes, at, count, size) {
+  const values = new Uint32Array(count);
+  for (let byte = 0; byte < size; byte++) {
+    const start = at.offset + byte * count;
+    for (let n = 0; n < count; n++) values[n] |= bytes[start + n] << (8 * byte);
+  }
+  at.offset += size * count;
+  return values;
+}
+
+function summed(values, mask) {
+  for (let n = 1; n < values.length; n++) values[n] = (values[n] + values[n - 1]) & mask;
+  return values;
+}
+
+// A level of detail -> {x, y, z (metres), r, g, b, place (in the list of instances + 1), i, j, k}.
+async function unpackLevel(level) {
+  const bytes = await inflate(level.data);
+  const {vertices, faces} = level;
+  if (!(vertices > 0) || bytes.length !== vertices * 11 + faces * 9) throw new Error('payload size');
+  const at = {offset: 0};
+  const mesh = {};
+  ['x', 'y', 'z'].forEach((axis, n) => {
+    const steps = summed(planes(bytes, at, vertices, 2), 0xffff);
+    mesh[axis] = Float32Array.from(steps, step => level.origin[n] + step * level.step[n]);
+  });
+  mesh.g = summed(planes(bytes, at, vertices, 1), 0xff);
+  mesh.r = summed(planes(bytes, at, vertices, 1), 0xff).map((value, n) => (value + mesh.g[n]) & 0xff);
+  mesh.b = summed(planes(bytes, at, vertices, 1), 0xff).map((value, n) => (value + mesh.g[n]) & 0xff);
+  mesh.place = summed(planes(bytes, at, vertices, 2), 0xffff);
+  mesh.i = summed(planes(bytes, at, faces, 3), 0xffffff);
+  mesh.j = planes(bytes, at, faces, 3).map((value, n) => value + mesh.i[n]);
+  mesh.k = planes(bytes, at, faces, 3).map((value, n) => value + mesh.i[n]);
+  for (const corner of [mesh.i, mesh.j, mesh.k])
+    for (const vertex of corner) if (vertex >= vertices) throw new Error('payload corner');
+  return mesh;
+}
+
+// The payload's text -> the scan with one mesh: the finest, or the coarsest for software drawing.
+async function unpackScan(text, coarse) {
+  const scan = JSON.parse(text);
+  const level = scan.levels.at(coarse ? -1 : 0);
+  scan.mesh = await unpackLevel(level);
+  scan.byId = new Map(scan.instances.map((instance, n) => [instance.id, {...instance, place: n + 1}]));
+  if (scan.bounds.length !== 6 || !scan.bounds.every(Number.isFinite)) throw new Error('payload bounds');
+  return scan;
+}
+
+// 'gpu', 'software', or 'none' where the browser has no WebGL.
+function graphics() {
+  const gl = document.createElement('canvas').getContext('webgl');
+  if (!gl) return 'none';
+  const info = gl.getExtension('WEBGL_debug_renderer_info');
+  const name = gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER);
+  gl.getExtension('WEBGL_lose_context')?.loseContext();
+  return /swiftshader|llvmpipe|software|basic render/i.test(name) ? 'software' : 'gpu';
+}

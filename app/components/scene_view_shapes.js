@@ -1,0 +1,153 @@
+// Plotly traces: the scan itself, and the small ones that lie over it.
+
+const COLOURS = {winner: [255, 45, 110], middle: [255, 176, 46], low: [140, 155, 170], anchor: [47, 111, 237], picked: [0, 188, 212]};
+const css = rgb => `rgb(${rgb.map(Math.round).join()})`;
+const mixed = (a, b, share) => a.map((value, n) => value + (b[n] - value) * share);
+
+// 0 to 1, the share of the best score -> colour.
+const scoreColour = share => share < 0.5
+  ? mixed(COLOURS.low, COLOURS.middle, share * 2)
+  : mixed(COLOURS.middle, COLOURS.winner, share * 2 - 1);
+
+const FLAT = {ambient: 1, diffuse: 0, specular: 0, fresnel: 0};
+const ROOM = {ambient: 0.78, diffuse: 0.32, specular: 0.02, roughness: 0.95, fresnel: 0.02,
+  vertexnormalsepsilon: 0, facenormalsepsilon: 0};
+
+function scanTrace({x, y, z, i, j, k, r, g, b}) {
+  const colours = Array.from(x, (_, n) => `rgb(${r[n]},${g[n]},${b[n]})`);
+  const common = {name: 'scan', x, y, z, hoverinfo: 'skip', showlegend: false};
+  if (!i.length) return {...common, type: 'scatter3d', mode: 'markers', marker: {size: 2.2, color: colours, line: {width: 0}}};
+  return {...common, type: 'mesh3d', i, j, k, vertexcolor: colours, lighting: ROOM, lightposition: {x: 2000, y: -4000, z: 9000}};
+}
+
+// Triangles that are put together piece by piece and drawn as one trace.
+class Pieces {
+  constructor() { Object.assign(this, {x: [], y: [], z: [], i: [], j: [], k: [], vertexcolor: []}); }
+
+  add(points, faces, colour) {
+    const first = this.x.length;
+    for (const [x, y, z] of points) { this.x.push(x); this.y.push(y); this.z.push(z); this.vertexcolor.push(colour); }
+    for (const [a, b, c] of faces) { this.i.push(first + a); this.j.push(first + b); this.k.push(first + c); }
+  }
+
+  // A square rod, thickness in metres.
+  rod(from, to, thickness, colour) {
+    const along = unit(minus(to, from));
+    const side = unit(cross(along, Math.abs(along[2]) > 0.9 ? [1, 0, 0] : [0, 0, 1]));
+    const other = cross(along, side);
+    const points = [from, to].flatMap((end, n) => [[-1, -1], [1, -1], [1, 1], [-1, 1]].map(([s, o]) =>
+      end.map((value, axis) => value + thickness / 2 * (s * side[axis] + o * other[axis] + (n ? 1 : -1) * along[axis]))));
+    const sides = [0, 1, 2, 3].flatMap(n => { const m = (n + 1) % 4; return [[n, m, m + 4], [n, m + 4, n + 4]]; });
+    this.add(points, [...sides, [0, 2, 1], [0, 3, 2], [4, 5, 6], [4, 6, 7]], colour);
+  }
+
+  box(box, thickness, colour) {
+    const corner = n => [box[n & 1 ? 3 : 0], box[n & 2 ? 4 : 1], box[n & 4 ? 5 : 2]];
+    for (let n = 0; n < 8; n++)
+      for (const bit of [1, 2, 4]) if (!(n & bit)) this.rod(corner(n), corner(n | bit), thickness, colour);
+  }
+
+  dashes(from, to, thickness, colour) {
+    const way = minus(to, from);
+    const count = Math.max(1, Math.round(Math.hypot(...way) / 0.16));
+    const at = share => from.map((value, n) => value + way[n] * share);
+    for (let n = 0; n < count; n++) this.rod(at(n / count), at((n + 0.6) / count), thickness, colour);
+  }
+
+  trace(name, opacity = 1) {
+    const {x, y, z, i, j, k, vertexcolor} = this;
+    return {type: 'mesh3d', name, x, y, z, i, j, k, vertexcolor, opacity, lighting: FLAT, flatshading: true, hoverinfo: 'skip'};
+  }
+}
+
+// The faces (or points) of one instance in a strong tint, a little in front of the scan's own.
+function highlight(mesh, place, colour, name) {
+  const chosen = mesh.i.length ? [] : Array.from(mesh.x.keys()).filter(n => mesh.place[n] === place);
+  const corners = [];
+  for (let n = 0; n < mesh.i.length; n++) {
+    const face = [mesh.i[n], mesh.j[n], mesh.k[n]];
+    if (face.every(vertex => mesh.place[vertex] === place)) corners.push(face);
+  }
+  const number = new Map();
+  for (const vertex of chosen.length ? chosen : corners.flat()) if (!number.has(vertex)) number.set(vertex, number.size);
+  if (!number.size) return null;
+  const vertices = [...number.keys()];
+  const at = n => [mesh.x[n], mesh.y[n], mesh.z[n]];
+  const colours = vertices.map(n => css(mixed([mesh.r[n], mesh.g[n], mesh.b[n]], colour, 0.62)));
+  const normals = new Map(vertices.map(n => [n, [0, 0, 0]]));
+  for (const face of corners) {
+    const [a, b, c] = face.map(at);
+    const normal = cross(minus(b, a), minus(c, a));
+    for (const vertex of face) normals.get(vertex).forEach((value, n, sum) => { sum[n] = value + normal[n]; });
+  }
+  const raised = vertices.map(n => { const out = unit(normals.get(n)); return at(n).map((value, axis) => value + 0.006 * out[axis]); });
+  const [x, y, z] = [0, 1, 2].map(axis => raised.map(point => point[axis]));
+  if (!corners.length)
+    return {type: 'scatter3d', mode: 'markers', name, x, y, z, marker: {size: 3.4, color: colours, line: {width: 0}}, hoverinfo: 'skip'};
+  const [i, j, k] = [0, 1, 2].map(corner => corners.map(face => number.get(face[corner])));
+  return {type: 'mesh3d', name, x, y, z, i, j, k, vertexcolor: colours, lighting: ROOM, hoverinfo: 'skip'};
+}
+
+const middleOf = box => [0, 1, 2].map(n => (box[n] + box[n + 3]) / 2);
+const topOf = box => [(box[0] + box[3]) / 2, (box[1] + box[4]) / 2, box[5]];
+
+// The predicted ninth of the floor, filled, in a faint 3 x 3 grid of lines.
+function cellTraces(scan, cell) {
+  const [x0, y0, , x1, y1] = scan.bounds;
+  const z = scan.floor + 0.04;
+  const x = n => x0 + (x1 - x0) * n / 3, y = n => y0 + (y1 - y0) * n / 3;
+  const fill = new Pieces(), lines = new Pieces();
+  fill.add([[x(cell.x), y(cell.y), z], [x(cell.x + 1), y(cell.y), z], [x(cell.x + 1), y(cell.y + 1), z], [x(cell.x), y(cell.y + 1), z]],
+    [[0, 1, 2], [0, 2, 3]], css(COLOURS.winner));
+  for (let n = 0; n < 4; n++) {
+    lines.rod([x(n), y0, z], [x(n), y1, z], 0.014, css(COLOURS.low));
+    lines.rod([x0, y(n), z], [x1, y(n), z], 0.014, css(COLOURS.low));
+  }
+  return [fill.trace('cell', 0.3), lines.trace('grid', 0.7)];
+}
+
+// An overlay -> {traces, labels}. A label: {text, at (metres), kind, id, rank}; the first ones matter most.
+function overlayOf(scan, overlay, words) {
+  const traces = [], labels = [];
+  const best = Math.max(...overlay.candidates.map(candidate => candidate.score), 1e-9);
+  const strongest = overlay.candidates.find(candidate => candidate.strongest);
+  const percent = share => `${Math.round(share * 100)} %`;
+  if (overlay.cell) traces.push(...cellTraces(scan, overlay.cell));
+  const others = new Pieces();
+  for (const candidate of overlay.candidates) {
+    const wins = candidate === strongest;
+    const colour = wins ? COLOURS.winner : scoreColour(0.75 * candidate.score / best);
+    if (wins) {
+      const box = new Pieces();
+      box.box(candidate.box, 0.045, css(colour));
+      traces.push(box.trace('winner'), highlight(scan.mesh, scan.byId.get(candidate.id)?.place, colour, 'winner object'));
+    } else others.box(candidate.box, 0.02, css(colour));
+    const text = wins ? `${candidate.rank} · ${candidate.label} · ${percent(candidate.score)}` : `${candidate.rank} · ${percent(candidate.score)}`;
+    labels.push({text, at: topOf(candidate.box), kind: wins ? 'winner' : 'candidate', colour: css(colour), id: candidate.id, rank: wins ? 0 : candidate.rank});
+  }
+  if (others.x.length) traces.push(others.trace('candidates'));
+  const lines = new Pieces();
+  for (const anchor of strongest ? overlay.anchors : []) {
+    const instance = scan.byId.get(anchor.object_id);
+    if (!instance) continue;
+    lines.dashes(topOf(strongest.box), topOf(instance.box), 0.02 + 0.03 * anchor.weight, css(COLOURS.anchor));
+    lines.box(instance.box, 0.016, css(COLOURS.anchor));
+    labels.push({text: anchor.label, at: topOf(instance.box), kind: 'anchor', colour: css(COLOURS.anchor), id: anchor.object_id, rank: 0.5});
+  }
+  if (lines.x.length) traces.push(lines.trace('anchors'));
+  const picked = scan.byId.get(overlay.picked);
+  if (picked) {
+    const box = new Pieces();
+    box.box(picked.box, 0.025, css(COLOURS.picked));
+    if (picked.id !== strongest?.id) traces.push(highlight(scan.mesh, picked.place, COLOURS.picked, 'picked object'));
+    traces.push(box.trace('picked'));
+    if (picked.id !== strongest?.id) labels.push({text: picked.label, at: topOf(picked.box), kind: 'picked', colour: css(COLOURS.picked), id: picked.id, rank: 0.2});
+  }
+  if (overlay.cell) {
+    const [x0, y0, , x1, y1] = scan.bounds;
+    const at = [x0 + (x1 - x0) * (overlay.cell.x + 0.5) / 3, y0 + (y1 - y0) * (overlay.cell.y + 0.5) / 3, scan.floor];
+    labels.push({text: `${words.floor} · ${percent(overlay.cell.probability)}`, at, kind: 'cell', id: null, rank: 99});
+  }
+  labels.sort((a, b) => a.rank - b.rank);
+  return {traces: traces.filter(Boolean), labels};
+}
