@@ -5,9 +5,9 @@ through which kernel offset is a *rulebook*, made once for a set of voxels and s
 layer gathers, multiplies and scatters along it (SECOND: Yan, Mao, Li, Sensors 2018).
 
 Kernels have torchsparse 1.2's shape (offsets, in, out), so that its checkpoints load as they are, and its
-order of offsets (`KernelRegion` in its source): the 27 of a 3x3x3 kernel run from (-1,-1,-1) with x fastest,
-the 8 of a 2x2x2 kernel from (0,0,0) with z fastest. out[p] = sum over offsets o of in[p + o] @ kernel[o], with
-in[2p + o] where the stride is 2.
+order of offsets (`KernelRegion` in its source): the 27 of a 3x3x3 kernel run from (-1,-1,-1), x fastest; the
+8 of a 2x2x2 kernel from (0,0,0), z fastest. out[p] = sum over offsets o of in[p + o] @ kernel[o], in[2p + o]
+where the stride is 2.
 """
 
 import logging

@@ -212,7 +212,7 @@ def test_quantize_of_nothing():
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
 def test_quantize_refuses_what_no_grid_can_hold(value):
-    with pytest.raises(ValueError, match="not finite|too large"):
+    with pytest.raises(ValueError, match=r"not finite|too large"):
         sparse.quantize(torch.tensor([[0.0, 0.0, 0.0], [value, value, value]]), 0.02)
 
 
