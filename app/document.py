@@ -1,8 +1,9 @@
 """The HTML document around Gradio's page: language and talk mode before anything is drawn.
 
 Gradio follows `navigator.language` and has no way to choose by URL, and what `launch(head=)`
-adds comes after its words were chosen. So this middleware puts one script at the top of the
-document, and headers that keep a browser from guessing types or telling where it came from.
+adds comes after its words were chosen; `launch(css=)` rewrites every selector to lie inside its
+own container. So this middleware puts one script and the stylesheet at the top of the document,
+and headers that keep a browser from guessing types or telling where it came from.
 """
 
 from typing import Any
@@ -35,8 +36,9 @@ HEADERS = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer"
 class Document:
     """ASGI middleware; only the page itself ("/") is rewritten."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, style: str) -> None:
         self.app = app
+        self.head = f"<head>{SCRIPT}<style>{style}</style>".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and its answer back with our headers and script."""
@@ -58,7 +60,7 @@ class Document:
                 held["body"] += message.get("body", b"")
                 if message.get("more_body"):
                     return
-                body = held["body"].replace(b"<head>", b"<head>" + SCRIPT.encode(), 1)
+                body = held["body"].replace(b"<head>", self.head, 1)
                 MutableHeaders(scope=held["start"])["content-length"] = str(len(body))
                 await send(held["start"])
                 message = {"type": "http.response.body", "body": body}

@@ -49,12 +49,12 @@ def build() -> tuple[gr.Blocks, gr.I18n]:
     modules = {lab: _load(lab) for lab in LABS}
     i18n = words.i18n({name: _fragments(name, modules) for name in words.LANGUAGES})
     with gr.Blocks(title="Trilab", fill_width=True, delete_cache=(600, 3600)) as page:
-        gr.HTML(i18n("html.header"), elem_id="tl-header")
+        gr.HTML(i18n("html.header"), elem_id="tl-header", apply_default_css=False)
         with gr.Tabs(elem_id="tl-labs", selected=LABS[0].name) as tabs:
             for lab, module in modules.items():
                 with gr.Tab(i18n(f"{lab.name}.tab"), id=lab.name, elem_id=f"tl-{lab.name}"):
                     _build_lab(lab, module, visits, i18n)
-        foot = gr.HTML(i18n("html.footer"), elem_id="tl-footer")
+        foot = gr.HTML(i18n("html.footer"), elem_id="tl-footer", apply_default_css=False)
         page.load(_choose_lab, None, tabs, queue=False, show_progress="hidden", api_visibility="private")
         page.load(_footer, None, foot, show_progress="hidden", api_visibility="private")
         page.unload(leave)
@@ -67,21 +67,22 @@ def serve(host: str, port: int, share: bool, browser: bool) -> None:
     _private_uploads()
     guards.forbid_fetching()
     page, i18n = build()
+    print(f"Trilab is at http://{host}:{port}", flush=True)
     page.launch(
+        quiet=not share,
         server_name=host,
         server_port=port,
         share=share,
         inbrowser=browser,
         i18n=i18n,
         theme=look.theme(),
-        css_paths=look.CSS,
         max_file_size=MAX_FILE,
         footer_links=[],
         run_history=False,
         enable_monitoring=False,
         ssr_mode=False,
         mcp_server=False,
-        app_kwargs={"middleware": [Middleware(document.Document)]},
+        app_kwargs={"middleware": [Middleware(document.Document, style=look.CSS.read_text(encoding="utf-8"))]},
     )
 
 
@@ -114,7 +115,7 @@ def _build_lab(lab: Lab, module: Any, visits: Visits, i18n: gr.I18n) -> None:
         for name in words.LANGUAGES:
             text = words.say(name, "page.lab_failed", reason=words.explain(name, reason))
             i18n.translations[name][key] = f'<p class="tl-notice" role="alert">{escape(text)}</p>'
-        gr.HTML(i18n(key))
+        gr.HTML(i18n(key), apply_default_css=False)
 
 
 def _fragments(language: str, modules: dict[Lab, Any]) -> dict[str, str]:

@@ -77,13 +77,13 @@ class SceneTab:
         self._wire()
 
     def _lay_side(self, i18n: gr.I18n) -> None:
-        gr.HTML(i18n("html.scene_lead"))
+        _html(i18n("html.scene_lead"))
         choices = [(i18n(f"scans.{scan}"), scan) for scan in pipeline.examples()]
         self.picker = gr.Radio(choices, label=i18n("scene.scans"), elem_id="tl-scans")
         self.upload = gr.UploadButton(
             str(i18n("scene.upload")), file_count="multiple", elem_id="tl-upload", size="md"
         )
-        gr.HTML(i18n("html.scene_upload_note"))
+        _html(i18n("html.scene_upload_note"))
 
     def _lay_stage(self, i18n: gr.I18n) -> None:
         with gr.Row(elem_classes="tl-ask"):
@@ -98,13 +98,13 @@ class SceneTab:
             self.find = gr.Button(
                 i18n("scene.find"), variant="primary", elem_id="tl-find", scale=0, min_width=110
             )
-        self.chips = gr.HTML(elem_id="tl-examples", js_on_load=CHIPS_JS)
-        self.notice = gr.HTML(elem_id="tl-notice")
+        self.chips = _html(elem_id="tl-examples", js_on_load=CHIPS_JS)
+        self.notice = _html(elem_id="tl-notice")
         self.view = scene_view.SceneView(words=viewer_words("en"), elem_id="tl-view")
-        self.status = gr.HTML(elem_id="tl-status")
+        self.status = _html(elem_id="tl-status")
 
     def _lay_reasons(self, i18n: gr.I18n) -> None:
-        self.panel = gr.HTML(i18n("html.scene_waiting"), elem_id="tl-panel", js_on_load=scene_answer.ROWS_JS)
+        self.panel = _html(i18n("html.scene_waiting"), elem_id="tl-panel", js_on_load=scene_answer.ROWS_JS)
         for card in _cards():
             with gr.Accordion(i18n("scene.card"), open=False, elem_id="tl-card"):
                 gr.Markdown(card.summary)
@@ -130,10 +130,11 @@ class SceneTab:
         names = pipeline.examples()
         scan = asked.get("scan") or (names[0] if names else "")
         updates = self._told(request, lambda visit: self._opened(request, visit, scan))
-        if asked.get("q") and self.visits.of(request).scan is not None:
-            updates |= {self.sentence: asked["q"]}
-            updates |= self._told(request, lambda visit: self._answered(request, visit, asked["q"]))
-        return updates
+        if not asked.get("q") or self.visits.of(request).scan is None:
+            return updates
+        answered = self._told(request, lambda visit: self._answered(request, visit, asked["q"]))
+        view = {**updates[self.view], **answered.pop(self.view, {})}  # the scan, and what lies over it
+        return updates | answered | {self.sentence: asked["q"], self.view: view}
 
     def pick_scan(self, scan: str, request: gr.Request) -> Updates:
         """A shipped scan was picked."""
@@ -246,6 +247,11 @@ def _overlay(visit: Visit, chosen: int | None) -> dict[str, Any]:
     candidates = {one.object_id for one in answer.candidates} if answer else set()
     lit = chosen if chosen in candidates else None
     return scene_view.lay_over(scene_view.overlay_payload(answer, chosen, chosen=lit))
+
+
+def _html(value: Any = None, **more: Any) -> gr.HTML:
+    """A piece of HTML that only our own stylesheet touches."""
+    return gr.HTML(value, apply_default_css=False, **more)
 
 
 def _cards() -> list[checkpoints.CheckpointCard]:
