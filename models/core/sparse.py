@@ -26,7 +26,7 @@ _forced: str | None = None
 CENTRE = 13
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SparseTensor:
     """Features at the occupied voxels of a batch of grids.
 
@@ -42,7 +42,7 @@ class SparseTensor:
     feats: Tensor
     batch_size: int
     stride: int = 1
-    cache: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+    cache: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def with_feats(self, feats: Tensor) -> "SparseTensor":
         """The same voxels with other features, (N, C')."""
@@ -68,7 +68,8 @@ def quantize(
     """
     if not torch.isfinite(points).all():
         raise ValueError("points are not finite")
-    grid = (points.double() / voxel).floor().long()
+    exact = points if points.device.type == "mps" else points.double()  # MPS has no float64
+    grid = (exact / voxel).floor().long()
     item = torch.zeros_like(grid[:, 0]) if batch is None else batch.long()
     if from_zero and len(grid):
         lowest = grid.new_zeros(int(item.max()) + 1, 3)

@@ -1,5 +1,7 @@
 """Sparse convolution against dense torch, against spconv, and at the edges."""
 
+import sys
+
 import pytest
 import torch
 
@@ -193,6 +195,17 @@ def test_spconv_takes_an_empty_batch():
     with sparse.backend("spconv"):
         out = sparse.SparseInverseConv3d(4, 2)(sparse.SparseConv3d(3, 4)(empty))
     assert out.feats.shape == (0, 2)
+
+
+def test_without_spconv_plain_torch_is_used_and_said_once(monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, "spconv.cppconstants", None)
+    sparse._spconv_has_cuda.cache_clear()
+    try:
+        assert not sparse._spconv_has_cuda()
+        assert not sparse._spconv_has_cuda()
+    finally:
+        sparse._spconv_has_cuda.cache_clear()
+    assert [record.getMessage().endswith("runs on plain torch") for record in caplog.records] == [True]
 
 
 def test_quantize_keeps_the_first_point_of_a_voxel():

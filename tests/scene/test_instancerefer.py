@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from models.core.errors import UserError
+from models.core.sparse import SparseTensor
 from models.scene.instancerefer import (
     PUBLISHED,
     Batch,
@@ -16,7 +17,7 @@ from models.scene.instancerefer import (
     candidates_of_class,
 )
 from models.scene.matching import best_candidates, contrastive_loss, margin_loss
-from models.scene.perception import cell_labels, point_features
+from models.scene.perception import Crop, HeightPooling, cell_labels, point_features
 
 PUBLISHED_PARAMETERS = 8_021_176
 SMALL = InstanceReferConfig(word_width=12, classes=4, widths=(4, 6, 8, 8, 8), neighbours=3)
@@ -342,6 +343,34 @@ def test_neighbours_are_the_nearest_of_the_same_scene():
     assert near[0].tolist() == [0, 2, 1]
     assert exists.tolist() == [[True, True, True], [True, False, False]]
     assert near[1, 0] == 3
+
+
+def test_messages_are_those_of_the_released_edge_convolution():
+    graph = InstanceRefer(SMALL).relation.gcn
+    made = torch.Generator().manual_seed(3)
+    nodes, centres = torch.randn(5, 11, generator=made), torch.randn(5, 3, generator=made)
+    scene = torch.tensor([0, 0, 1, 0, 0])
+    nearest = sorted((0, 1, 3, 4), key=lambda j: float((centres[j] - centres[1]).norm()))[:3]
+    messages = []
+    for j in nearest:
+        edge = graph.weight(torch.cat([centres[j] - centres[1], nodes[1, -4:], nodes[j, -4:]]))
+        messages.append(graph.mlp(torch.cat([nodes[1], edge, nodes[j]])))
+    expected = torch.stack(messages).amax(0)
+    torch.testing.assert_close(graph(nodes, centres, scene, torch.tensor([1]))[0], expected)
+
+
+def test_the_birds_eye_view_sums_a_matrix_for_every_height():
+    pool = torch.nn.Sequential(Crop(), HeightPooling(3, 2))
+    coords = torch.tensor(
+        [[1, 4, 20, 0], [1, 4, 20, 4], [0, 14, 24, 2], [0, 15, 0, 0], [0, 0, 0, 5], [0, -1, 0, 0]]
+    )
+    feats = torch.randn(6, 3, generator=torch.Generator().manual_seed(0))
+    view = pool(SparseTensor(coords, feats, 2, 16))
+    matrices = pool[1].kernel
+    assert view.shape == (2, 2, 15, 25)
+    torch.testing.assert_close(view[1, :, 4, 20], feats[0] @ matrices[0] + feats[1] @ matrices[4])
+    torch.testing.assert_close(view[0, :, 14, 24], feats[2] @ matrices[2])
+    assert int(view.any(1).sum()) == 2  # what lies outside 12 m x 20 m x 4 m is left out
 
 
 SCORES = torch.tensor([1.0, 2.0, 0.5, 3.0, -1.0])
