@@ -9,7 +9,7 @@ from models.core.errors import UserError
 
 
 def main() -> int:
-    """Serve until interrupted; 2 when a flag asks for what this machine cannot do."""
+    """Serve until interrupted. The exit code is 2 when a flag asks for what this machine cannot do."""
     flags = _flags()
     # Before torch or gradio are imported: idle OpenMP threads must not spin beside other
     # work, no call home, no model download.
@@ -19,10 +19,10 @@ def main() -> int:
 
     try:
         device.choose(flags.device)
+        page.serve(flags.host, flags.port, flags.share, flags.browser)
     except UserError as error:
         print(words.explain("en", error), file=sys.stderr)
         return 2
-    page.serve(flags.host, flags.port, flags.share, flags.browser)
     return 0
 
 

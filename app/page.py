@@ -4,6 +4,7 @@ import atexit
 import importlib
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -63,17 +64,30 @@ def build() -> tuple[gr.Blocks, gr.I18n]:
 
 
 def serve(host: str, port: int, share: bool, browser: bool) -> None:
-    """Serve the page until interrupted. Raises OSError when the port is taken."""
+    """Serve the page until interrupted. Raises UserError("port_taken")."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise UserError("port_taken", host=host, port=port) from error
+    page = start(host, port, share, browser)
+    print(f"Trilab is at {page.local_url}", flush=True)
+    page.block_thread()
+
+
+def start(host: str, port: int | None, share: bool = False, browser: bool = False) -> gr.Blocks:
+    """Serve the page from a thread; `.close()` ends it. port: None for any that is free."""
     _private_uploads()
     guards.forbid_fetching()
     page, i18n = build()
-    print(f"Trilab is at http://{host}:{port}", flush=True)
     page.launch(
-        quiet=not share,
         server_name=host,
         server_port=port,
         share=share,
         inbrowser=browser,
+        prevent_thread_lock=True,
+        quiet=not share,
         i18n=i18n,
         theme=look.theme(),
         max_file_size=MAX_FILE,
@@ -82,8 +96,11 @@ def serve(host: str, port: int, share: bool, browser: bool) -> None:
         enable_monitoring=False,
         ssr_mode=False,
         mcp_server=False,
-        app_kwargs={"middleware": [Middleware(document.Document, style=look.CSS.read_text(encoding="utf-8"))]},
+        app_kwargs={
+            "middleware": [Middleware(document.Document, style=look.CSS.read_text(encoding="utf-8"))]
+        },
     )
+    return page
 
 
 def _private_uploads() -> None:
