@@ -5,7 +5,9 @@ and ascii; any scalar property beside x, y, z is read over; polygons become
 triangles.
 """
 
+import io
 import re
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -15,9 +17,17 @@ from numpy.typing import NDArray
 
 from models.core.errors import UserError
 from models.core.guards import check_file, kind, megabytes
+from models.scene.mesh import (
+    MAX_FACES,
+    MAX_VERTICES,
+    Mesh,
+    check_counts,
+    check_faces,
+    fan,
+    integers,
+    to_bytes,
+)
 
-MAX_VERTICES = 3_000_000
-MAX_FACES = 6_000_000
 _MAX_HEADER = 2**16
 _TYPES = {
     "char": "i1",
@@ -39,22 +49,6 @@ _TYPES = {
 }
 _ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">", "ascii": ""}
 _COLOURS = (("red", "green", "blue"), ("diffuse_red", "diffuse_green", "diffuse_blue"), ("r", "g", "b"))
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """What a mesh file holds, before anyone asks whether it makes sense as a room.
-
-    vertices: (N, 3) float64, as they stand in the file: may hold NaN.
-    colours: (N, 3) uint8, or None where the file has none.
-    faces: (M, 3) int64, each below N.
-    labels: (N,) int64, ScanNet's `label` property, or None.
-    """
-
-    vertices: NDArray[np.float64]
-    colours: NDArray[np.uint8] | None
-    faces: NDArray[np.int64]
-    labels: NDArray[np.int64] | None = None
 
 
 @dataclass
@@ -81,7 +75,7 @@ class _Element:
         return np.dtype(fields)
 
 
-def read_ply(path: Path) -> Geometry:
+def read_ply(path: Path) -> Mesh:
     """The vertices, colours, triangles and labels of a PLY file.
 
     Raises UserError: file_type, ply_header, ply_claims (more rows than the file's
@@ -111,13 +105,7 @@ def read_ply(path: Path) -> Geometry:
     check_faces(faces, len(vertex["x"]), path.name)
     vertices = np.stack([vertex[axis].astype(np.float64) for axis in "xyz"], axis=1)
     labels = vertex.get("label")
-    return Geometry(vertices, _colours(vertex), faces, None if labels is None else _integers(labels))
-
-
-def check_faces(faces: NDArray[np.int64], count: int, name: str) -> None:
-    """Raises UserError("scan_faces") when a face names a vertex that isn't one of `count`."""
-    if faces.size and (faces.min() < 0 or faces.max() >= count):
-        raise UserError("scan_faces", name=name)
+    return Mesh(vertices, _colours(vertex), faces, None if labels is None else integers(labels))
 
 
 def _read_header(data: bytes, name: str) -> tuple[str, list[_Element], int]:
@@ -193,57 +181,57 @@ class _BinaryRows:
         return {name: table[name] for name, _, _ in element.properties}
 
     def triangles(self, element: _Element, listed: str) -> NDArray[np.int64]:
-        lengths = self._lengths_of_row(element)
+        if not element.count:
+            return np.empty((0, 3), np.int64)
+        start = self.at
+        lengths, _ = self._pass_row(element)
         row = element.dtype(self.order, lengths)
-        if self.at + element.count * row.itemsize <= len(self.data):
-            table = np.frombuffer(self.data, row, element.count, self.at)
+        self.at = start
+        if start + element.count * row.itemsize <= len(self.data):
+            table = np.frombuffer(self.data, row, element.count, start)
             if all((table[f"{name} length"] == length).all() for name, length in lengths.items()):
                 self.at += table.nbytes
-                return _fan(table[listed].astype(np.int64))
+                _check_polygons({lengths[listed]: table}, self.name)
+                return fan(table[listed].astype(np.int64))
         return self._polygons(element, listed)
 
     def skip(self, element: _Element) -> None:
         if any(length for _, _, length in element.properties):
             for _ in range(element.count):
-                self.at += self._row(element).itemsize
+                self._pass_row(element)
         else:
             self.at += element.count * element.least_bytes
 
     def _polygons(self, element: _Element, listed: str) -> NDArray[np.int64]:
-        """Rows of different lengths, one by one, gathered by their number of corners."""
-        by_corners: dict[int, list[NDArray]] = {}
-        rows: dict[tuple[int, ...], np.dtype] = {}
+        """Rows of different lengths, passed one by one, then read together by their number of corners."""
+        places: dict[int, list[int]] = {}
         for _ in range(element.count):
-            lengths = self._lengths_of_row(element)
-            key = tuple(lengths.values())
-            row = rows.setdefault(key, element.dtype(self.order, lengths))
-            if self.at + row.itemsize > len(self.data):
-                raise UserError("scan_truncated", name=self.name)
-            first = np.frombuffer(self.data, row, 1, self.at)
-            by_corners.setdefault(lengths[listed], []).append(first[listed][0])
-            self.at += row.itemsize
-        fans = [_fan(np.stack(polygons).astype(np.int64)) for polygons in by_corners.values()]
+            lengths, begins = self._pass_row(element)
+            places.setdefault(lengths[listed], []).append(begins[listed])
+        _check_polygons(places, self.name)
+        index = np.dtype(self.order + next(kind_ for name, kind_, _ in element.properties if name == listed))
+        letters = np.frombuffer(self.data, np.uint8)
+        fans = []
+        for corners, begins_ in places.items():
+            taken = letters[np.array(begins_)[:, None] + np.arange(corners * index.itemsize)]
+            fans.append(fan(taken.view(index).astype(np.int64).reshape(-1, corners)))
         return np.concatenate([np.empty((0, 3), np.int64), *fans])
 
-    def _row(self, element: _Element) -> np.dtype:
-        return element.dtype(self.order, self._lengths_of_row(element))
-
-    def _lengths_of_row(self, element: _Element) -> dict[str, int]:
-        """The lengths of the lists in the row that begins here."""
-        lengths, at = {}, self.at
+    def _pass_row(self, element: _Element) -> tuple[dict[str, int], dict[str, int]]:
+        """Steps over one row; the length of each list in it and where its values begin."""
+        side: Literal["little", "big"] = "little" if self.order == "<" else "big"
+        lengths, begins = {}, {}
         for name, kind_, length in element.properties:
-            if length and element.count:
-                size = np.dtype(length).itemsize
-                signed = length[0] == "i"
-                side: Literal["little", "big"] = "little" if self.order == "<" else "big"
-                lengths[name] = int.from_bytes(self.data[at : at + size], side, signed=signed)
-                at += size + lengths[name] * np.dtype(kind_).itemsize
-                if lengths[name] < 0 or at > len(self.data):
-                    raise UserError("scan_truncated", name=self.name)
-            else:
-                lengths.update({name: 0} if length else {})
-                at += np.dtype(kind_).itemsize
-        return lengths
+            size = int(kind_[1])
+            if length:
+                end = self.at + int(length[1])
+                lengths[name] = int.from_bytes(self.data[self.at : end], side, signed=length[0] == "i")
+                begins[name] = end
+                self.at, size = end, lengths[name] * size
+            self.at += size
+            if size < 0 or self.at > len(self.data):
+                raise UserError("scan_truncated", name=self.name)
+        return lengths, begins
 
     def _take(self, element: _Element, row: np.dtype) -> NDArray:
         if self.at + element.count * row.itemsize > len(self.data):
@@ -257,14 +245,14 @@ class _AsciiRows:
     """Takes one element after the other from a body of lines."""
 
     def __init__(self, data: bytes, start: int, name: str) -> None:
-        text = data[start:].decode("ascii", "replace")
-        self.lines = [line for line in text.splitlines() if line.strip()]
+        text = io.StringIO(data[start:].decode("ascii", "replace"))
+        self.lines = [line for line in text if not line.isspace()]
         self.at, self.name = 0, name
 
     def scalars(self, element: _Element) -> dict[str, NDArray]:
         table = self._table(self._take(element), len(element.properties))
         columns = enumerate(element.properties)
-        return {name: table[:, i] if of[0] == "f" else _integers(table[:, i]) for i, (name, of, _) in columns}
+        return {name: table[:, i] if of[0] == "f" else integers(table[:, i]) for i, (name, of, _) in columns}
 
     def triangles(self, element: _Element, listed: str) -> NDArray[np.int64]:
         lines = self._take(element)
@@ -274,12 +262,13 @@ class _AsciiRows:
         for line in lines:
             first = line.split(None, 1)[0]
             by_corners.setdefault(int(first) if first.isdigit() and len(first) < 10 else -1, []).append(line)
+        _check_polygons(by_corners, self.name)
         fans = []
         for corners, rows in by_corners.items():
             if not 0 <= corners < len(rows[0]):
                 raise UserError("scan_truncated", name=self.name)
             table = self._table(rows, corners + len(element.properties))
-            fans.append(_fan(_integers(table[:, 1 : corners + 1])))
+            fans.append(fan(integers(table[:, 1 : corners + 1])))
         return np.concatenate([np.empty((0, 3), np.int64), *fans])
 
     def skip(self, element: _Element) -> None:
@@ -301,21 +290,10 @@ class _AsciiRows:
         return table
 
 
-def _fan(polygons: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(F, C) polygons of C corners -> (F * (C - 2), 3) triangles that share the first corner."""
-    corners = polygons.shape[1]
-    if corners < 3:
-        return np.empty((0, 3), np.int64)
-    triangles = [polygons[:, [0, i, i + 1]] for i in range(1, corners - 1)]
-    return triangles[0] if corners == 3 else np.stack(triangles, axis=1).reshape(-1, 3)
-
-
-def _integers(values: NDArray) -> NDArray[np.int64]:
-    """Whole numbers; what is none (NaN, 1e30) becomes -1, which nobody takes for an index or a class."""
-    if values.dtype.kind != "f":
-        return values.astype(np.int64)
-    sane = np.abs(values) < 2**31
-    return np.where(sane, values, -1).astype(np.int64)
+def _check_polygons(by_corners: Mapping[int, Sized], name: str) -> None:
+    """Bounds the triangles that polygons will become. by_corners: the polygons of each number of corners."""
+    triangles = sum(max(corners - 2, 0) * len(polygons) for corners, polygons in by_corners.items())
+    check_counts(name, 1, triangles)
 
 
 def _colours(vertex: dict[str, NDArray]) -> NDArray[np.uint8] | None:
@@ -324,13 +302,3 @@ def _colours(vertex: dict[str, NDArray]) -> NDArray[np.uint8] | None:
             colours = np.stack([vertex[name] for name in names], axis=1)
             return to_bytes(colours)
     return None
-
-
-def to_bytes(colours: NDArray) -> NDArray[np.uint8]:
-    """(N, C) colours as uint8: integers are 0-255, floats are 0-1 unless one is above."""
-    if colours.dtype == np.uint8:
-        return colours
-    values = np.nan_to_num(colours.astype(np.float64), nan=0.5, posinf=1, neginf=0)
-    if colours.dtype.kind == "f" and values.max(initial=0) <= 1:
-        values = values * 255
-    return np.clip(np.round(values), 0, 255).astype(np.uint8)

@@ -58,7 +58,7 @@ def _instance(row: Mapping[str, Any]) -> Instance:
     sane = np.isfinite(box).all() and np.isfinite(colour).all() and 0 <= confidence <= 1
     if box.shape != (6,) or colour.shape != (3,) or not sane or (box[:3] > box[3:]).any():
         raise ValueError(row)
-    return Instance(int(row["id"]), row["label"].strip().lower()[:100], box, colour, confidence)
+    return Instance(int(row["id"]), row["label"][:100].strip().lower(), box, colour, confidence)
 
 
 def with_predictions(scan: Scan, folder: Path) -> Scan:

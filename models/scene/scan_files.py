@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from models.core.errors import UserError
 from models.core.guards import MAX_ENTRIES, MAX_UNPACKED, check_file, kind, megabytes, read_json, unpack
 from models.scene import nyu40
-from models.scene.mesh_files import read_glb, read_obj
-from models.scene.ply import Geometry, read_ply
+from models.scene.glb import read_glb
+from models.scene.mesh import GREY, Mesh
+from models.scene.obj import read_obj
+from models.scene.ply import read_ply
 from models.scene.proposals import apply_predictions, is_prediction_list
 from models.scene.scan import Scan, instances_of
 
@@ -30,7 +32,7 @@ MAX_LOST = 0.01
 MAX_EXTENT = 200.0
 MAX_COORDINATE = 10_000.0
 MIN_COMPONENT = 50
-GREY = 160
+MAX_OBJECTS = 2000
 
 
 def load(paths: Sequence[Path], name: str | None = None, workdir: Path | None = None) -> Scan:
@@ -152,7 +154,7 @@ def _text_files(files: Sequence[Path], stem: str) -> tuple[Path | None, Path | N
     return _pick(metas, "", of_another_scan), _pick(listings, "", of_another_scan)
 
 
-def _geometry(mesh: Path, files: Sequence[Path]) -> Geometry:
+def _geometry(mesh: Path, files: Sequence[Path]) -> Mesh:
     match mesh.suffix.lower():
         case ".ply":
             return read_ply(mesh)
@@ -184,12 +186,19 @@ def _annotated(aggregation: Path, segs: Path, count: int) -> tuple[NDArray[np.in
 
 def _segment_indices(tree: Any, name: str) -> NDArray[np.int64]:
     try:
-        segments = np.array(tree["segIndices"])
-    except (KeyError, TypeError, ValueError, OverflowError):
+        segments = _whole_numbers(tree["segIndices"])
+    except (LookupError, TypeError, ValueError, OverflowError):
         raise UserError("segs_broken", name=name) from None
-    if segments.ndim != 1 or segments.dtype.kind != "i" or not len(segments):
+    if not len(segments):
         raise UserError("segs_broken", name=name)
     return segments
+
+
+def _whole_numbers(values: Any) -> NDArray[np.int64]:
+    """A JSON list of integers. The types come first: numpy would make room for the longest text in it."""
+    if not isinstance(values, list) or not set(map(type, values)) <= {int}:
+        raise TypeError("not a list of integers")
+    return np.array(values, np.int64)
 
 
 def _groups(tree: Any, name: str) -> list[tuple[int, str, NDArray[np.int64]]]:
@@ -197,25 +206,21 @@ def _groups(tree: Any, name: str) -> list[tuple[int, str, NDArray[np.int64]]]:
     groups = []
     try:
         for group in tree["segGroups"]:
-            identity, label, listed = group["objectId"], group["label"], np.array(group["segments"])
-            if not len(listed):
-                continue
-            if (
-                type(identity) is not int
-                or not 0 <= identity < 2**31
-                or listed.dtype.kind != "i"
-                or listed.ndim != 1
-            ):
+            identity, label, listed = group["objectId"], group["label"], _whole_numbers(group["segments"])
+            if type(identity) is not int or not 0 <= identity < 2**31:
                 raise ValueError(identity)
-            groups.append((identity, label.strip().lower()[:100], listed))
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+            if len(listed):
+                groups.append((identity, label[:100].strip().lower(), listed))
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
         raise UserError("aggregation_broken", name=name) from None
     if not groups:
         raise UserError("aggregation_broken", name=name)
+    if len(groups) > MAX_OBJECTS:
+        raise UserError("objects_many", name=name, count=len(groups), limit=MAX_OBJECTS)
     return groups
 
 
-def _components(classes: Geometry, count: int, name: str) -> tuple[NDArray[np.int32], dict[int, str]]:
+def _components(classes: Mesh, count: int, name: str) -> tuple[NDArray[np.int32], dict[int, str]]:
     """Instances where a file has classes only: connected pieces of one class, MIN_COMPONENT vertices or more.
 
     labels.ply doesn't say which chair a vertex belongs to. Pieces of the mesh are
@@ -234,14 +239,15 @@ def _components(classes: Geometry, count: int, name: str) -> tuple[NDArray[np.in
     pieces, first, sizes = np.unique(piece, return_index=True, return_counts=True)
     vertex_instance = np.full(len(pieces), -1, np.int32)
     labels: dict[int, str] = {}
-    for index in np.flatnonzero(sizes >= MIN_COMPONENT):
+    largest = np.argsort(-sizes, kind="stable")[:MAX_OBJECTS]
+    for index in np.sort(largest[sizes[largest] >= MIN_COMPONENT]):
         if label := nyu40.name(int(classes.labels[first[index]])):
             vertex_instance[index] = len(labels)
             labels[len(labels)] = label
     return vertex_instance[piece], labels
 
 
-def _edges(geometry: Geometry) -> NDArray[np.int64]:
+def _edges(geometry: Mesh) -> NDArray[np.int64]:
     """(E, 2) neighbours: the edges of the mesh, or in a cloud the 6 nearest within 10 cm."""
     if len(geometry.faces):
         return np.concatenate([geometry.faces[:, :2], geometry.faces[:, 1:]])

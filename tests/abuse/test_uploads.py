@@ -1,4 +1,4 @@
-"""Hostile and broken scan files give a UserError that names fault and way out, or a valid Scan; never else."""
+"""Hostile and broken scan files give a UserError that names fault and way out, or a valid Scan, no more."""
 
 import io
 import json
@@ -19,7 +19,7 @@ from PIL import Image
 from app import words
 from models.core import guards
 from models.core.errors import UserError
-from models.scene import mesh_files, ply, scan_files
+from models.scene import mesh, ply, scan_files
 from models.scene.proposals import read_proposals
 from models.scene.scan_files import load, load_folder
 from tests.scene import scan_makers as make
@@ -303,7 +303,7 @@ def test_glb_faults(tmp_path, key, changes):
 
 
 def test_one_mesh_placed_a_million_times(tmp_path, monkeypatch):
-    monkeypatch.setattr(mesh_files, "MAX_VERTICES", 1000)
+    monkeypatch.setattr(mesh, "MAX_VERTICES", 1000)
     nodes = [{"mesh": 0}] * 500
     scenes = [{"nodes": list(range(500))}]
     refused("scan_too_many", written(tmp_path / "a.glb", triangle_glb(nodes=nodes, scenes=scenes)))
