@@ -4,7 +4,8 @@ function startViewer() {
   const root = element.querySelector('.sv');
   const [stage, plot, labelBox, tip, message, tools] =
     ['stage', 'plot', 'labels', 'tip', 'message', 'tools'].map(name => root.querySelector(`.sv-${name}`));
-  const state = {scan: null, overlay: null, labels: [], software: false, seeThrough: true, moved: false, value: null, over: null, view: ''};
+  const state = {scan: null, overlay: null, labels: [], software: false, seeThrough: true, moved: false, value: null, over: null, view: '',
+    oneSided: new Set(), glowing: new Set()};
   let words = {}, Plotly = null, pending = 0;
 
   // ---- words and states
@@ -44,18 +45,31 @@ function startViewer() {
   const inner = () => plot._fullLayout?.scene?._scene?.glplot;
   const size = () => [plot.clientWidth, plot.clientHeight];
 
-  // Plotly draws both sides of a face. A scan is seen from outside, so the backs of its walls and
-  // ceiling are left out: WebGL does it, in the draw calls that have as many corners as the scan.
-  function hideBacks() {
+  // Two things that Plotly's meshes cannot do are done in WebGL, in the draw calls that have as many
+  // corners as the mesh in question. `oneSided`: backs of faces are left out, so that walls and ceiling
+  // are open to someone outside. `glowing`: what lies behind something else shines through.
+  function refine() {
     const {gl} = inner();
     const draw = gl.drawArrays.bind(gl);
     gl.drawArrays = (mode, first, count) => {
-      const hide = state.seeThrough && !state.scan?.two_sided && state.oneSided?.has(count);
-      if (!hide) return draw(mode, first, count);
-      gl.enable(gl.CULL_FACE);
-      gl.cullFace(gl.FRONT); // Plotly's projection mirrors, so fronts are WebGL's backs
+      if (mode !== gl.TRIANGLES) return draw(mode, first, count);
+      const opened = state.seeThrough && !state.scan?.two_sided && state.oneSided.has(count);
+      if (opened) {
+        gl.enable(gl.CULL_FACE);
+        gl.cullFace(gl.FRONT); // Plotly's projection mirrors, so fronts are WebGL's backs
+      }
+      if (state.glowing.has(count) && !gl.getParameter(gl.BLEND)) {
+        gl.disable(gl.DEPTH_TEST);
+        gl.enable(gl.BLEND);
+        gl.blendColor(0, 0, 0, 0.4);
+        gl.blendFunc(gl.CONSTANT_ALPHA, gl.ONE_MINUS_CONSTANT_ALPHA);
+        draw(mode, first, count);
+        gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+        gl.disable(gl.BLEND);
+        gl.enable(gl.DEPTH_TEST);
+      }
       draw(mode, first, count);
-      gl.disable(gl.CULL_FACE);
+      if (opened) gl.disable(gl.CULL_FACE);
     };
   }
 
@@ -99,10 +113,9 @@ function startViewer() {
       await visible();
       if (turn !== pending) return;
       Plotly.purge(plot);
-      await Plotly.newPlot(plot, [scan.trace], layout(fitted(scan, START, aspect())), OPTIONS);
-      hideBacks();
+      await Plotly.newPlot(plot, [scan.trace], layout(fitted(scan, START, room())), OPTIONS);
+      refine();
       plot.on('plotly_relayout', () => { state.moved = true; });
-      state.oneSided = new Set([scan.mesh.i.length * 3]);
       root.dataset.vertices = scan.mesh.x.length;
       await layOver();
       inner().redraw();
@@ -118,14 +131,19 @@ function startViewer() {
     const look = () => (plot.clientWidth ? done() : setTimeout(look, 150));
     look();
   });
-  const aspect = () => Math.max(plot.clientWidth, 1) / Math.max(plot.clientHeight, 1);
+  // The tools stand at the right, on a phone below.
+  const room = () => {
+    const [width, height] = size();
+    return width > 600 ? {width, height, right: 56, bottom: 0} : {width, height, right: 0, bottom: 64};
+  };
 
   async function layOver() {
     const {scan} = state;
     if (!scan || !Plotly) return;
     const {traces, labels} = overlayOf(scan, state.overlay ?? {candidates: [], anchors: [], picked: null, cell: null}, words);
-    const marked = traces.filter(trace => trace.name.endsWith(' object') && trace.i).map(trace => trace.i.length * 3);
-    state.oneSided = new Set([scan.mesh.i.length * 3, ...marked]);
+    const corners = names => traces.filter(trace => trace.i && names.test(trace.name)).map(trace => trace.i.length * 3);
+    state.oneSided = new Set([scan.mesh.i.length * 3, ...corners(/ object$/)]);
+    state.glowing = new Set(corners(/^(winner|winner object|candidates|anchors|picked)$/));
     state.labels = labels;
     showLabels();
     await Plotly.react(plot, [scan.trace, ...traces], layout(plot.layout.scene.camera), OPTIONS);
@@ -241,8 +259,8 @@ function startViewer() {
   const nudge = (azimuth, elevation, zoom) => lookFrom(moved(plot.layout.scene.camera, azimuth, elevation, zoom));
 
   const actions = {
-    reset: async () => { await lookFrom(fitted(state.scan, START, aspect())); state.moved = false; },
-    top: () => lookFrom(fitted(state.scan, [0, -0.002, 1], aspect())),
+    reset: async () => { await lookFrom(fitted(state.scan, START, room())); state.moved = false; },
+    top: () => lookFrom(fitted(state.scan, [0, -0.002, 1], room())),
     closer: () => nudge(0, 0, 0.8),
     further: () => nudge(0, 0, 1.25),
     walls: () => {

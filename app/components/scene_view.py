@@ -72,7 +72,7 @@ class SceneView(gr.HTML):
         self,
         value: str | None = None,
         *,
-        words: dict[str, str] | None = None,
+        words: dict[str, str] | str | None = None,
         elem_id: str | None = None,
         elem_classes: list[str] | str | None = None,
         render: bool = True,
@@ -88,7 +88,8 @@ class SceneView(gr.HTML):
             elem_id=elem_id,
             elem_classes=elem_classes,
             render=render,
-            words=json.dumps(WORDS | (words or {})),
+            # Gradio makes the component anew for an update, from props as they went out: a string.
+            words=words if isinstance(words, str) else json.dumps(WORDS | (words or {})),
             **given,
         )
 
@@ -96,10 +97,15 @@ class SceneView(gr.HTML):
         return "html"
 
 
+def spoken(words: dict[str, str] | None) -> str:
+    """The component's prop `words`: what the viewer says, English where a key is not given."""
+    return json.dumps(WORDS | (words or {}))
+
+
 def show(payload: str | None, words: dict[str, str] | None = None) -> dict[str, Any]:
     """The update that shows a scan (None: none) with nothing over it."""
-    spoken = {"words": json.dumps(WORDS | words)} if words else {}
-    return gr.update(value=payload, overlay="", **spoken)
+    said = {"words": spoken(words)} if words else {}
+    return gr.update(value=payload, overlay="", **said)
 
 
 def lay_over(payload: str) -> dict[str, Any]:
@@ -137,7 +143,7 @@ def scan_payload(scan: Scan, max_vertices: int = 100_000) -> str:
     body = {
         "name": scan.name,
         "bounds": _round([*xyz.min(0), *xyz.max(0)]),
-        "floor": round(float(np.percentile(xyz[:, 2], 2)), 3),
+        "floor": round(_floor(xyz[:, 2]), 3),
         "two_sided": facing == 0,
         "instances": [_described(instance) for instance in scan.instances],
         "levels": [_level(level, number, flip=facing < 0) for level in levels],
@@ -154,6 +160,7 @@ def overlay_payload(answer: Answer | None, picked: int | None = None, *, chosen:
     body: dict[str, Any] = {"picked": picked, "candidates": [], "anchors": [], "cell": None}
     if answer is not None and answer.candidates:
         strongest = answer.candidates[0].object_id if chosen is None else chosen
+        ranked = list(enumerate(answer.candidates, start=1))
         body["candidates"] = [
             {
                 "id": candidate.object_id,
@@ -163,12 +170,20 @@ def overlay_payload(answer: Answer | None, picked: int | None = None, *, chosen:
                 "rank": rank,
                 "strongest": candidate.object_id == strongest,
             }
-            for rank, candidate in enumerate(answer.candidates[:SHOWN], start=1)
+            for rank, candidate in ranked
+            if rank <= SHOWN or candidate.object_id == strongest
         ]
         body["anchors"] = [asdict(anchor) for anchor in answer.anchors]
         x, y = answer.cell
         body["cell"] = {"x": x, "y": y, "probability": round(answer.cells[y][x], 4)}
     return _dump(body)
+
+
+def _floor(z: NDArray[np.float32]) -> float:
+    """Height of the floor, metres: the fullest 5 cm of the lowest 60 cm above a few stray points."""
+    low = float(np.percentile(z, 0.5)) - 0.05
+    counts, edges = np.histogram(z, bins=12, range=(low, low + 0.6))
+    return float(edges[counts.argmax()]) + 0.025
 
 
 def _described(instance: Instance) -> dict[str, Any]:

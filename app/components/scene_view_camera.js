@@ -18,20 +18,41 @@ function frameOf(bounds) {
   return {low, high, scale, middle: low.map((value, n) => value + size[n] / 2), ratio: size.map(value => value / scale)};
 }
 
-// The eye in direction `toEye` at which the whole scan is just in sight. aspect: width / height.
-function fitted(scan, toEye, aspect) {
+// Some points of the scan that someone in direction `back` sees, in Plotly's cube.
+function seenPoints({mesh, frame, two_sided}, back) {
+  const {x, y, z, i, j, k} = mesh;
+  const at = n => [x[n], y[n], z[n]].map((value, axis) => (value - frame.middle[axis]) / frame.scale);
+  const count = i.length || x.length;
+  const points = [];
+  for (let n = 0; n < count; n += Math.ceil(count / 4000)) {
+    if (!i.length) { points.push(at(n)); continue; }
+    const [a, b, c] = [at(i[n]), at(j[n]), at(k[n])];
+    if (two_sided || dot(cross(minus(b, a), minus(c, a)), back) > 0) points.push(a);
+  }
+  return points;
+}
+
+// The camera in direction `toEye` that has all of the scan just in sight.
+// room: {width, height} of the picture and what of it is covered at the {right} and {bottom}, pixels.
+function fitted(scan, toEye, {width, height, right: covered, bottom}) {
   const back = unit(toEye);
   const right = unit(cross([0, 0, 1], back));
   const up = cross(back, right);
-  const tan = Math.tan(FIELD_OF_VIEW / 2) * 0.94;
-  let distance = 0;
-  for (let corner = 0; corner < 8; corner++) {
-    const point = [0, 1, 2].map(n => (scan.bounds[n + (corner >> n & 1) * 3] - scan.frame.middle[n]) / scan.frame.scale);
-    const needed = Math.max(Math.abs(dot(point, up)) / tan, Math.abs(dot(point, right)) / (tan * aspect));
-    distance = Math.max(distance, dot(point, back) + needed);
+  const points = seenPoints(scan, back).map(point => [dot(point, right), dot(point, up), dot(point, back)]);
+  const pixel = 2 * Math.tan(FIELD_OF_VIEW / 2) / height; // at distance 1
+  const halfWide = 0.46 * (width - covered) * pixel, halfHigh = 0.46 * (height - bottom) * pixel;
+  let cx = 0, cy = 0, distance = 1;
+  for (let round = 0; round < 5; round++) {
+    distance = Math.max(...points.map(([x, y, z]) => z + Math.max(Math.abs(x - cx) / halfWide, Math.abs(y - cy) / halfHigh)), 0.2);
+    const across = points.map(([x, , z]) => (x - cx) / (distance - z)), along = points.map(([, y, z]) => (y - cy) / (distance - z));
+    cx += (Math.min(...across) + Math.max(...across)) / 2 * distance;
+    cy += (Math.min(...along) + Math.max(...along)) / 2 * distance;
   }
-  const [x, y, z] = back.map(value => value * distance);
-  return {eye: {x, y, z}, center: {x: 0, y: 0, z: 0}, up: {x: 0, y: 0, z: 1}};
+  cx += covered / 2 * pixel * distance;
+  cy -= bottom / 2 * pixel * distance;
+  const centre = right.map((value, n) => cx * value + cy * up[n]);
+  const [eye, center] = [back.map((value, n) => centre[n] + distance * value), centre].map(([x, y, z]) => ({x, y, z}));
+  return {eye, center, up: {x: 0, y: 0, z: 1}};
 }
 
 // The camera after a turn by `azimuth` and `elevation` (radians) and a zoom (> 1: further away).
@@ -99,14 +120,13 @@ function hitMesh({x, y, z, i, j, k, place}, {from, along}, bothSides) {
   return found < 0 ? null : {place: place[found], xyz: from.map((value, n) => value + nearest * along[n])};
 }
 
-// For a cloud: of the points within 2 degrees of the ray the one nearest to the eye. Same result as hitMesh.
+// For a cloud: of the points within half a degree of the ray the nearest to the eye. Same result as hitMesh.
 function hitCloud({x, y, z, place}, {from, along}) {
   let nearest = Infinity, found = -1;
   for (let n = 0; n < x.length; n++) {
     const to = [x[n] - from[0], y[n] - from[1], z[n] - from[2]];
     const t = dot(to, along);
     const aside = dot(to, to) - t * t;
-    // A point a little behind the front one but nearer to the ray is no better: depth decides.
     if (t > 0 && t < nearest && aside < (0.01 * t) ** 2) { nearest = t; found = n; }
   }
   return found < 0 ? null : {place: place[found], xyz: [x[found], y[found], z[found]]};

@@ -61,7 +61,7 @@ class Pieces {
 }
 
 // The faces (or points) of one instance in a strong tint, a little in front of the scan's own.
-function highlight(mesh, place, colour, name) {
+function highlight(mesh, place, colour, share, name) {
   const chosen = mesh.i.length ? [] : Array.from(mesh.x.keys()).filter(n => mesh.place[n] === place);
   const corners = [];
   for (let n = 0; n < mesh.i.length; n++) {
@@ -73,7 +73,7 @@ function highlight(mesh, place, colour, name) {
   if (!number.size) return null;
   const vertices = [...number.keys()];
   const at = n => [mesh.x[n], mesh.y[n], mesh.z[n]];
-  const colours = vertices.map(n => css(mixed([mesh.r[n], mesh.g[n], mesh.b[n]], colour, 0.62)));
+  const colours = vertices.map(n => css(mixed([mesh.r[n], mesh.g[n], mesh.b[n]], colour, share)));
   const normals = new Map(vertices.map(n => [n, [0, 0, 0]]));
   for (const face of corners) {
     const [a, b, c] = face.map(at);
@@ -94,7 +94,7 @@ const topOf = box => [(box[0] + box[3]) / 2, (box[1] + box[4]) / 2, box[5]];
 // The predicted ninth of the floor, filled, in a faint 3 x 3 grid of lines.
 function cellTraces(scan, cell) {
   const [x0, y0, , x1, y1] = scan.bounds;
-  const z = scan.floor + 0.04;
+  const z = scan.floor + 0.06; // above the noise of a scanned floor
   const x = n => x0 + (x1 - x0) * n / 3, y = n => y0 + (y1 - y0) * n / 3;
   const fill = new Pieces(), lines = new Pieces();
   fill.add([[x(cell.x), y(cell.y), z], [x(cell.x + 1), y(cell.y), z], [x(cell.x + 1), y(cell.y + 1), z], [x(cell.x), y(cell.y + 1), z]],
@@ -120,7 +120,7 @@ function overlayOf(scan, overlay, words) {
     if (wins) {
       const box = new Pieces();
       box.box(candidate.box, 0.045, css(colour));
-      traces.push(box.trace('winner'), highlight(scan.mesh, scan.byId.get(candidate.id)?.place, colour, 'winner object'));
+      traces.push(box.trace('winner'), highlight(scan.mesh, scan.byId.get(candidate.id)?.place, colour, 0.75, 'winner object'));
     } else others.box(candidate.box, 0.02, css(colour));
     const text = wins ? `${candidate.rank} · ${candidate.label} · ${percent(candidate.score)}` : `${candidate.rank} · ${percent(candidate.score)}`;
     labels.push({text, at: topOf(candidate.box), kind: wins ? 'winner' : 'candidate', colour: css(colour), id: candidate.id, rank: wins ? 0 : candidate.rank});
@@ -139,7 +139,7 @@ function overlayOf(scan, overlay, words) {
   if (picked) {
     const box = new Pieces();
     box.box(picked.box, 0.025, css(COLOURS.picked));
-    if (picked.id !== strongest?.id) traces.push(highlight(scan.mesh, picked.place, COLOURS.picked, 'picked object'));
+    if (picked.id !== strongest?.id) traces.push(highlight(scan.mesh, picked.place, COLOURS.picked, 0.45, 'picked object'));
     traces.push(box.trace('picked'));
     if (picked.id !== strongest?.id) labels.push({text: picked.label, at: topOf(picked.box), kind: 'picked', colour: css(COLOURS.picked), id: picked.id, rank: 0.2});
   }
