@@ -69,6 +69,8 @@ def load(paths: Sequence[Path], name: str | None = None, workdir: Path | None = 
 
 def load_folder(path: Path) -> Scan:
     """The scan in a folder (and its predicted_masks/), or in one file, as it lies on disk."""
+    if not path.exists():
+        raise UserError("file_missing", name=path.name)
     if not path.is_dir():
         return load([path])
     files = [*path.iterdir(), *path.glob("predicted_masks/*.txt")]

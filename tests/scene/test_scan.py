@@ -192,6 +192,33 @@ def test_obj_texture_becomes_vertex_colours(tmp_path):
     assert (scan.colours[~left] == (0, 0, 255)).all()
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "f 1 2 3 4",
+        "f -4 -3 -2 -1",
+        "f 1//1 2//1 3//1 4//1",
+        "vt 0 0\nf 1/1 2/1 3/1 4/1",
+        "vn 0 0 1\nf 1/1/1 2/1/1 3/1/1 4/1/1",
+        "f 1 2 3\nf 1/1 3/1 4/1",
+    ],
+)
+def test_obj_ways_to_write_a_face(tmp_path, lines):
+    path = tmp_path / "a.obj"
+    path.write_text(f"# a square\no thing\nv 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\ns off\n{lines}\n")
+    scan = load([path])
+    check(scan)
+    assert scan.faces.tolist() == [[0, 1, 2], [0, 2, 3]]
+
+
+def test_obj_material_colour(tmp_path):
+    (tmp_path / "a.obj").write_text("v 0 0 0\nv 1 0 0\nv 1 1 0\nv 9 9 0\nusemtl red paint\nf 1 2 3\n")
+    (tmp_path / "a.mtl").write_text("newmtl red paint\nKd 1 0.2 0\n")
+    scan = load([tmp_path / "a.obj", tmp_path / "a.mtl"])
+    assert scan.colours.tolist() == [[255, 51, 0]] * 3 + [[160] * 3]
+    assert (load([tmp_path / "a.obj"]).colours == 160).all()
+
+
 def test_glb_scene_graph_and_axes(tmp_path):
     vertices, colours, faces, _ = make.room()
     mesh = trimesh.Trimesh(vertices, faces, vertex_colors=colours, process=False)
