@@ -75,18 +75,18 @@ def read_obj(path: Path, companions: Sequence[Path]) -> Mesh:
 def _sorted_lines(text: str) -> _Lines:
     lines, material = _Lines(), 0
     for line in io.StringIO(text):
-        word, _, rest = line.strip().partition(" ")
-        if word == "v":
-            lines.points.append(rest)
-        elif word == "vt":
-            lines.uvs.append(rest)
-        elif word == "f":
-            key = len(rest.split()), rest.count("/")
-            if key[0] >= 3:
-                lines.faces.setdefault(key, []).append(rest)
-                lines.facts.setdefault(key, []).append((material, len(lines.points), len(lines.uvs)))
-        elif word == "usemtl":
-            material = lines.materials.setdefault(rest.strip(), len(lines.materials))
+        match line.split(None, 1):
+            case ["v", rest]:
+                lines.points.append(rest)
+            case ["vt", rest]:
+                lines.uvs.append(rest)
+            case ["f", rest]:
+                key = len(rest.split()), rest.count("/")
+                if key[0] >= 3:
+                    lines.faces.setdefault(key, []).append(rest)
+                    lines.facts.setdefault(key, []).append((material, len(lines.points), len(lines.uvs)))
+            case ["usemtl", rest]:
+                material = lines.materials.setdefault(rest.strip(), len(lines.materials))
     return lines
 
 
@@ -167,17 +167,17 @@ def _materials(
     for file in files.values():
         material = -1
         for line in io.StringIO(file.read_text("utf-8", "replace") if file.suffix.lower() == ".mtl" else ""):
-            word, _, rest = line.strip().partition(" ")
-            if word == "newmtl":
-                material = names.get(rest.strip(), -1)
-            elif word == "Kd" and material >= 0 and (colour := _colour(rest)) is not None:
-                plain[material] = colour
-            elif word == "map_Kd" and material >= 0:
-                base = rest.strip().replace("\\", "/").rsplit("/", 1)[-1].lower()
-                # Options such as `-s 1 1 1` stand before the name.
-                for image in (base, base.rsplit(" ", 1)[-1]):
-                    if image in files and not image.endswith(".mtl"):
-                        textures.setdefault(material, image)
+            match line.split(None, 1):
+                case ["newmtl", rest]:
+                    material = names.get(rest.strip(), -1)
+                case ["Kd", rest] if material >= 0 and (colour := _colour(rest)) is not None:
+                    plain[material] = colour
+                case ["map_Kd", rest] if material >= 0:
+                    base = rest.strip().replace("\\", "/").rsplit("/", 1)[-1].lower()
+                    # Options such as `-s 1 1 1` stand before the name.
+                    for image in (base, base.rsplit(" ", 1)[-1]):
+                        if image in files and not image.endswith(".mtl"):
+                            textures.setdefault(material, image)
     return plain, textures
 
 

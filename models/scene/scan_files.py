@@ -41,8 +41,8 @@ def load(paths: Sequence[Path], name: str | None = None, workdir: Path | None = 
     Labels come from the first that is there: aggregation with segs, labels.ply,
     a benchmark prediction; else the scan has no instances. name: of the scan, the
     mesh file's by default. workdir: where zips are unpacked for as long as the call
-    lasts, the system's place for such by default. A scan without any ScanNet file is taken to be z-up
-    (OBJ, PLY), and its unit is guessed from its extent (m, cm, mm).
+    lasts, the system's place for such by default. A scan without any ScanNet file is
+    taken to be z-up (PLY, OBJ) or y-up (GLB), and its unit is guessed from its extent.
     Raises UserError with the fault of the first bad file.
     """
     if not paths:

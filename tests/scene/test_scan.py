@@ -201,6 +201,7 @@ def test_obj_texture_becomes_vertex_colours(tmp_path):
         "vt 0 0\nf 1/1 2/1 3/1 4/1",
         "vn 0 0 1\nf 1/1/1 2/1/1 3/1/1 4/1/1",
         "f 1 2 3\nf 1/1 3/1 4/1",
+        "f\t1\t2\t3  4 ",
     ],
 )
 def test_obj_ways_to_write_a_face(tmp_path, lines):
