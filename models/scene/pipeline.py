@@ -1,12 +1,17 @@
 """The scene lab's one door: open a scan, ask it a sentence. Networks load at first use."""
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from models.core.checkpoints import CheckpointCard, all_cards, card
+from models.core.checkpoints import CheckpointCard, all_cards
 from models.core.errors import UserError
 from models.scene.answer import Answer
 from models.scene.scan import Scan
+
+if TYPE_CHECKING:
+    from models.scene.grounder import Grounder
 
 SCANS = Path(__file__).resolve().parents[2] / "assets" / "scans"
 
@@ -33,9 +38,19 @@ def open_upload(paths: Sequence[Path], workdir: Path) -> Scan:
 
 
 def ground(scan: Scan, sentence: str, checkpoint: str = "instancerefer") -> Answer:
-    """The object that a sentence means in a scan. `candidates` is () when it names nothing there."""
-    card(checkpoint)
-    raise UserError("checkpoint_missing", file=f"checkpoints/{checkpoint}/model.safetensors")
+    """The object that a sentence means in a scan. `candidates` is () when it names nothing there.
+
+    Raises UserError: scan_unlabelled, checkpoint_missing, checkpoint_broken.
+    """
+    return _grounder(checkpoint)(scan, sentence)
+
+
+@cache
+def _grounder(checkpoint: str) -> "Grounder":
+    """A loaded checkpoint, once for a process."""
+    from models.scene.grounder import Grounder
+
+    return Grounder(checkpoint)
 
 
 def checkpoints() -> list[CheckpointCard]:

@@ -1,0 +1,110 @@
+"""The one training loop of the house, on Hugging Face Accelerate: one CPU, one GPU, or many by `accelerate launch`.
+
+A budget is in minutes of work, not steps, because what a step costs depends on
+the machine; the learning rate follows a cosine over that budget. The state lies
+in runs/NAME, so a run that was stopped goes on where it was.
+"""
+
+import json
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+RUNS = Path("runs")
+WARM_UP = 200
+SAVE_EVERY = 300.0
+LOG_EVERY = 100
+EMA = 0.998
+
+Losses = Mapping[str, Tensor]
+
+
+def fit(
+    name: str,
+    network: nn.Module,
+    batches: Iterator[Any],
+    losses: Callable[[nn.Module, Any, float], Losses],
+    *,
+    minutes: float,
+    rate: float,
+    decay: float = 0.02,
+    seed: int = 0,
+    check: Callable[[nn.Module], str] | None = None,
+) -> tuple[nn.Module, dict[str, float]]:
+    """Train a network for `minutes` of wall time in total, resuming runs/NAME if it is there.
+
+    batches: endless; each is handed to `losses` as it comes, with the fraction
+        of the budget that is used up, 0 to 1. `losses` gives named scalars;
+        "loss" is minimised, the others are logged.
+    check: called with the averaged network at every save; its line is logged.
+    Returns the exponentially averaged network and {"steps", "minutes"}.
+    """
+    accelerator = Accelerator(mixed_precision="bf16")
+    folder = RUNS / name
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=decay)
+    network, optimiser = accelerator.prepare(network, optimiser)
+    average = AveragedModel(
+        accelerator.unwrap_model(network), multi_avg_fn=get_ema_multi_avg_fn(EMA), use_buffers=True
+    )
+    done = {"steps": 0, "minutes": 0.0}
+    state = folder / "state.pt"
+    if state.exists():
+        saved = torch.load(state, map_location=accelerator.device, weights_only=True)
+        accelerator.unwrap_model(network).load_state_dict(saved["network"])
+        optimiser.load_state_dict(saved["optimiser"])
+        average.load_state_dict(saved["average"])
+        done = saved["done"]
+    log: dict[str, list[float]] = defaultdict(list)
+    start, before, saved_at = time.monotonic(), done["minutes"], time.monotonic()
+    network.train()
+    while done["minutes"] < minutes:
+        spent = done["minutes"] / minutes
+        warm = min(1.0, (done["steps"] + 1) / WARM_UP)
+        for group in optimiser.param_groups:
+            group["lr"] = rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * spent)))
+        batch = next(batches)
+        with accelerator.autocast():
+            found = losses(network, batch, spent)
+        optimiser.zero_grad()
+        accelerator.backward(found["loss"])
+        accelerator.clip_grad_norm_(network.parameters(), 5.0)
+        optimiser.step()
+        average.update_parameters(accelerator.unwrap_model(network))
+        done = {"steps": done["steps"] + 1, "minutes": before + (time.monotonic() - start) / 60}
+        for key, value in found.items():
+            log[key].append(float(value.detach()))
+        if done["steps"] % LOG_EVERY == 0:
+            line = {key: round(sum(v) / len(v), 3) for key, v in log.items()}
+            accelerator.print(json.dumps({**done, "minutes": round(done["minutes"], 2), **line}), flush=True)
+            log.clear()
+        if time.monotonic() - saved_at > SAVE_EVERY or done["minutes"] >= minutes:
+            if check is not None:
+                accelerator.print("check:", check(average.module.eval()), flush=True)
+            if accelerator.is_main_process:
+                _save(state, accelerator.unwrap_model(network), optimiser, average, done)
+            saved_at = time.monotonic()
+    return average.module.eval(), done
+
+
+def _save(
+    path: Path, network: nn.Module, optimiser: Any, average: nn.Module, done: Mapping[str, float]
+) -> None:
+    saved = {
+        "network": network.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "average": average.state_dict(),
+        "done": dict(done),
+    }
+    partial = path.with_suffix(".part")
+    torch.save(saved, partial)
+    partial.replace(path)

@@ -1,0 +1,180 @@
+"""Batches for grounding: sentences with their scenes, disturbed as a detector would disturb them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.scene.objects import LABEL, SHAPE, Objects, label_vectors
+from models.scene.open_instancerefer import OpenBatch
+from models.scene.training.data import Sentence
+
+SIMILAR = 0.8  # cosine from which a label may be another word for the same thing
+
+Words = Mapping[str, NDArray[np.float16]]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labels of the train scenes: their vectors, what each is taken for by mistake, which are no synonyms."""
+
+    names: tuple[str, ...]
+    vectors: NDArray[np.float32]
+    places: Mapping[str, int]
+    mistakes: NDArray[np.float32]
+    unlike: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, scenes: Mapping[str, Objects]) -> "Labels":
+        """Mistakes prefer similar and frequent labels; rows are cumulative probabilities."""
+        names = sorted({label for objects in scenes.values() for label in objects.labels})
+        vectors = label_vectors(names)
+        places = {name: place for place, name in enumerate(names)}
+        counts = np.zeros(len(names))
+        for objects in scenes.values():
+            np.add.at(counts, [places[label] for label in objects.labels], 1)
+        similar = vectors @ vectors.T
+        odds = np.exp(6 * similar) * np.sqrt(counts)
+        np.fill_diagonal(odds, 0)
+        mistakes = np.cumsum(odds / odds.sum(1, keepdims=True), 1)
+        return cls(tuple(names), vectors, places, mistakes, similar < SIMILAR)
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What the losses need beside the batch.
+
+    target: (B,) place of the object meant, -1 where only its class is known. peers: (B, N) bool, the objects
+    of its class. unlike: (B, N) bool, the objects whose label is not even similar to the class asked for, and
+    elsewhere: (B, N) bool, those of the batch's previous scene. labels: (B, N) true label of each object (-1 for
+    padding). cell: (B,) of the 3 x 3 (-1: none).
+    """
+
+    target: Tensor
+    peers: Tensor
+    unlike: Tensor
+    elsewhere: Tensor
+    labels: Tensor
+    cell: Tensor
+
+
+def disturbed(
+    objects: Objects, rng: np.random.Generator, labels: Labels, keep: Sequence[int]
+) -> tuple[Objects, NDArray[np.int64]]:
+    """A scene as it might have been scanned and detected, and the places of the objects that are left.
+
+    Quarter turns; boxes shaken by 3 % of their size; brightness; objects
+    missed; in most scenes labels forgotten or mistaken; points forgotten.
+    keep: places that may not be missed.
+    """
+    count = len(objects)
+    rough = rng.random() < 0.7
+    present = rng.random(count) > (0.15 if rough else 0.05)
+    present[list(keep)] = True
+    places = np.flatnonzero(present)
+    size = objects.boxes[:, 3:] - objects.boxes[:, :3]
+    boxes = objects.boxes + rng.normal(0, 0.03, (count, 6)) * np.concatenate([size, size], 1)
+    room = objects.room
+    for _ in range(rng.integers(4)):
+        boxes, room = _quarter(boxes), _quarter(room[None])[0]
+    colours = objects.colours * rng.uniform(0.85, 1.15) + rng.normal(0, 0.02, 3)
+    names = objects.names
+    if rough:
+        names = names.copy()
+        luck, forgotten = rng.random(count), rng.uniform(0, 0.4)
+        for place in np.flatnonzero(luck < 0.12):
+            row = labels.mistakes[labels.places[objects.labels[place]]]
+            names[place] = labels.vectors[min(np.searchsorted(row, rng.random()), len(row) - 1)]
+        names[(luck >= 0.12) & (luck < 0.12 + forgotten)] = 0
+    shapes = objects.shapes * (rng.random() > 0.3)
+    changed = replace(
+        objects,
+        names=names[places],
+        boxes=boxes[places].astype(np.float32),
+        colours=np.clip(colours[places], 0, 1).astype(np.float32),
+        shapes=shapes[places],
+        room=room,
+    )
+    return changed, places
+
+
+def _quarter(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N, 6) boxes turned by 90 degrees about the vertical."""
+    x0, y0, z0, x1, y1, z1 = boxes.T
+    return np.stack([-y1, x0, z0, -y0, x1, z1], 1)
+
+
+def collate(scenes: Sequence[Objects], texts: Sequence[str], words: Words) -> OpenBatch:
+    """One sentence for each scene, padded."""
+    count = len(texts)
+    tokens = [words[text] for text in texts]
+    longest, most = max(len(row) for row in tokens), max(len(objects.boxes) for objects in scenes)
+    said = np.zeros((count, longest, LABEL), np.float32)
+    said_mask = np.zeros((count, longest), bool)
+    names = np.zeros((count, most, LABEL), np.float32)
+    shapes = np.zeros((count, most, SHAPE), np.float32)
+    boxes = np.zeros((count, most, 6), np.float32)
+    colours = np.zeros((count, most, 3), np.float32)
+    exists = np.zeros((count, most), bool)
+    for row, (objects, vectors) in enumerate(zip(scenes, tokens, strict=True)):
+        said[row, : len(vectors)], said_mask[row, : len(vectors)] = vectors, True
+        size = len(objects.boxes)
+        names[row, :size], shapes[row, :size] = objects.names, objects.shapes
+        boxes[row, :size], colours[row, :size], exists[row, :size] = objects.boxes, objects.colours, True
+    room = np.stack([objects.room for objects in scenes]).astype(np.float32)
+    arrays = (said, said_mask, names, shapes, boxes, colours, exists, room)
+    return OpenBatch(*(torch.from_numpy(array) for array in arrays))
+
+
+def training_batch(
+    chosen: Sequence[Sentence],
+    scenes: Mapping[str, Objects],
+    words: Words,
+    labels: Labels,
+    rng: np.random.Generator,
+) -> tuple[OpenBatch, Taught]:
+    """Sentences with disturbed scenes, and what is to be learned from them."""
+    shown, targets, peers, wanted, truths, cells = [], [], [], [], [], []
+    for sentence in chosen:
+        objects = scenes[sentence.scene]
+        alike = _peers(objects, sentence)
+        wanted.append(labels.places[objects.labels[alike[0]]])
+        changed, places = disturbed(objects, rng, labels, alike)
+        target = -1
+        if sentence.target is not None:
+            target = int(np.flatnonzero(objects.ids[places] == sentence.target)[0])
+        shown.append(changed)
+        targets.append(target)
+        peers.append(np.isin(places, alike))
+        truths.append(np.array([labels.places[objects.labels[place]] for place in places]))
+        cells.append(_cell(changed, target))
+    batch = collate(shown, [sentence.text for sentence in chosen], words)
+    most = batch.exists.shape[1]
+    padded_peers = np.stack([np.pad(row, (0, most - len(row))) for row in peers])
+    padded_truths = np.stack([np.pad(row, (0, most - len(row)), constant_values=-1) for row in truths])
+    alien = labels.unlike[np.array(wanted)[:, None], padded_truths] & (padded_truths >= 0)
+    before = np.roll(padded_truths, 1, 0)
+    stranger = labels.unlike[np.array(wanted)[:, None], before] & (before >= 0)
+    arrays = (np.array(targets), padded_peers, alien, stranger, padded_truths, np.array(cells))
+    return batch, Taught(*(torch.from_numpy(array) for array in arrays))
+
+
+def _peers(objects: Objects, sentence: Sentence) -> list[int]:
+    """Places of the objects of the class that the sentence asks for."""
+    label = sentence.label
+    if sentence.target is not None:
+        label = objects.labels[int(np.flatnonzero(objects.ids == sentence.target)[0])]
+    return [place for place, name in enumerate(objects.labels) if name == label]
+
+
+def _cell(objects: Objects, target: int) -> int:
+    """Which of the 3 x 3 cells of the room the target stands in, ix + 3 iy."""
+    if target < 0:
+        return -1
+    box, room = objects.boxes[target], objects.room
+    at = ((box[:2] + box[3:5]) / 2 - room[:2]) / np.maximum(room[3:5] - room[:2], 0.1)
+    ix, iy = np.clip((at * 3).astype(int), 0, 2)
+    return int(ix + 3 * iy)

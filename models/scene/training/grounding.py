@@ -1,0 +1,192 @@
+"""Training the shipped InstanceRefer on what people and the generator said of the train scenes."""
+
+import random
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, softplus
+
+from models.core.training import fit
+from models.scene.objects import Objects, from_instances
+from models.scene.open_instancerefer import NEVER, OpenInstanceRefer
+from models.scene.sentences import make_sentences
+from models.scene.shapes import ShapeEncoder
+from models.scene.training.batches import Labels, collate, training_batch
+from models.scene.training.data import (
+    Sentence,
+    annotated,
+    clouds,
+    fronts,
+    human,
+    instances,
+    scenes_with_points,
+    split,
+    without_target,
+)
+from models.scene.training.words import WordVectors
+
+BATCH = 48
+GENERATED, CLASS_ONLY = 0.4, 0.25  # shares of a batch; the rest are sentences of people with a known target
+DEV_SCENES = 45  # of the train scenes: their sentences are never trained on, they choose between versions
+EACH = 10  # sentences of each kind that are generated for a scene
+KINDS = {"horizontal": 3.0, "facing": 1.2, "sides": 1.2, "allocentric": 0.8, "alone": 0.6}  # others weigh 1
+
+
+def scene_objects(data: Path, names: set[str], shapes: ShapeEncoder | None) -> dict[str, Objects]:
+    """The annotated objects of scenes, with shape features where a scene has points."""
+    with_points = set(scenes_with_points(data)) if shapes is not None else set()
+    found = {}
+    for scene, rows in annotated(data).items():
+        if scene in names and rows:
+            objects = from_instances(instances(rows))
+            if scene in with_points and shapes is not None:
+                objects.shapes[:] = shape_features(data, scene, objects, shapes)
+            found[scene] = objects
+    return found
+
+
+def shape_features(data: Path, scene: str, objects: Objects, shapes: ShapeEncoder) -> Any:
+    """(N, 128) features of the objects' own points, 0 where an object has none."""
+    points = {cloud.id: cloud.xyz for cloud in clouds(data, scene)}
+    empty = np.zeros((0, 3), np.float32)
+    floor = float(min(xyz[:, 2].min() for xyz in points.values()))
+    return shapes.encode([points.get(int(i), empty) for i in objects.ids], floor)
+
+
+class Corpus:
+    """Everything that is said of the train scenes, and the batches drawn from it."""
+
+    def __init__(self, data: Path, shapes: ShapeEncoder | None, seed: int = 0) -> None:
+        train_scenes, _ = split(data)
+        self.scenes = scene_objects(data, train_scenes, shapes)
+        self.labels = Labels.of(self.scenes)
+        everyone = human(data)
+        described = sorted({sentence.scene for sentence in everyone})
+        held_out = set(random.Random(7).sample(described, DEV_SCENES))
+        self.dev = [sentence for sentence in everyone if sentence.scene in held_out]
+        self.human = [sentence for sentence in everyone if sentence.scene not in held_out]
+        self.class_only = [
+            s
+            for s in without_target(data)
+            if s.scene not in held_out and s.label in self.scenes[s.scene].labels
+        ]
+        self.generated: dict[str, list[Sentence]] = defaultdict(list)
+        rng = random.Random(seed)
+        for scene in sorted(self.scenes):
+            if scene not in held_out:
+                rows = annotated(data)[scene]
+                for said in make_sentences(instances(rows), rng, fronts(rows), EACH):
+                    self.generated[said.kind].append(
+                        Sentence(scene, said.sentence, said.target, kind=said.kind)
+                    )
+        made = [sentence.text for kind in self.generated.values() for sentence in kind]
+        self.words = WordVectors([s.text for s in everyone + self.class_only] + made)
+
+    def batches(self, seed: int) -> Iterator[Any]:
+        """Endless batches of generated, class-only and human sentences."""
+        rng, disturb = random.Random(seed), np.random.default_rng(seed)
+        kinds = sorted(self.generated)
+        weights = [KINDS.get(kind, 1.0) for kind in kinds]
+        generated, class_only = int(BATCH * GENERATED), int(BATCH * CLASS_ONLY)
+        while True:
+            chosen = [rng.choice(self.generated[kind]) for kind in rng.choices(kinds, weights, k=generated)]
+            chosen += rng.choices(self.class_only, k=class_only)
+            chosen += rng.choices(self.human, k=BATCH - len(chosen))
+            yield training_batch(chosen, self.scenes, self.words, self.labels, disturb)
+
+
+def losses(network: nn.Module, given: Any, spent: float) -> dict[str, Tensor]:
+    """Contrastive loss over all candidates (the talk's L_mat), and the lessons beside it.
+
+    class: which objects are of the class asked for; label: what every object is;
+    cell: where the target stands. A sentence of which only the class is known
+    teaches that the answer is one of its class, and, later in training, what
+    the network itself is already fairly sure of.
+    """
+    batch, taught = given
+    known = taught.target >= 0
+    peers = taught.peers.float()
+    found = network(batch, torch.where(known, taught.target, peers.argmax(1)))
+    picked = found.scores.log_softmax(1)
+    meant = found.candidates == taught.target[:, None]
+    right = -(picked * meant).sum(1)[known].mean()
+    judged = (taught.peers | taught.unlike).float()
+    binary = binary_cross_entropy_with_logits(found.target, peers, reduction="none") * judged
+    nothing = softplus(found.elsewhere)[taught.elsewhere].mean()
+    wanted = found.target.masked_fill(~batch.exists, NEVER)
+    mass = wanted.masked_fill(~taught.peers, NEVER).logsumexp(1) - wanted.logsumexp(1)
+    label = cross_entropy(found.labels[batch.exists], taught.labels[batch.exists])
+    cell = cross_entropy(found.cells[known], taught.cell[known])
+    named = 4 * binary.sum() / judged.sum() + nothing - mass.mean()
+    loss = right + 0.5 * named + 0.3 * label + 0.1 * cell
+    total = {"right": right, "class": named, "label": label, "cell": cell}
+    if (~known).any():
+        among = taught.peers.gather(1, found.candidates)[~known]
+        scores = found.scores[~known]
+        inside = scores.masked_fill(~among, NEVER)
+        belief = (1.3 * inside.detach()).softmax(1)
+        sure = (belief.max(1).values > 0.6).float()
+        self_taught = (-(belief * inside.log_softmax(1).clamp(min=-20)).sum(1) * sure).mean()
+        one_of_them = (scores.logsumexp(1) - inside.logsumexp(1)).mean()
+        loss = loss + 0.3 * one_of_them + 0.3 * min(1.0, 2.5 * spent) * self_taught
+        total["self"] = self_taught
+    hit = (found.scores.argmax(1) == meant.float().argmax(1)).float()
+    people = known.clone()
+    people[: int(BATCH * GENERATED)] = False
+    return {"loss": loss, **total, "hit": hit[known].mean(), "hit_human": hit[people].mean()}
+
+
+@torch.inference_mode()
+def answers(
+    network: OpenInstanceRefer,
+    asked: Sequence[tuple[Objects, str]],
+    words: Mapping[str, Any],
+    at_once: int = 64,
+) -> list[Tensor]:
+    """Scores over the objects of each (scene, sentence), in the order asked."""
+    order = sorted(range(len(asked)), key=lambda place: len(asked[place][0]))
+    found: dict[int, Tensor] = {}
+    for start in range(0, len(order), at_once):
+        chosen = order[start : start + at_once]
+        batch = collate([asked[p][0] for p in chosen], [asked[p][1] for p in chosen], words)
+        scores = network(batch).over_objects()
+        found.update((p, scores[row, : len(asked[p][0])]) for row, p in enumerate(chosen))
+    return [found[place] for place in range(len(asked))]
+
+
+def dev_accuracy(network: OpenInstanceRefer, corpus: Corpus) -> float:
+    """Share of the held-out sentences of people whose target is found, given true boxes and labels."""
+    asked = [(corpus.scenes[sentence.scene], sentence.text) for sentence in corpus.dev]
+    hits = [
+        int(corpus.scenes[sentence.scene].ids[int(scores.argmax())]) == sentence.target
+        for sentence, scores in zip(corpus.dev, answers(network, asked, corpus.words), strict=True)
+    ]
+    return float(np.mean(hits))
+
+
+def train(data: Path, minutes: float, out: Path, name: str, config: Mapping[str, Any], seed: int = 0) -> None:
+    """Train and write the checkpoint folder (its model card is written by hand from what this prints)."""
+    shapes = ShapeEncoder.from_pretrained("checkpoints/shapes").float().eval()
+    corpus = Corpus(data, shapes)
+    made = sum(map(len, corpus.generated.values()))
+    print(f"{len(corpus.human)} human, {len(corpus.class_only)} class only, {made} generated", flush=True)
+    torch.manual_seed(seed)
+    network = OpenInstanceRefer(label_count=len(corpus.labels.names), **config)
+    network.encoder.labels.copy_(torch.from_numpy(corpus.labels.vectors))
+    average, done = fit(
+        name,
+        network,
+        corpus.batches(seed),
+        losses,
+        minutes=minutes,
+        rate=1e-3,
+        seed=seed,
+        check=lambda net: f"dev {dev_accuracy(net, corpus):.3f}",  # type: ignore[arg-type]
+    )
+    average.half().save_pretrained(out)  # type: ignore[operator]
+    print(done, flush=True)

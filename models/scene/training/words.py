@@ -1,0 +1,48 @@
+"""Token vectors of many sentences, computed once and kept on disk: MiniLM costs more than a training step."""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.core.text import token_vectors
+from models.core.training import RUNS
+
+AT_ONCE = 128
+LONGEST = 48
+
+
+class WordVectors:
+    """(T, 384) float16 token vectors of each sentence it was made with."""
+
+    def __init__(self, sentences: Iterable[str]) -> None:
+        texts = sorted(set(sentences), key=lambda text: (len(text), text))
+        key = hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
+        stored = RUNS / "words" / f"{key}.npz"
+        if not stored.exists():
+            _compute(texts, stored)
+        with np.load(stored) as arrays:
+            self.vectors, self.ends = arrays["vectors"], arrays["ends"]
+        self.places = {text: place for place, text in enumerate(texts)}
+
+    def __getitem__(self, sentence: str) -> NDArray[np.float16]:
+        place = self.places[sentence]
+        start = self.ends[place - 1] if place else 0
+        return self.vectors[start : min(self.ends[place], start + LONGEST)]
+
+
+def _compute(texts: list[str], stored: Path) -> None:
+    vectors, counts = [], []
+    for start in range(0, len(texts), AT_ONCE):
+        with torch.autocast("cpu", torch.bfloat16):
+            tokens = token_vectors(texts[start : start + AT_ONCE])
+        for row, mask in zip(tokens.vectors, tokens.mask, strict=True):
+            vectors.append(row[mask].half().numpy())
+            counts.append(int(mask.sum()))
+    stored.parent.mkdir(parents=True, exist_ok=True)
+    partial = stored.with_suffix(".part.npz")
+    np.savez(partial, vectors=np.concatenate(vectors), ends=np.cumsum(counts))
+    partial.replace(stored)
