@@ -1,0 +1,112 @@
+"""Both languages say everything, with the same facts, and the code asks for nothing they lack."""
+
+import ast
+import json
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from app import words
+from app.components import scene_view
+from models.core.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+SOURCES = [ROOT / "launch.py", *(ROOT / "app").rglob("*.py"), *(ROOT / "models").rglob("*.py")]
+
+
+def errors_raised() -> dict[str, list[tuple[str, set[str] | None]]]:
+    """{key: [(file:line, names of the facts, None where not literal)]} of UserError(...) in the code."""
+    found: dict[str, list[tuple[str, set[str] | None]]] = {}
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "UserError" and node.args:
+                names = {keyword.arg for keyword in node.keywords}
+                facts = None if None in names else names
+                for key in keys_of(node.args[0]):
+                    found.setdefault(key, []).append((f"{path.name}:{node.lineno}", facts))
+    return found
+
+
+def keys_of(node: ast.expr) -> list[str]:
+    if isinstance(node, ast.IfExp):
+        return keys_of(node.body) + keys_of(node.orelse)
+    return [node.value] if isinstance(node, ast.Constant) else []
+
+
+def test_both_languages_have_the_same_keys():
+    assert set(words.words("en")) == set(words.words("zh-CN"))
+
+
+@pytest.mark.parametrize("key", sorted(words.words("en")))
+def test_both_languages_use_the_same_facts(key):
+    assert words.placeholders(words.words("en")[key]) == words.placeholders(words.words("zh-CN")[key])
+
+
+def test_no_sentence_is_empty_and_chinese_is_chinese():
+    for name in words.LANGUAGES:
+        assert all(sentence.strip() for sentence in words.words(name).values())
+    same = {key for key, sentence in words.words("en").items() if sentence == words.words("zh-CN")[key]}
+    assert same <= {"page.title", "page.api", "scene.placeholder"}
+
+
+def test_every_error_of_the_code_has_its_sentence_and_its_facts():
+    raised = errors_raised()
+    assert "no_scan" in raised
+    for key, places in raised.items():
+        sentence = words.words("en").get(f"errors.{key}")
+        assert sentence is not None, f"no sentence for {key}, raised at {places[0][0]}"
+        for place, facts in places:
+            if facts is not None:
+                assert words.placeholders(sentence) <= facts, f"{key} at {place} lacks facts"
+
+
+def test_every_error_sentence_is_raised_somewhere():
+    code = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES)
+    keys = [key.removeprefix("errors.") for key in words.words("en") if key.startswith("errors.")]
+    assert [key for key in keys if f'"{key}"' not in code and f"errors.{key}" not in code] == []
+
+
+def test_every_key_of_the_page_exists():
+    pattern = re.compile(r'["\']((?:page|scene|viewer|rooms|progress|errors)\.[a-z_]+)["\']')
+    for path in (ROOT / "app").glob("*.py"):
+        for key in pattern.findall(path.read_text(encoding="utf-8")):
+            assert key in words.words("en"), f"{path.name} wants {key}"
+
+
+def test_the_viewer_says_the_same_as_its_defaults():
+    assert {key: words.say("en", f"viewer.{key}") for key in scene_view.WORDS} == scene_view.WORDS
+
+
+@pytest.mark.parametrize(
+    ("query", "header", "expected"),
+    [
+        ({}, "zh-CN,zh;q=0.9,en;q=0.8", "zh-CN"),
+        ({}, "zh-TW", "zh-CN"),
+        ({}, "de-DE,de;q=0.9", "en"),
+        ({}, None, "en"),
+        ({"lang": "zh-CN"}, "en-US", "zh-CN"),
+        ({"lang": "en"}, "zh-CN", "en"),
+        ({"lang": "../../etc"}, "zh-CN", "zh-CN"),
+    ],
+)
+def test_language_of_a_request(query, header, expected):
+    headers = {"accept-language": header} if header else {}
+    assert words.language(SimpleNamespace(query_params=query, headers=headers)) == expected
+
+
+def test_explain_never_hides_an_error_behind_another():
+    assert "300" in words.explain("en", UserError("sentence_long", count=301, limit=300))
+    assert "no_such_key" in words.explain("en", UserError("no_such_key"))
+    assert "sentence_long" in words.explain("en", UserError("sentence_long"))
+
+
+def test_the_files_hold_no_key_twice():
+    def once(pairs):
+        keys = [key for key, _ in pairs]
+        assert len(keys) == len(set(keys)), f"twice: {sorted(key for key in keys if keys.count(key) > 1)}"
+        return dict(pairs)
+
+    for name in words.LANGUAGES:
+        json.loads((words.FOLDER / f"{name}.json").read_text(encoding="utf-8"), object_pairs_hook=once)
