@@ -16,7 +16,7 @@ import math
 import zlib
 from dataclasses import asdict, dataclass
 from functools import cache
-from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -296,6 +296,8 @@ def _text(name: str) -> str:
 
 def _plotly_url() -> str:
     """Where the page finds plotly.min.js of the installed package, relative to the page."""
-    script = Path(str(files("plotly") / "package_data" / "plotly.min.js"))
+    package = find_spec("plotly")  # found, not imported: the page is up sooner
+    assert package is not None and package.origin is not None
+    script = Path(package.origin).parent / "package_data" / "plotly.min.js"
     gr.set_static_paths([script])
     return f"gradio_api/file={script}"
