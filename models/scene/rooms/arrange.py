@@ -4,7 +4,7 @@ import numpy as np
 
 from models.scene.rooms import props, textures
 from models.scene.rooms.furniture import load
-from models.scene.rooms.layout import Plan
+from models.scene.rooms.layout import WALLS, Plan
 from models.scene.rooms.shapes import Colour, Material, Shape
 
 CLOTH: tuple[Colour, ...] = (
@@ -26,6 +26,16 @@ def colour(plan: Plan, choices: tuple[Colour, ...] = CLOTH) -> Colour:
 def pick(plan: Plan, *names: str) -> Shape:
     """One of the library's models."""
     return load(names[plan.rng.integers(len(names))])
+
+
+def floor_plant(plan: Plan) -> Shape:
+    """A plant in a pot that stands on the floor, with leaves that a depth camera can see."""
+    kind = plan.rng.integers(3)
+    if kind == 0:
+        return load("decorativePlant")
+    return (
+        load("littlePlant").mapped(np.eye(3) * 2.3) if kind == 1 else load("augalas").mapped(np.eye(3) * 1.5)
+    )
 
 
 def shell(plan: Plan, floor: str, tiled_walls: bool = False) -> None:
@@ -73,12 +83,13 @@ def door(plan: Plan, wall: str, side: int) -> None:
 
 
 def pictures(plan: Plan, count: int, low: float = 1.35) -> None:
-    """Framed pictures wherever a wall has room."""
+    """Framed pictures wherever a wall without windows has room."""
+    walls = [wall for wall in WALLS if all(low == 0 for _, _, low, _ in plan.openings.get(wall, []))]
     for _ in range(count):
         width, height = plan.rng.uniform(0.4, 0.8), plan.rng.uniform(0.35, 0.6)
         painting = (textures.landscape if plan.rng.random() < 0.6 else textures.abstract)(plan.rng)
         frame = props.framed(width, height, painting, colour(plan, WOOD))
-        wall = ("north", "east", "south", "west")[plan.rng.integers(4)]
+        wall = walls[plan.rng.integers(len(walls))]
         plan.against(wall, frame, "picture", z=low + float(plan.rng.uniform(0, 0.15)))
 
 

@@ -1,6 +1,7 @@
 """A simulated depth camera walks through a room; Open3D's TSDF fuses its frames into a coloured mesh."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import open3d as o3d
@@ -13,9 +14,9 @@ WIDTH, HEIGHT = 240, 180
 FOCAL = 200.0
 EYE = 1.5
 LOOKS = 12
-STATIONS_PER_AREA = 0.42
+STATIONS_PER_AREA = 0.6
 ARM = 0.45
-MOST_CLOSE = 32
+MOST_CLOSE = 26
 MAX_DEPTH = 5.0
 # How far around a surface its distance is kept, in voxels.
 TRUNCATION = 2.5
@@ -44,7 +45,7 @@ def scan(plan: Plan, rng: np.random.Generator, voxel: float, vertices: int) -> F
     mesh = _fuse(shape, scene, _walk(plan, rng), rng, voxel)
     mesh = _simplified(mesh, vertices)
     points = np.asarray(mesh.vertices, np.float32)
-    nearest = scene.compute_closest_points(o3d.core.Tensor.from_numpy(points), nthreads=1)
+    nearest = scene.compute_closest_points(_tensor(points), nthreads=1)
     triangle = nearest["primitive_ids"].numpy().astype(np.int64)
     colours = (
         255 * np.asarray(mesh.vertex_colors) * _light(scene, points, np.asarray(mesh.vertex_normals), rng)
@@ -69,9 +70,9 @@ def _walk(plan: Plan, rng: np.random.Generator) -> list[NDArray[np.float64]]:
             clear = np.minimum(
                 clear, np.linalg.norm(np.maximum(np.maximum(low - grid, grid - high), 0), axis=1)
             )
-    free = grid[clear > min(0.25, float(clear.max()) * 0.8)]
+    free = grid[clear > min(0.18, float(clear.max()) * 0.8)]
     poses = []
-    stations = max(8, round(STATIONS_PER_AREA * plan.width * plan.depth))
+    stations = int(np.clip(STATIONS_PER_AREA * plan.width * plan.depth, 10, 22))
     for point in _spread(free, stations, rng):
         first = rng.uniform(0, 2 * np.pi)
         for look in range(LOOKS):
@@ -96,17 +97,18 @@ def _spread(free: NDArray[np.float64], count: int, rng: np.random.Generator) -> 
 def _close_looks(
     item: Placed, free: NDArray[np.float64], rng: np.random.Generator
 ) -> list[NDArray[np.float64]]:
-    """Two looks down at a piece of furniture, with a stretched arm: from its front, and half from a side."""
+    """Looks down at a piece of furniture, with a stretched arm: from its front and half from each side."""
     low, high = item.box
     middle = (low + high) / 2
     wanted = float(np.linalg.norm(high[:2] - low[:2])) / 2 + 0.6
     front = item.yaw - np.pi / 2
     poses = []
-    for direction in (front + rng.normal(0, 0.2), front + rng.choice([-1.1, 1.1])):
+    for direction in front + np.array([0.0, -1.1, 1.1]) + rng.normal(0, 0.1, 3):
         spot = middle[:2] + wanted * np.array([np.cos(direction), np.sin(direction)])
         stand = free[np.linalg.norm(free - spot, axis=1).argmin()]
         gap = middle[:2] - stand
-        eye = _eye(stand + min(ARM, 0.4 * float(np.linalg.norm(gap))) * gap / np.linalg.norm(gap), rng)
+        arm = min(ARM, 0.6 * float(np.linalg.norm(gap))) if high[2] < EYE - 0.2 else 0.0
+        eye = _eye(stand + arm * gap / np.linalg.norm(gap), rng)
         eye[2] += 0.2
         forward = middle - eye
         level = np.linalg.norm(forward[:2])
@@ -146,13 +148,13 @@ def _fuse(
     lens = np.array([[FOCAL, 0, WIDTH / 2 - 0.5], [0, FOCAL, HEIGHT / 2 - 0.5], [0, 0, 1]])
     v, u = np.mgrid[0:HEIGHT, 0:WIDTH]
     rays = np.stack([(u - lens[0, 2]) / FOCAL, (v - lens[1, 2]) / FOCAL, np.ones(u.shape)], -1)
-    intrinsic, exposure = o3d.core.Tensor.from_numpy(lens), 1.0
+    intrinsic, exposure = _tensor(lens), 1.0
     for pose in poses:
         exposure = float(np.clip(exposure + rng.normal(0, 0.03), 0.88, 1.1))
         seen, colour = _frame(shape, scene, rays, pose, rng)
         depth = o3d.t.geometry.Image(seen)
         image = o3d.t.geometry.Image(np.clip(colour * exposure, 0, 255).astype(np.float32))
-        extrinsic = o3d.core.Tensor.from_numpy(np.linalg.inv(pose))
+        extrinsic = _tensor(np.linalg.inv(pose))
         blocks = grid.compute_unique_block_coordinates(
             depth, intrinsic, extrinsic, 1.0, MAX_DEPTH, TRUNCATION
         )
@@ -172,7 +174,7 @@ def _frame(
     """Depth (H, W) in metres, 0 where the camera saw nothing, and colour (H, W, 3), 0-255."""
     directions = (rays @ pose[:3, :3].T).astype(np.float32)
     origins = np.broadcast_to(pose[:3, 3].astype(np.float32), directions.shape)
-    seen = scene.cast_rays(o3d.core.Tensor.from_numpy(np.concatenate([origins, directions], -1)), nthreads=1)
+    seen = scene.cast_rays(_tensor(np.concatenate([origins, directions], -1)), nthreads=1)
     depth = seen["t_hit"].numpy()  # the rays' z is 1, so their length is the depth
     hit = np.isfinite(depth) & (depth < MAX_DEPTH)
     colour = np.zeros((*depth.shape, 3), np.float32)
@@ -197,7 +199,7 @@ def _simplified(mesh: o3d.geometry.TriangleMesh, vertices: int) -> o3d.geometry.
     mesh.remove_unreferenced_vertices()
     if len(mesh.vertices) > vertices:
         points, colours = (
-            o3d.core.Tensor.from_numpy(np.asarray(mesh.vertices)),
+            _tensor(np.asarray(mesh.vertices)),
             np.asarray(mesh.vertex_colors).copy(),
         )
         search = o3d.core.nns.NearestNeighborSearch(points)
@@ -208,9 +210,7 @@ def _simplified(mesh: o3d.geometry.TriangleMesh, vertices: int) -> o3d.geometry.
         mesh.remove_unreferenced_vertices()
         _lift(mesh, -RELIEF)
         # An edge's collapse averages colours, over and over: take them from the full mesh again.
-        nearest = (
-            search.knn_search(o3d.core.Tensor.from_numpy(np.asarray(mesh.vertices)), 1)[0].numpy().reshape(-1)
-        )
+        nearest = search.knn_search(_tensor(np.asarray(mesh.vertices)), 1)[0].numpy().reshape(-1)
         mesh.vertex_colors = o3d.utility.Vector3dVector(colours[nearest])
     mesh.compute_vertex_normals()
     return mesh
@@ -239,6 +239,10 @@ def _light(
         ways /= np.maximum(np.linalg.norm(ways, axis=1, keepdims=True), 1e-6)
         starts = points + 0.02 * normals
         rays = np.concatenate([starts, ways], 1).astype(np.float32)
-        distance = scene.cast_rays(o3d.core.Tensor.from_numpy(rays), nthreads=1)["t_hit"].numpy()
+        distance = scene.cast_rays(_tensor(rays), nthreads=1)["t_hit"].numpy()
         total += np.where(np.isfinite(distance), 0.55 * np.clip(distance / 1.5, 0, 1), 1.0)
     return (0.42 + 0.62 * total / LIGHT_RAYS)[:, None]
+
+
+def _tensor(array: NDArray[Any]) -> o3d.core.Tensor:
+    return o3d.core.Tensor.from_numpy(np.ascontiguousarray(array))

@@ -9,6 +9,7 @@ from models.scene.rooms.arrange import (
     desk_things,
     dining,
     door,
+    floor_plant,
     pick,
     pictures,
     radiators,
@@ -65,6 +66,7 @@ def living(plan: Plan) -> None:
         "north", props.cupboard(1.5, 0.42, 0.5, colour(plan, WOOD)), "tv stand", left + 3.2
     )
     if cabinet is not None:
+        plan.reserve(cabinet, 0.8)
         plan.top(cabinet, load("led_tv").mapped(np.eye(3) * 1.25), "tv", 0, 0.05)
         for side in (-1, 1):
             plan.top(cabinet, load("speaker2").mapped(np.eye(3) * 0.8), "speaker", side * 0.62, 0.05)
@@ -81,8 +83,8 @@ def living(plan: Plan) -> None:
         6 if table.size[0] > 1.5 else 4,
     )
     plan.corner(props.floor_lamp(shade), "lamp")
-    for name in ("decorativePlant", "plant"):
-        plan.corner(load(name), "plant")
+    for _ in range(2):
+        plan.corner(floor_plant(plan), "plant")
     for _ in range(2):
         plan.scatter(props.trash_can(colour(plan)), "trash can")
     if rng.random() < 0.5:
@@ -159,7 +161,7 @@ def bedroom(plan: Plan) -> None:
         plan.scatter(props.trash_can(colour(plan)), "trash can")
         plan.scatter(props.carton(0.42, 0.34, 0.3, bool(rng.random() < 0.5)), "box")
     plan.scatter(load("slippers"), "shoes")
-    plan.corner(load("plant"), "plant")
+    plan.corner(floor_plant(plan), "plant")
     plan.scatter(props.backpack(colour(plan)), "backpack")
     pictures(plan, 4)
 
@@ -236,7 +238,7 @@ def kitchen(plan: Plan) -> None:
         plan.scatter(stool, "stool")
         plan.corner(props.trash_can(colour(plan), 0.17, 0.45), "trash can")
     plan.scatter(load("crate").mapped(np.eye(3) * 0.6), "box")
-    plan.corner(load("plant"), "plant")
+    plan.corner(floor_plant(plan), "plant")
     cabinet = next((i for i, item in enumerate(plan.items) if item.label == "cabinet"), None)
     if cabinet is not None:
         plan.top(cabinet, load("oven").mapped(np.diag([0.8, 0.7, 0.5])), "microwave", -0.15, 0.0)
@@ -255,14 +257,13 @@ def bathroom(plan: Plan) -> None:
     cloth = colour(plan)
     tub = plan.against("east", props.bathtub(min(1.7, plan.depth - 1.05)), "bathtub", -1.0, gap=0.0)
     assert tub is not None
-    plan.reserve(tub, 0.4)
     tub_box = plan.items[tub].box
     sheet = props.curtain(0.5, 1.85, cloth)
-    rail = props.rod(
-        (-0.25, -0.07, 1.84), (float(tub_box[1, 1] - tub_box[0, 1]) - 0.3, -0.07, 1.84), 0.02, props.STEEL
-    )
-    x, y = float(tub_box[0, 0]) - 0.02, float(tub_box[1, 1]) - 0.28
+    long = float(tub_box[1, 1] - tub_box[0, 1])
+    rail = props.rod((0.7 - long, -0.07, 1.84), (0.25, -0.07, 1.84), 0.02, props.STEEL)
+    x, y = float(tub_box[0, 0]) - 0.02, float(tub_box[0, 1]) + 0.28
     plan.stand(props.join([sheet, rail]).moved(z=0.15), "shower curtain", x, y, -np.pi / 2, partners=(tub,))
+    plan.reserve(tub, 0.4)
     plan.reserve(plan.against("north", load("toiletsUnit"), "toilet", -plan.width / 2 + 0.55), 0.4)
     plan.against("north", load("toiletBrush").settled(), "toilet brush", -plan.width / 2 + 0.92)
     plan.against(
@@ -284,8 +285,9 @@ def bathroom(plan: Plan) -> None:
     plan.against("south", props.cupboard(0.5, 0.34, 0.62, (228, 226, 220), 2, 1), "cabinet", 0.35)
     cabinet = next((i for i, item in enumerate(plan.items) if item.label == "cabinet"), None)
     if cabinet is not None:
-        plan.top(cabinet, pick(plan, "orchids", "littlePlant"), "plant", -0.08, 0)
-        plan.top(cabinet, load("yogurtBottle").tinted(colour(plan)), "bottle", 0.15, -0.05)
+        plan.top(cabinet, pick(plan, "orchids", "littlePlant"), "plant", -0.1, 0.02)
+        for x_bottle in (0.08, 0.18):
+            plan.top(cabinet, load("yogurtBottle").tinted(colour(plan)), "bottle", x_bottle, -0.06)
     mat = textures.plain(rng, cloth, 0.08)
     plan.stand(props.rug(0.8, 0.5, mat), "bath mat", float(tub_box[0, 0]) - 0.32, 0.1, np.pi / 2, flat=True)
     plan.stand(props.rug(0.6, 0.45, mat), "bath mat", -plan.width / 2 + 0.95, 0.25, np.pi / 2, flat=True)
@@ -296,7 +298,7 @@ def bathroom(plan: Plan) -> None:
     plan.scatter(load("slippers"), "shoes")
     plan.scatter(load("stool2").mapped(np.eye(3) * 0.6), "stool")
     plan.against("south", load("radiator3"), "radiator")
-    pictures(plan, 1, 1.5)
+    pictures(plan, 2, 1.5)
 
 
 def _cooker() -> Shape:

@@ -41,7 +41,7 @@ def window(width: float, height: float, colour: Colour = WHITE) -> Shape:
         box((edge, 0.08, height), (x, -0.04, 0), colour) for x in (-(width - edge) / 2, 0, (width - edge) / 2)
     ]
     parts += [box((width, 0.08, edge), (0, -0.04, z), colour) for z in (0, height - edge)]
-    parts.append(box((width + 0.1, 0.16, 0.03), (0, -0.08, -0.03), colour))
+    parts.append(box((width + 0.1, 0.13, 0.03), (0, -0.065, -0.03), colour))
     parts.append(box((width - edge, 0.01, height - edge), (0, -0.005, edge / 2), DAYLIGHT))
     return join(parts)
 
@@ -78,12 +78,12 @@ def rug(width: float, depth: float, image: textures.Image) -> Shape:
 
 
 def pillow(rng: np.random.Generator, width: float, depth: float, colour: Colour) -> Shape:
-    """A cushion of plain or striped cloth."""
+    """A cushion of plain or striped cloth that sinks a little into what it lies on."""
     other = tuple(min(255.0, channel * 0.55 + 100) for channel in colour)
     image = (
         textures.plain(rng, colour) if rng.random() < 0.6 else textures.stripes(rng, colour, other)  # type: ignore[arg-type]
     )
-    return cushion((width, depth, 0.15), Material(colour, image))
+    return cushion((width, depth, 0.15), Material(colour, image)).moved(z=-0.025)
 
 
 def leaning_pillow(rng: np.random.Generator, side: float, colour: Colour) -> Shape:

@@ -59,12 +59,14 @@ def stripes(rng: np.random.Generator, first: Colour, second: Colour, count: int 
 
 
 def rug(rng: np.random.Generator, field: Colour, border: Colour, figure: Colour) -> Image:
-    """A carpet with a border and lozenges."""
+    """A carpet with two borders and a lozenge in its middle."""
     size = 256
     v, u = np.mgrid[0:size, 0:size] / size
     edge = np.minimum(np.minimum(u, 1 - u), np.minimum(v, 1 - v))
-    lozenge = np.abs((u * 4) % 1 - 0.5) + np.abs((v * 4) % 1 - 0.5)
-    colours = np.where((lozenge < 0.28)[..., None], np.array(figure), np.array(field))
+    colours = np.where(
+        ((np.abs(u - 0.5) + np.abs(v - 0.5)) < 0.24)[..., None], np.array(figure), np.array(field)
+    )
+    colours = np.where((np.abs(edge - 0.19) < 0.025)[..., None], np.array(figure), colours)
     colours = np.where(((edge < 0.1) & (edge > 0.03))[..., None], np.array(border), colours)
     return _picture(colours * _grain(rng, size, 0.04))
 

@@ -8,6 +8,7 @@ from models.scene.rooms.arrange import (
     colour,
     desk_things,
     door,
+    floor_plant,
     pick,
     pictures,
     radiators,
@@ -68,7 +69,7 @@ def office(plan: Plan) -> None:
     for _ in range(2):
         plan.scatter(props.carton(0.45, 0.35, 0.32, bool(rng.random() < 0.5)), "box")
         plan.scatter(props.backpack(colour(plan)), "backpack")
-    plan.corner(load("decorativePlant"), "plant")
+    plan.corner(floor_plant(plan), "plant")
     plan.corner(load("fireExtinguisher"), "fire extinguisher")
     plan.against("east", props.clock(rng), "clock", z=1.9)
     pictures(plan, 3)
@@ -123,7 +124,7 @@ def classroom(plan: Plan) -> None:
     if case is not None:
         plan.top(case, props.carton(0.45, 0.3, 0.28, False), "box", 0.1, 0)
     plan.against("south", load("shelves"), "shelf", 1.4)
-    plan.corner(load("plant"), "plant")
+    plan.corner(floor_plant(plan), "plant")
     plan.corner(load("fireExtinguisher"), "fire extinguisher")
     for _ in range(2):
         plan.against(
