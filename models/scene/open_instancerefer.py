@@ -33,7 +33,8 @@ from models.scene.open_perception import (
 class OpenBatch:
     """B sentences, each with the N objects of its scene (padded); nothing says which object is meant.
 
-    words: (B, T, 384) MiniLM token vectors, or (B, T) indices of a learned vocabulary. word_mask: (B, T) bool.
+    words: (B, T, 384) MiniLM token vectors, or (B, T) indices of a learned vocabulary.
+    word_mask: (B, T) bool.
     names: (B, N, 384) MiniLM vector of each object's label, 0 where it has none.
     shapes: (B, N, 128) of the point encoder, 0 where there are no points.
     boxes: (B, N, 6). colours: (B, N, 3), 0 to 1. exists: (B, N) bool. room: (B, 6) of all that was scanned.
@@ -49,6 +50,7 @@ class OpenBatch:
     room: Tensor
 
     def to(self, device: str | torch.device) -> "OpenBatch":
+        """The same on another device."""
         return OpenBatch(**{name: value.to(device) for name, value in vars(self).items()})
 
 

@@ -73,6 +73,8 @@ class ObjectEncoder(nn.Module):
     mixed with the expectation of that.
     """
 
+    labels: Tensor
+
     def __init__(self, labels: Tensor, dropout: float) -> None:
         super().__init__()
         self.register_buffer("labels", labels)
@@ -134,7 +136,7 @@ class Attributes(nn.Module):
         self.said = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
 
     def forward(self, measures: Tensor, objects: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, K) score and (B, K, width) features. measures: (B, K, CANDIDATE_WIDTH). objects: (B, K, EDGE)."""
+        """(B, K) score, (B, K, width) features. measures: (B, K, CANDIDATE_WIDTH). objects: (B, K, EDGE)."""
         features = self.measure(torch.cat([measures, objects], -1))
         return SHARP * _cosine(features, self.said(query)), features
 
@@ -176,7 +178,7 @@ class Relations(nn.Module):
         """
         edges = self.mlp(self.edge(pairs) + self.mine(candidates)[:, :, None] + self.theirs(objects)[:, None])
         seen = normalize(self.anchor_seen(names) + 1e-6, dim=-1)
-        score, around, weights = 0.0, 0.0, 0.0
+        score = around = weights = torch.zeros((), device=pairs.device)
         for slot in range(self.slots):
             anchor, relation = queries[:, 2 * slot], queries[:, 2 * slot + 1]
             said = normalize(self.anchor_said(anchor), dim=-1)
@@ -223,7 +225,8 @@ class Location(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """(B, K) score, (B, K, width) features, (B, 9) logits of the cells, ix + 3 iy.
 
-        tokens: (B, N, OBJECT), 0 where there is no object. boxes: (B, N, 6). measures: (B, K, CANDIDATE_WIDTH).
+        tokens: (B, N, OBJECT), 0 where there is no object. boxes: (B, N, 6).
+        measures: (B, K, CANDIDATE_WIDTH).
         at: (B, K, 2) place of each candidate in the room, 0 to 1 in x and y.
         """
         cover = _cover(boxes, room)
@@ -238,7 +241,7 @@ class Location(nn.Module):
 
 
 class CoAttention(nn.Module):
-    """Matching by modular co-attention (MCAN, Yu et al., CVPR 2019): words attend to words, candidates to both."""
+    """Matching by co-attention (MCAN, Yu et al., CVPR 2019): words attend to words, candidates to both."""
 
     def __init__(self, width: int, layers: int, dropout: float) -> None:
         super().__init__()

@@ -1,9 +1,12 @@
 """The scene lab's one door: open a scan, ask it a sentence. Networks load at first use."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from models.core.checkpoints import CheckpointCard, all_cards
 from models.core.errors import UserError
@@ -35,6 +38,28 @@ def open_upload(paths: Sequence[Path], workdir: Path) -> Scan:
     from models.scene.scan_files import load
 
     return load(paths, workdir=workdir)
+
+
+def open_path(path: Path) -> Scan:
+    """A scan of the command line: a folder or a file."""
+    from models.scene.scan_files import load_folder
+
+    return load_folder(path)
+
+
+def with_proposals(scan: Scan, path: Path) -> Scan:
+    """The scan with predicted instances: a file of boxes (Mask3D's form) or a ScanNet-benchmark folder.
+
+    Raises UserError("predictions_missing") where the file says nothing of this scan.
+    """
+    from models.scene.proposals import read_proposals, with_predictions
+
+    if path.is_dir():
+        return with_predictions(scan, path)
+    found = read_proposals(path).get(scan.name)
+    if not found:
+        raise UserError("predictions_missing", scan=scan.name)
+    return replace(scan, instances=tuple(found), vertex_instance=np.full(len(scan.vertices), -1, np.int32))
 
 
 def ground(scan: Scan, sentence: str, checkpoint: str = "instancerefer") -> Answer:

@@ -392,7 +392,7 @@ def _places(room: _Room) -> Found:
     corner = np.linalg.norm(edge, axis=1)
     middle = np.linalg.norm(room.centres[:, :2] - room.middle[:2], axis=1)
     for _, group in _several(room):
-        choices = [
+        choices: list[tuple[NDArray[np.float32], float, tuple[str, ...]]] = [
             (corner[group], 0.5, ("in the corner of the room", "in the corner", "closest to the corner")),
             (
                 middle[group],

@@ -39,7 +39,8 @@ class ShapeEncoder(nn.Module, PyTorchModelHubMixin):
     def forward(self, xyz: Tensor, item: Tensor, items: int, floor: Tensor) -> Tensor:
         """(items, WIDTH) features in [-1, 1].
 
-        xyz: (P, 3) metres, z up. item: (P,) the object of each point. floor: (items,) z of each scene's floor.
+        xyz: (P, 3) metres, z up. item: (P,) the object of each point.
+        floor: (items,) z of the floor of each one's scene.
         """
         low = xyz.new_full((items, 3), torch.inf).scatter_reduce(0, item[:, None].expand(-1, 3), xyz, "amin")
         high = xyz.new_full((items, 3), -torch.inf).scatter_reduce(

@@ -19,7 +19,7 @@ def _cell(value: object) -> str:
 
 
 def write(mark: str, text: str) -> None:
-    """Put a text between <!-- mark --> and <!-- /mark -->, appending the section where it is not there yet."""
+    """Put a text between <!-- mark --> and <!-- /mark -->, at the end where that is not there yet."""
     start, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
     page = RESULTS.read_text() if RESULTS.exists() else "# Results\n"
     block = f"{start}\n\n{text}\n\n{end}"

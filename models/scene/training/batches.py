@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -14,12 +15,18 @@ from models.scene.training.data import Sentence
 
 SIMILAR = 0.8  # cosine from which a label may be another word for the same thing
 
-Words = Mapping[str, NDArray[np.float16]]
+
+class Words(Protocol):
+    """What is read of a sentence: (T, 384) token vectors, or (T,) indices of a learned vocabulary."""
+
+    def __getitem__(self, sentence: str, /) -> NDArray[Any]:
+        """Of one sentence."""
+        ...
 
 
 @dataclass(frozen=True)
 class Labels:
-    """The labels of the train scenes: their vectors, what each is taken for by mistake, which are no synonyms."""
+    """The labels of the train scenes: their vectors, likely mistakes, and which are no synonyms."""
 
     names: tuple[str, ...]
     vectors: NDArray[np.float32]
@@ -49,8 +56,8 @@ class Taught:
 
     target: (B,) place of the object meant, -1 where only its class is known. peers: (B, N) bool, the objects
     of its class. unlike: (B, N) bool, the objects whose label is not even similar to the class asked for, and
-    elsewhere: (B, N) bool, those of the batch's previous scene. labels: (B, N) true label of each object (-1 for
-    padding). cell: (B,) of the 3 x 3 (-1: none).
+    elsewhere: (B, N) bool, those of the batch's previous scene. labels: (B, N) true label of each object (-1
+    for padding). cell: (B,) of the 3 x 3 (-1: none).
     """
 
     target: Tensor
@@ -111,8 +118,12 @@ def collate(scenes: Sequence[Objects], texts: Sequence[str], words: Words) -> Op
     """One sentence for each scene, padded."""
     count = len(texts)
     tokens = [words[text] for text in texts]
-    longest, most = max(len(row) for row in tokens), max(len(objects.boxes) for objects in scenes)
-    said = np.zeros((count, longest, LABEL), np.float32)
+    longest = _rounded(max(len(row) for row in tokens), 8)
+    most = _rounded(max(len(objects.boxes) for objects in scenes), 16)
+    learned = tokens[0].ndim == 1  # indices of a vocabulary
+    said = np.zeros(
+        (count, longest) if learned else (count, longest, LABEL), np.int64 if learned else np.float32
+    )
     said_mask = np.zeros((count, longest), bool)
     names = np.zeros((count, most, LABEL), np.float32)
     shapes = np.zeros((count, most, SHAPE), np.float32)
@@ -127,6 +138,11 @@ def collate(scenes: Sequence[Objects], texts: Sequence[str], words: Words) -> Op
     room = np.stack([objects.room for objects in scenes]).astype(np.float32)
     arrays = (said, said_mask, names, shapes, boxes, colours, exists, room)
     return OpenBatch(*(torch.from_numpy(array) for array in arrays))
+
+
+def _rounded(count: int, step: int) -> int:
+    """Up to a multiple: oneDNN compiles a kernel for every new shape, which costs more than some padding."""
+    return -(-count // step) * step
 
 
 def training_batch(

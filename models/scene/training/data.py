@@ -22,7 +22,7 @@ DETECTED = "boxes/objects_info_mask3d200_312valscenes.json.gz"
 
 @dataclass(frozen=True)
 class Sentence:
-    """What someone (or a generator) said of one object. target: its id, None where only the class is known."""
+    """What someone (or a generator) said of one object. target: None where only the class is known."""
 
     scene: str
     text: str

@@ -16,7 +16,7 @@ from models.scene.objects import Objects, from_instances
 from models.scene.open_instancerefer import NEVER, OpenInstanceRefer
 from models.scene.sentences import make_sentences
 from models.scene.shapes import ShapeEncoder
-from models.scene.training.batches import Labels, collate, training_batch
+from models.scene.training.batches import Labels, Words, collate, training_batch
 from models.scene.training.data import (
     Sentence,
     annotated,
@@ -32,6 +32,7 @@ from models.scene.training.words import WordVectors
 
 BATCH = 48
 GENERATED, CLASS_ONLY = 0.4, 0.25  # shares of a batch; the rest are sentences of people with a known target
+ROUND = 8  # batches that are drawn at once and sorted by size, so that little is padding
 DEV_SCENES = 45  # of the train scenes: their sentences are never trained on, they choose between versions
 EACH = 10  # sentences of each kind that are generated for a scene
 KINDS = {"horizontal": 3.0, "facing": 1.2, "sides": 1.2, "allocentric": 0.8, "alone": 0.6}  # others weigh 1
@@ -85,19 +86,32 @@ class Corpus:
                         Sentence(scene, said.sentence, said.target, kind=said.kind)
                     )
         made = [sentence.text for kind in self.generated.values() for sentence in kind]
-        self.words = WordVectors([s.text for s in everyone + self.class_only] + made)
+        self.texts = [s.text for s in everyone + self.class_only] + made
+        self.words: Words = WordVectors(self.texts)
 
     def batches(self, seed: int) -> Iterator[Any]:
-        """Endless batches of generated, class-only and human sentences."""
+        """Endless batches of generated, class-only and human sentences, of scenes of similar size."""
         rng, disturb = random.Random(seed), np.random.default_rng(seed)
         kinds = sorted(self.generated)
         weights = [KINDS.get(kind, 1.0) for kind in kinds]
         generated, class_only = int(BATCH * GENERATED), int(BATCH * CLASS_ONLY)
+        shares = (generated, class_only, BATCH - generated - class_only)
         while True:
-            chosen = [rng.choice(self.generated[kind]) for kind in rng.choices(kinds, weights, k=generated)]
-            chosen += rng.choices(self.class_only, k=class_only)
-            chosen += rng.choices(self.human, k=BATCH - len(chosen))
-            yield training_batch(chosen, self.scenes, self.words, self.labels, disturb)
+            picked = rng.choices(kinds, weights, k=ROUND * generated)
+            groups = [[rng.choice(self.generated[kind]) for kind in picked]]
+            groups += [
+                rng.choices(self.class_only, k=ROUND * class_only),
+                rng.choices(self.human, k=ROUND * shares[2]),
+            ]
+            for group in groups:
+                group.sort(key=lambda sentence: len(self.scenes[sentence.scene]))
+            for turn in rng.sample(range(ROUND), ROUND):
+                chosen = [
+                    sentence
+                    for group, share in zip(groups, shares, strict=True)
+                    for sentence in group[turn * share : (turn + 1) * share]
+                ]
+                yield training_batch(chosen, self.scenes, self.words, self.labels, disturb)
 
 
 def losses(network: nn.Module, given: Any, spent: float) -> dict[str, Tensor]:
@@ -145,7 +159,7 @@ def losses(network: nn.Module, given: Any, spent: float) -> dict[str, Tensor]:
 def answers(
     network: OpenInstanceRefer,
     asked: Sequence[tuple[Objects, str]],
-    words: Mapping[str, Any],
+    words: Words,
     at_once: int = 64,
 ) -> list[Tensor]:
     """Scores over the objects of each (scene, sentence), in the order asked."""
@@ -169,24 +183,34 @@ def dev_accuracy(network: OpenInstanceRefer, corpus: Corpus) -> float:
     return float(np.mean(hits))
 
 
-def train(data: Path, minutes: float, out: Path, name: str, config: Mapping[str, Any], seed: int = 0) -> None:
-    """Train and write the checkpoint folder (its model card is written by hand from what this prints)."""
-    shapes = ShapeEncoder.from_pretrained("checkpoints/shapes").float().eval()
-    corpus = Corpus(data, shapes)
-    made = sum(map(len, corpus.generated.values()))
-    print(f"{len(corpus.human)} human, {len(corpus.class_only)} class only, {made} generated", flush=True)
+def train(data: Path, out: Path, minutes: float) -> None:
+    """Train what ships and write its checkpoint folder; the model card is written from what this prints."""
+    corpus = Corpus(data, point_encoder())
+    average, done = fit_version(corpus, "instancerefer", {}, minutes=minutes)
+    average.half().save_pretrained(out)
+    print(done, flush=True)
+
+
+def point_encoder() -> ShapeEncoder:
+    """The shipped point encoder."""
+    return ShapeEncoder.from_pretrained("checkpoints/shapes").float().eval()
+
+
+def fit_version(
+    corpus: Corpus, name: str, config: Mapping[str, Any], minutes: float = 0.0, steps: int = 0, seed: int = 0
+) -> tuple[OpenInstanceRefer, dict[str, float]]:
+    """Train one configuration; state in runs/NAME."""
     torch.manual_seed(seed)
     network = OpenInstanceRefer(label_count=len(corpus.labels.names), **config)
     network.encoder.labels.copy_(torch.from_numpy(corpus.labels.vectors))
-    average, done = fit(
+    return fit(  # type: ignore[return-value]
         name,
         network,
         corpus.batches(seed),
         losses,
-        minutes=minutes,
         rate=1e-3,
+        minutes=minutes,
+        steps=steps,
         seed=seed,
         check=lambda net: f"dev {dev_accuracy(net, corpus):.3f}",  # type: ignore[arg-type]
     )
-    average.half().save_pretrained(out)  # type: ignore[operator]
-    print(done, flush=True)

@@ -78,7 +78,7 @@ def accuracy(network: ShapeEncoder, taught: Taught) -> float:
     return right / len(taught)
 
 
-def train(data: Path, minutes: float, out: Path) -> None:
+def train(data: Path, out: Path, minutes: float) -> None:
     """Train and write the checkpoint folder (its model card is written by hand from what this prints)."""
     train_scenes, val_scenes = split(data)
     taught, classes = load(data, train_scenes)

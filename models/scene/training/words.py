@@ -1,6 +1,12 @@
-"""Token vectors of many sentences, computed once and kept on disk: MiniLM costs more than a training step."""
+"""What the network reads of many sentences: MiniLM's token vectors, or indices of a learned vocabulary.
+
+MiniLM costs more than a training step, so its vectors are computed once and kept in runs/words.
+"""
 
 import hashlib
+import json
+import re
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -32,6 +38,34 @@ class WordVectors:
         place = self.places[sentence]
         start = self.ends[place - 1] if place else 0
         return self.vectors[start : min(self.ends[place], start + LONGEST)]
+
+
+class WordIndices:
+    """(T,) int64 places of each sentence's words in a vocabulary; 0 is padding, 1 a word it does not know."""
+
+    def __init__(self, sentences: Iterable[str], least: int = 3) -> None:
+        counts = Counter(word for sentence in sentences for word in _words(sentence))
+        self._known = sorted(word for word, count in counts.items() if count >= least)
+        self.places = {word: place for place, word in enumerate(self._known, 2)}
+
+    def save(self, path: Path) -> None:
+        """Write the vocabulary as a JSON list."""
+        path.write_text(json.dumps(self._known))
+
+    @classmethod
+    def load(cls, path: Path) -> "WordIndices":
+        """Read what `save` wrote."""
+        return cls(json.loads(path.read_text()), least=1)
+
+    def __len__(self) -> int:
+        return len(self.places) + 2
+
+    def __getitem__(self, sentence: str) -> NDArray[np.int64]:
+        return np.array([self.places.get(word, 1) for word in _words(sentence)[:LONGEST]] or [1])
+
+
+def _words(sentence: str) -> list[str]:
+    return re.findall(r"[a-z]+|[0-9]|[^\sa-z0-9]", sentence.lower())
 
 
 def _compute(texts: list[str], stored: Path) -> None:
