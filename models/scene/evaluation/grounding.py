@@ -37,10 +37,15 @@ TRUE_BOXES = (
     "Accuracy in per cent. True boxes are offered, named by the Mask3D detections that overlap them; no "
     "annotated label is seen, but in the row that says so. Not the full split."
 )
-EIGHTEEN = set(
-    ["cabinet", "bed", "chair", "sofa", "table", "door", "window", "bookshelf", "picture", "counter", "desk", "curtain", "refrigerator", "shower curtain", "toilet", "sink", "bathtub"]
-)  # the eighteenth is "others"
-VIEW_DEPENDENT = set("front behind back right left facing leftmost rightmost looking across".split())  # noqa: SIM905
+# ScanRefer's classes of NYU40; the eighteenth is "others"
+SEATING, OPENINGS = (
+    {"chair", "sofa", "bed", "toilet"},
+    {"door", "window", "curtain", "shower curtain", "picture"},
+)
+STORAGE, SURFACES = {"cabinet", "bookshelf", "refrigerator"}, {"table", "counter", "desk", "sink", "bathtub"}
+SEVENTEEN = SEATING | OPENINGS | STORAGE | SURFACES
+ALONG, ACROSS = {"front", "behind", "back", "facing", "looking", "across"}, {"right", "left"}
+VIEW_DEPENDENT = ALONG | ACROSS | {"leftmost", "rightmost"}
 
 Chooser = Callable[[Sequence[tuple[Objects, str]]], list[NDArray[np.float32]]]
 
@@ -179,7 +184,7 @@ def unique_rows(data: Path, asked: Asked) -> NDArray[np.bool_]:
         truth = asked.truth[row["scene_id"]]
         label = truth.labels[int(np.flatnonzero(truth.ids == row["object_id"])[0])]
         name = eighteen.get(label, "")
-        described[row["scene_id"]][row["object_id"]] = name if name in EIGHTEEN else "others"
+        described[row["scene_id"]][row["object_id"]] = name if name in SEVENTEEN else "others"
     counts = [
         list(described[r["scene_id"]].values()).count(described[r["scene_id"]][r["object_id"]])
         for r in asked.rows
