@@ -1,0 +1,270 @@
+"""The scene tab as a visitor uses it, in a real browser. The network is a stand-in but for the last test."""
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from app import page as app_page
+from app.precompute import CHECKPOINT, sentences
+from models.core import checkpoints
+from models.scene import pipeline
+from tests.scene.scan_makers import CHAIR, scannet
+from tests.served import EXAMPLE, SCANS, served
+
+FIELD = "#tl-sentence :is(input, textarea)"
+SLOW = 90_000  # milliseconds: software drawing on a machine with company
+CHAIR_ID = CHAIR + 5  # scannet() numbers its objects from 5
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with served(tmp_path_factory.mktemp("scans")) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """One for all: a visitor's browser keeps the scripts that it has."""
+    expect.set_options(timeout=SLOW)
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(SLOW)
+    yield context
+    context.close()
+    expect.set_options(timeout=5_000)
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    page, thrown = _watched(context)
+    yield page
+    page.close()
+    assert thrown == []
+
+
+@pytest.fixture(scope="module")
+def room(context: BrowserContext, address: str) -> Iterator[Page]:
+    """A page on which the first scan is open, for tests that only ask: they share it."""
+    page, thrown = _watched(context)
+    yield opened(page, address)
+    page.close()
+    assert thrown == []
+
+
+def _watched(context: BrowserContext) -> tuple[Page, list[str]]:
+    page, thrown = context.new_page(), []
+    page.on("pageerror", lambda error: thrown.append(str(error)))
+    return page, thrown
+
+
+def opened(page: Page, address: str, query: str = "") -> Page:
+    page.goto(f"{address}?{query}")
+    expect(page.locator(".sv[data-state=ready]")).to_be_visible()
+    return page
+
+
+def ask(page: Page, sentence: str) -> None:
+    page.locator(FIELD).fill(sentence)
+    page.locator(FIELD).press("Enter")
+
+
+def click_chair(page: Page) -> None:
+    """Click in the middle of what is blue in the picture: the chair."""
+    page.wait_for_timeout(500)
+    picture = np.asarray(Image.open(io.BytesIO(page.locator(".sv").screenshot())).convert("RGB")).astype(int)
+    blue = (picture[..., 2] > 120) & (picture[..., 2] > 2 * picture[..., 0])
+    assert blue.sum() > 100
+    rows, columns = np.nonzero(blue)
+    frame = page.locator(".sv").bounding_box()
+    assert frame is not None
+    page.mouse.click(frame["x"] + np.median(columns), frame["y"] + np.median(rows))
+
+
+def test_pick_a_scan_ask_and_look_at_the_reasons(page: Page, address: str) -> None:
+    opened(page, address)
+    expect(page.locator("#tl-status")).to_contain_text("3 objects")
+    page.get_by_text("Office 2", exact=True).click()
+    expect(page.locator("#tl-scans label:has-text('Office 2') input")).to_be_checked()
+    expect(page.locator(".sv[data-state=ready]")).to_be_visible()
+    page.locator(FIELD).fill("the chair at the table")
+    page.locator("#tl-find").click()
+    expect(page.locator(".tl-verdict b")).to_have_text(re.compile(r"table\s6"))
+    expect(page.locator(".tl-ranks tbody tr")).to_have_count(2)
+    expect(page.locator(".tl-ranks thead")).to_contain_text("AttributeRelationLocation")
+    expect(page.locator(".tl-words mark")).to_have_count(5)
+    expect(page.locator(".tl-anchor")).to_contain_text("chair")
+    expect(page.locator(".tl-how")).to_contain_text("name-matcher")
+    expect(page.locator(".sv-winner")).to_contain_text("table")
+    assert "winner" in (page.locator(".sv").get_attribute("data-traces") or "")
+    assert "scan=room_office_02" in page.url
+    assert "q=the+chair+at+the+table" in page.url
+
+
+def test_a_row_lights_its_object_and_a_click_on_an_object_its_row(room: Page) -> None:
+    ask(room, "the chair at the table")
+    chair = room.locator(f".tl-ranks tr[data-object='{CHAIR_ID}']")
+    chair.click()
+    expect(room.locator(".sv-winner")).to_contain_text("chair")
+    expect(room.locator("#tl-status")).to_contain_text("chair")
+    room.locator(".tl-ranks tbody tr").first.focus()
+    room.keyboard.press("Enter")
+    expect(room.locator("#tl-status")).to_contain_text("table")
+    click_chair(room)
+    expect(room.locator("#tl-status")).to_contain_text("chair")
+    expect(room.locator("#tl-status")).to_contain_text("0.50 × 0.50 × 0.00 m")
+    expect(chair).to_have_attribute("aria-selected", "true")
+
+
+def test_an_object_can_be_looked_at_before_anything_is_asked(page: Page, address: str) -> None:
+    opened(page, address)
+    click_chair(page)
+    expect(page.locator("#tl-status")).to_contain_text("chair")
+    expect(page.locator(".sv")).to_have_attribute("data-picked", str(CHAIR_ID))
+
+
+def test_an_example_is_one_click(room: Page) -> None:
+    room.get_by_role("button", name=EXAMPLE).click()
+    expect(room.locator(".tl-verdict")).to_be_visible()
+    expect(room.locator(FIELD)).to_have_value(EXAMPLE)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "told"),
+    [
+        (" ", "There is no sentence yet"),
+        ("窗边的椅子", "reads English only"),
+        ("chair " * 60, "at most 300"),
+    ],
+)
+def test_a_sentence_that_cannot_be_asked_is_told_and_the_page_goes_on(
+    room: Page, sentence: str, told: str
+) -> None:
+    ask(room, sentence)
+    expect(room.locator("#tl-notice [role=alert]")).to_contain_text(told)
+    ask(room, "the chair")
+    expect(room.locator(".tl-verdict b")).to_contain_text("chair")
+    expect(room.locator("#tl-notice [role=alert]")).to_have_count(0)
+
+
+def test_a_sentence_that_names_nothing_says_so(room: Page) -> None:
+    ask(room, "the piano")
+    expect(room.locator(".tl-none")).to_contain_text("asks for “piano”")
+    expect(room.locator(".sv-winner")).to_have_count(0)
+
+
+def test_uploads_good_and_bad(page: Page, address: str, tmp_path: Path) -> None:
+    opened(page, address)
+    bad = tmp_path / "claims.ply"
+    bad.write_bytes(b"ply\nformat ascii 1.0\nelement vertex 2000000000\nproperty float x\nend_header\n")
+    page.locator("input[type=file]").first.set_input_files(bad)
+    expect(page.locator("#tl-notice [role=alert]")).to_be_visible()
+    expect(page.locator("#tl-notice")).not_to_contain_text("inside the program")
+    files = scannet(tmp_path / "mine", "mine")
+    page.locator("input[type=file]").first.set_input_files(list(files.values()))
+    expect(page.locator("#tl-scans input:checked")).to_have_count(0)
+    expect(page.locator("#tl-notice [role=alert]")).to_have_count(0)
+    ask(page, "the chair")
+    expect(page.locator(".tl-verdict b")).to_contain_text("chair")
+    assert "q=" not in page.url
+
+
+def test_a_script_in_a_sentence_is_text(room: Page) -> None:
+    ask(room, 'chair <img src=x onerror="window.hacked=1"> <script>window.hacked=1</script>')
+    expect(room.locator(".tl-words")).to_contain_text("<img")
+    assert room.evaluate("window.hacked") is None
+
+
+def test_a_link_opens_a_scan_and_answers(page: Page, address: str) -> None:
+    opened(page, address, f"lab=scene&scan={SCANS[1]}&q=the+chair")
+    expect(page.locator(".tl-verdict b")).to_contain_text("chair")
+    expect(page.locator(FIELD)).to_have_value("the chair")
+    expect(page.locator(f"#tl-scans input[value='{SCANS[1]}']")).to_be_checked()
+    expect(page.locator(".sv-winner")).to_contain_text("chair")
+
+
+def test_a_link_to_a_scan_that_is_not_there_is_told(page: Page, address: str) -> None:
+    page.goto(f"{address}?scan=../../etc/passwd&q=the+chair")
+    expect(page.locator("#tl-notice [role=alert]")).to_contain_text("no shipped scan")
+    expect(page.locator(".sv-message")).to_be_visible()
+
+
+def test_talk_mode_shows_one_lab_in_large_type(page: Page, address: str) -> None:
+    opened(page, address, "talk=1&q=the+chair")
+    expect(page.locator(".tl-verdict b")).to_be_visible()
+    for hidden in ("#tl-header header", "#tl-footer", "#tl-scans", "#tl-labs [role=tab]"):
+        expect(page.locator(hidden).first).to_be_hidden()
+    size = page.locator(FIELD).evaluate("one => parseFloat(getComputedStyle(one).fontSize)")
+    assert size >= 24
+    page.get_by_role("button", name="Leave talk mode").click()
+    expect(page.locator("#tl-header header")).to_be_visible()
+    expect(page.locator(".tl-verdict b")).to_be_visible()
+
+
+def test_chinese_by_link_by_switch_and_by_the_browser(page: Page, browser: Browser, address: str) -> None:
+    opened(page, address, "lang=zh-CN")
+    expect(page.locator("#tl-find")).to_have_text("查找")
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+    expect(page.locator("[data-do=top]")).to_have_attribute("aria-label", "俯视")
+    ask(page, " ")
+    expect(page.locator("#tl-notice")).to_contain_text("还没有句子")
+    page.get_by_role("button", name="English").click()
+    expect(page.locator("#tl-find")).to_have_text("Find")
+    context = browser.new_context(locale="zh-CN")
+    other = context.new_page()
+    opened(other, address, "q=the+chair")
+    expect(other.locator("#tl-panel")).to_contain_text("候选物品")
+    expect(other.locator("#tl-footer")).to_contain_text("程序只在本机运行")
+    context.close()
+
+
+def test_dark_by_link(page: Page, address: str) -> None:
+    opened(page, address, "__theme=dark")
+    red, green, blue = page.locator("body").evaluate(
+        "body => getComputedStyle(body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)"
+    )
+    assert max(red, green, blue) < 60
+
+
+def test_a_phone_scrolls_one_way_only(page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    opened(page, address, "q=the+chair+at+the+table")
+    expect(page.locator(".tl-ranks")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    panel = page.locator("#tl-panel").bounding_box()
+    table = page.locator(".tl-ranks").bounding_box()
+    assert panel is not None and table is not None
+    assert table["x"] + table["width"] <= panel["x"] + panel["width"]
+
+
+def test_the_page_asks_nobody_but_its_server(page: Page, address: str) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    opened(page, address, "q=the+chair")
+    expect(page.locator(".tl-verdict")).to_be_visible()
+    assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
+
+
+def test_the_shipped_network_on_a_shipped_scan(page: Page) -> None:
+    try:
+        checkpoints.card(CHECKPOINT)
+    except Exception:
+        pytest.skip(f"checkpoints/{CHECKPOINT} is not complete")
+    scan = next(name for name in pipeline.examples() if sentences(name))
+    running = app_page.start("127.0.0.1", None)
+    try:
+        opened(page, running.local_url, f"scan={scan}")
+        ask(page, sentences(scan)[0])
+        expect(page.locator(".tl-verdict b")).to_be_visible()
+        expect(page.locator(".tl-how")).to_contain_text(checkpoints.card(CHECKPOINT).sha256)
+        expect(page.locator(".sv-winner")).to_be_visible()
+        ask(page, sentences(scan)[0] + " please")  # no stored answer: the network itself
+        expect(page.locator(".tl-words")).to_contain_text("please")
+    finally:
+        running.close(verbose=False)
