@@ -147,7 +147,6 @@ class TestPlan:
                 "couch",
                 "armchair",
                 "coffee table",
-                "dining table",
                 "chair",
                 "tv",
                 "bookshelf",
