@@ -107,8 +107,8 @@ function startViewer() {
       Plotly = await loadPlotly();
       if (turn !== pending) return;
       scan.frame = frameOf(scan.bounds);
-      scan.trace = scanTrace(scan.mesh);
       state.scan = scan;
+      cut();
       state.moved = false;
       await visible();
       if (turn !== pending) return;
@@ -137,12 +137,19 @@ function startViewer() {
     return width > 600 ? {width, height, right: 56, bottom: 0} : {width, height, right: 0, bottom: 64};
   };
 
+  // Where the ceiling cannot be seen through it is cut off.
+  function cut() {
+    const {scan} = state;
+    scan.drawn = cutOpen(scan.mesh, state.seeThrough ? scan.lid ?? null : null);
+    scan.trace = scanTrace(scan.drawn);
+  }
+
   async function layOver() {
     const {scan} = state;
     if (!scan || !Plotly) return;
     const {traces, labels} = overlayOf(scan, state.overlay ?? {candidates: [], anchors: [], picked: null, cell: null}, words);
     const corners = names => traces.filter(trace => trace.i && names.test(trace.name)).map(trace => trace.i.length * 3);
-    state.oneSided = new Set([scan.mesh.i.length * 3, ...corners(/ object$/)]);
+    state.oneSided = new Set([scan.drawn.i.length * 3, ...corners(/ object$/)]);
     state.glowing = new Set(corners(/^(winner|winner object|candidates|anchors|picked)$/));
     state.labels = labels;
     showLabels();
@@ -201,8 +208,7 @@ function startViewer() {
     if (!params || !state.scan) return null;
     const frame = plot.getBoundingClientRect();
     const ray = rayThrough(event.clientX - frame.left, event.clientY - frame.top, state.scan.frame, params, ...size());
-    const {mesh} = state.scan;
-    const hit = mesh.i.length ? hitMesh(mesh, ray, !state.seeThrough || state.scan.two_sided) : hitCloud(mesh, ray);
+    const hit = hitMesh(state.scan.drawn, ray, !state.seeThrough || state.scan.two_sided);
     const instance = hit && state.scan.instances[hit.place - 1];
     return instance ? {instance, xyz: hit.xyz} : null;
   }
@@ -263,8 +269,9 @@ function startViewer() {
     top: () => lookFrom(fitted(state.scan, [0, -0.002, 1], room())),
     closer: () => nudge(0, 0, 0.8),
     further: () => nudge(0, 0, 1.25),
-    walls: () => {
+    walls: async () => {
       state.seeThrough = !state.seeThrough;
+      if (state.scan.lid) { cut(); await layOver(); }
       tools.querySelector('[data-do=walls]').setAttribute('aria-pressed', state.seeThrough);
       inner().redraw();
     },

@@ -5,7 +5,7 @@ It knows no lab: it gets plain values and gives `Pick`s. Python packs, scene_vie
 apart, so that a question never resends the scan:
 
     view = SceneView(words=...)
-    view.pick(fn, None, outputs)        # fn(event: gr.EventData): read_pick(event)
+    view.pick(fn, None, outputs, trigger_mode="always_last")  # fn(event: gr.EventData): read_pick(event)
     return show(scan_payload(scan))     # a new scan, which clears the overlay
     return lay_over(overlay_payload(answer, picked))
 """
@@ -55,7 +55,7 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Pick:
-    """What a visitor clicked. id: of the instance, None where the selection was cleared. xyz: metres, aligned."""
+    """What a visitor clicked. id: of the instance, None where the selection was cleared. xyz: aligned metres."""
 
     id: int | None
     xyz: tuple[float, float, float] | None = None
@@ -94,6 +94,7 @@ class SceneView(gr.HTML):
         )
 
     def get_block_name(self) -> str:
+        """Gradio's name of the front end: the one of gr.HTML."""
         return "html"
 
 
@@ -132,7 +133,8 @@ def scan_payload(scan: Scan, max_vertices: int = 100_000) -> str:
     """A scan as JSON for the viewer: at most `max_vertices`, and a coarse copy for browsers without a GPU.
 
     `levels` hold the meshes, finest first (see `_level`), `instances` what a label and a
-    box need, `bounds` the full scan's (6,) min and max in metres, `floor` the height of the floor.
+    box need, `bounds` the full scan's (6,) min and max in metres, `floor` the height of the floor,
+    `lid` the height to cut a room open at whose ceiling cannot be seen through (`two_sided`).
     """
     xyz = scan.aligned
     levels = [scans.thin(scan, max_vertices)]
@@ -145,6 +147,7 @@ def scan_payload(scan: Scan, max_vertices: int = 100_000) -> str:
         "bounds": _round([*xyz.min(0), *xyz.max(0)]),
         "floor": round(_floor(xyz[:, 2]), 3),
         "two_sided": facing == 0,
+        "lid": _lid(xyz) if facing == 0 else None,
         "instances": [_described(instance) for instance in scan.instances],
         "levels": [_level(level, number, flip=facing < 0) for level in levels],
     }
@@ -187,7 +190,7 @@ def _floor(z: NDArray[np.float32]) -> float:
 
 
 def _described(instance: Instance) -> dict[str, Any]:
-    red, green, blue = (int(round(float(c))) for c in np.clip(instance.colour, 0, 255))
+    red, green, blue = (round(float(c)) for c in np.clip(instance.colour, 0, 255))
     return {
         "id": instance.id,
         "label": instance.label,
@@ -197,7 +200,7 @@ def _described(instance: Instance) -> dict[str, Any]:
 
 
 def _level(scan: Scan, number: dict[int, int], flip: bool) -> dict[str, Any]:
-    """One mesh, packed small: differences of neighbours along a Z-order curve, bytes by significance, deflated.
+    """One mesh, packed small: differences along a Z-order curve, bytes by significance, deflated.
 
     The bytes hold, after one another: x, y, z (u16 steps of a grid over the mesh), green,
     red - green, blue - green (u8), the instance's place in the list + 1 (u16), and of the
@@ -244,7 +247,9 @@ def _face_columns(faces: NDArray[np.int64], flip: bool) -> list[NDArray[np.int64
 
 
 def _differences(values: NDArray[np.integer], bits: int) -> NDArray[np.int64]:
-    return np.diff(values.astype(np.int64), prepend=0) % (1 << bits)
+    differences = values.astype(np.int64)
+    differences[1:] -= differences[:-1].copy()
+    return differences & ((1 << bits) - 1)
 
 
 def _planes(values: NDArray[np.int64], count: int) -> bytes:
@@ -278,6 +283,21 @@ def _facing(xyz: NDArray[np.float32], faces: NDArray[np.int32]) -> int:
     if total == 0 or abs(up.sum()) < 0.5 * total:
         return 0
     return 1 if up.sum() > 0 else -1
+
+
+def _lid(xyz: NDArray[np.float32]) -> float | None:
+    """Height above which a ceiling hides the room, metres; None where there is none.
+
+    A ceiling is what covers, in the upper 15 % of something as high as a room, half of the floor plan.
+    """
+    low, high = xyz.min(0), xyz.max(0)
+    if high[2] - low[2] < 1.8:
+        return None
+    cut = float(high[2] - 0.15 * (high[2] - low[2]))
+    cells = np.floor((xyz[:, :2] - low[:2]) / 0.25).astype(np.int64)
+    code = cells[:, 0] * (cells[:, 1].max() + 1) + cells[:, 1]
+    covered = len(np.unique(code[xyz[:, 2] > cut])) / len(np.unique(code))
+    return round(cut, 3) if covered > 0.5 else None
 
 
 def _round(values: Any) -> list[float]:

@@ -19,13 +19,11 @@ function frameOf(bounds) {
 }
 
 // Some points of the scan that someone in direction `back` sees, in Plotly's cube.
-function seenPoints({mesh, frame, two_sided}, back) {
-  const {x, y, z, i, j, k} = mesh;
+function seenPoints({drawn, frame, two_sided}, back) {
+  const {x, y, z, i, j, k} = drawn;
   const at = n => [x[n], y[n], z[n]].map((value, axis) => (value - frame.middle[axis]) / frame.scale);
-  const count = i.length || x.length;
   const points = [];
-  for (let n = 0; n < count; n += Math.ceil(count / 4000)) {
-    if (!i.length) { points.push(at(n)); continue; }
+  for (let n = 0; n < i.length; n += Math.ceil(i.length / 4000)) {
     const [a, b, c] = [at(i[n]), at(j[n]), at(k[n])];
     if (two_sided || dot(cross(minus(b, a), minus(c, a)), back) > 0) points.push(a);
   }
@@ -118,16 +116,4 @@ function hitMesh({x, y, z, i, j, k, place}, {from, along}, bothSides) {
     if (t > 0 && t < nearest) { nearest = t; found = a; }
   }
   return found < 0 ? null : {place: place[found], xyz: from.map((value, n) => value + nearest * along[n])};
-}
-
-// For a cloud: of the points within half a degree of the ray the nearest to the eye. Same result as hitMesh.
-function hitCloud({x, y, z, place}, {from, along}) {
-  let nearest = Infinity, found = -1;
-  for (let n = 0; n < x.length; n++) {
-    const to = [x[n] - from[0], y[n] - from[1], z[n] - from[2]];
-    const t = dot(to, along);
-    const aside = dot(to, to) - t * t;
-    if (t > 0 && t < nearest && aside < (0.01 * t) ** 2) { nearest = t; found = n; }
-  }
-  return found < 0 ? null : {place: place[found], xyz: [x[found], y[found], z[found]]};
 }

@@ -13,11 +13,18 @@ const FLAT = {ambient: 1, diffuse: 0, specular: 0, fresnel: 0};
 const ROOM = {ambient: 0.78, diffuse: 0.32, specular: 0.02, roughness: 0.95, fresnel: 0.02,
   vertexnormalsepsilon: 0, facenormalsepsilon: 0};
 
+// The mesh below a height; without one, all of it.
+function cutOpen(mesh, lid) {
+  if (lid === null) return mesh;
+  const lower = n => mesh.z[mesh.i[n]] < lid && mesh.z[mesh.j[n]] < lid && mesh.z[mesh.k[n]] < lid;
+  const [i, j, k] = [mesh.i, mesh.j, mesh.k].map(corner => corner.filter((_, n) => lower(n)));
+  return {...mesh, i, j, k};
+}
+
 function scanTrace({x, y, z, i, j, k, r, g, b}) {
   const colours = Array.from(x, (_, n) => `rgb(${r[n]},${g[n]},${b[n]})`);
-  const common = {name: 'scan', x, y, z, hoverinfo: 'skip', showlegend: false};
-  if (!i.length) return {...common, type: 'scatter3d', mode: 'markers', marker: {size: 2.2, color: colours, line: {width: 0}}};
-  return {...common, type: 'mesh3d', i, j, k, vertexcolor: colours, lighting: ROOM, lightposition: {x: 2000, y: -4000, z: 9000}};
+  return {type: 'mesh3d', name: 'scan', x, y, z, i, j, k, vertexcolor: colours, hoverinfo: 'skip',
+    lighting: ROOM, lightposition: {x: 2000, y: -4000, z: 9000}};
 }
 
 // Triangles that are put together piece by piece and drawn as one trace.
@@ -60,16 +67,15 @@ class Pieces {
   }
 }
 
-// The faces (or points) of one instance in a strong tint, a little in front of the scan's own.
+// The faces of one instance in a strong tint, a little in front of the scan's own.
 function highlight(mesh, place, colour, share, name) {
-  const chosen = mesh.i.length ? [] : Array.from(mesh.x.keys()).filter(n => mesh.place[n] === place);
   const corners = [];
   for (let n = 0; n < mesh.i.length; n++) {
     const face = [mesh.i[n], mesh.j[n], mesh.k[n]];
     if (face.every(vertex => mesh.place[vertex] === place)) corners.push(face);
   }
   const number = new Map();
-  for (const vertex of chosen.length ? chosen : corners.flat()) if (!number.has(vertex)) number.set(vertex, number.size);
+  for (const vertex of corners.flat()) if (!number.has(vertex)) number.set(vertex, number.size);
   if (!number.size) return null;
   const vertices = [...number.keys()];
   const at = n => [mesh.x[n], mesh.y[n], mesh.z[n]];
@@ -82,8 +88,6 @@ function highlight(mesh, place, colour, share, name) {
   }
   const raised = vertices.map(n => { const out = unit(normals.get(n)); return at(n).map((value, axis) => value + 0.006 * out[axis]); });
   const [x, y, z] = [0, 1, 2].map(axis => raised.map(point => point[axis]));
-  if (!corners.length)
-    return {type: 'scatter3d', mode: 'markers', name, x, y, z, marker: {size: 3.4, color: colours, line: {width: 0}}, hoverinfo: 'skip'};
   const [i, j, k] = [0, 1, 2].map(corner => corners.map(face => number.get(face[corner])));
   return {type: 'mesh3d', name, x, y, z, i, j, k, vertexcolor: colours, lighting: ROOM, hoverinfo: 'skip'};
 }
@@ -120,7 +124,7 @@ function overlayOf(scan, overlay, words) {
     if (wins) {
       const box = new Pieces();
       box.box(candidate.box, 0.045, css(colour));
-      traces.push(box.trace('winner'), highlight(scan.mesh, scan.byId.get(candidate.id)?.place, colour, 0.75, 'winner object'));
+      traces.push(box.trace('winner'), highlight(scan.drawn, scan.byId.get(candidate.id)?.place, colour, 0.75, 'winner object'));
     } else others.box(candidate.box, 0.02, css(colour));
     const text = wins ? `${candidate.rank} · ${candidate.label} · ${percent(candidate.score)}` : `${candidate.rank} · ${percent(candidate.score)}`;
     labels.push({text, at: topOf(candidate.box), kind: wins ? 'winner' : 'candidate', colour: css(colour), id: candidate.id, rank: wins ? 0 : candidate.rank});
@@ -139,7 +143,7 @@ function overlayOf(scan, overlay, words) {
   if (picked) {
     const box = new Pieces();
     box.box(picked.box, 0.025, css(COLOURS.picked));
-    if (picked.id !== strongest?.id) traces.push(highlight(scan.mesh, picked.place, COLOURS.picked, 0.45, 'picked object'));
+    if (picked.id !== strongest?.id) traces.push(highlight(scan.drawn, picked.place, COLOURS.picked, 0.45, 'picked object'));
     traces.push(box.trace('picked'));
     if (picked.id !== strongest?.id) labels.push({text: picked.label, at: topOf(picked.box), kind: 'picked', colour: css(COLOURS.picked), id: picked.id, rank: 0.2});
   }

@@ -1,4 +1,4 @@
-"""The viewer's Python face: what it packs can be unpacked, is small, and holds nothing that a page could run."""
+"""The viewer's Python face: what it packs can be unpacked, is small, and holds nothing a page could run."""
 
 import base64
 import json
@@ -55,7 +55,7 @@ def _box(low, size, step: float) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def furnished_room(step: float = 0.08) -> Scan:
-    """A room of 6 x 5 m that faces inwards, with ceiling and ten pieces of furniture, each of its own colour."""
+    """A room of 6 x 5 m that faces inwards, with ceiling and ten pieces of furniture of ten colours."""
     w, d, h = ROOM
     sheets = [
         ("floor", _sheet((0, 0, 0), (w, 0, 0), (0, d, 0), step), (150, 145, 140)),
@@ -79,7 +79,8 @@ def furnished_room(step: float = 0.08) -> Scan:
             count += len(points)
     xyz, rgb = np.concatenate(vertices).astype(np.float32), np.concatenate(colours)
     of = np.concatenate(ids)
-    return Scan("test room", xyz, rgb, np.concatenate(faces).astype(np.int32), of, instances_of(xyz, rgb, of, labels))
+    triangles = np.concatenate(faces).astype(np.int32)
+    return Scan("test room", xyz, rgb, triangles, of, instances_of(xyz, rgb, of, labels))
 
 
 def _unpacked(level: dict) -> dict[str, np.ndarray]:
@@ -110,7 +111,7 @@ def _unpacked(level: dict) -> dict[str, np.ndarray]:
 
 
 def _triangles(xyz: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """(M, 9) corners of each triangle from its lowest on, in the order of turning, sorted: independent of numbering."""
+    """(M, 9) corners of each triangle from its lowest on, in the order of turning, sorted."""
     corners = np.round(xyz[faces] / 0.01).astype(int)
     turned = [min(tuple(np.roll(t, -k, 0).ravel()) for k in range(3)) for t in corners]
     return np.array(sorted(turned))
@@ -124,7 +125,7 @@ def test_what_is_packed_comes_out() -> None:
     out = _unpacked(payload["levels"][0])
     order = np.lexsort(np.round(out["xyz"], 2).T)
     assert len(out["xyz"]) == len(scan.vertices)
-    # Each packed vertex lies within the grid's step of the vertex that it came from, with its colour and instance.
+    # Each packed vertex lies within the grid's step of one vertex of that colour and instance.
     distance = np.abs(out["xyz"][:, None] - scan.aligned[None]).max(2)
     same = (distance < 0.0015)[order]
     numbers = np.array([payload["instances"][p - 1]["id"] for p in out["place"]])[order]
@@ -142,7 +143,23 @@ def test_faces_that_are_turned_over_are_turned_back() -> None:
     assert not packed[0]["two_sided"]
     assert (_triangles(one["xyz"], one["faces"]) == _triangles(other["xyz"], other["faces"])).all()
     both = replace(scan, faces=np.concatenate([scan.faces, scan.faces[:, ::-1]]))
-    assert json.loads(scene_view.scan_payload(both))["two_sided"]
+    payload = json.loads(scene_view.scan_payload(both))
+    assert payload["two_sided"] and payload["lid"] == pytest.approx(0.85 * ROOM[2], abs=0.01)
+
+
+def test_only_a_ceiling_is_cut_off() -> None:
+    room = furnished_room(0.15)
+    cloud = replace(room, faces=np.zeros((0, 3), np.int32))
+    ceiling = next(instance.id for instance in room.instances if instance.label == "ceiling")
+    below = cloud.vertex_instance != ceiling
+    open_room = replace(
+        cloud,
+        vertices=cloud.vertices[below],
+        colours=cloud.colours[below],
+        vertex_instance=cloud.vertex_instance[below],
+    )
+    lids = [json.loads(scene_view.scan_payload(scan))["lid"] for scan in (room, cloud, open_room)]
+    assert lids == [None, pytest.approx(0.85 * ROOM[2], abs=0.01), None]
 
 
 def test_shows_the_aligned_frame() -> None:
@@ -159,7 +176,7 @@ def test_a_hundred_thousand_rough_vertices_fit_into_a_megabyte_and_a_half() -> N
     rough = scan.vertices + rng.normal(0, 0.006, scan.vertices.shape).astype(np.float32)
     shade = scan.colours + rng.normal(0, 6, scan.colours.shape)
     scan = replace(scan, vertices=rough, colours=np.clip(shade, 0, 255).astype(np.uint8))
-    assert 95_000 < len(scan.vertices)
+    assert len(scan.vertices) > 95_000
     payload = scene_view.scan_payload(scan)
     fine, coarse = json.loads(payload)["levels"]
     assert 95_000 < fine["vertices"] <= 100_000
@@ -168,8 +185,8 @@ def test_a_hundred_thousand_rough_vertices_fit_into_a_megabyte_and_a_half() -> N
 
 
 def test_a_cloud_has_no_faces_and_no_sides() -> None:
-    scan = furnished_room(0.3)
-    payload = json.loads(scene_view.scan_payload(replace(scan, faces=np.zeros((0, 3), np.int32), instances=())))
+    cloud = replace(furnished_room(0.3), faces=np.zeros((0, 3), np.int32), instances=())
+    payload = json.loads(scene_view.scan_payload(cloud))
     out = _unpacked(payload["levels"][0])
     assert payload["two_sided"] and out["faces"].shape == (0, 3) and not out["place"].any()
 

@@ -1,0 +1,320 @@
+"""The viewer in a real browser: what it draws, what it says, and that a click finds the object it hit."""
+
+import colorsys
+import io
+import re
+from collections.abc import Iterator
+
+import gradio as gr
+import numpy as np
+import pytest
+
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from app.components import scene_view
+from models.scene.answer import Anchor, Answer, Candidate
+from models.scene.scan import Scan
+from tests.app.test_scene_view import EVIL, furnished_room
+
+SCAN = furnished_room(0.1)
+BY_LABEL = {instance.label: instance for instance in SCAN.instances}
+expect.set_options(timeout=60_000)  # the machine may be busy, and draws in software
+BUTTONS = ("reset", "top", "closer", "further", "walls", "picture")
+
+
+def _candidate(label: str, score: float) -> Candidate:
+    found = BY_LABEL[label]
+    return Candidate(found.id, label, tuple(map(float, found.box)), score, 0.0, 0.0, 0.0)
+
+
+ANSWER = Answer(
+    sentence="the chair at the desk",
+    target="chair",
+    candidates=(_candidate("chair", 0.7), _candidate("stool", 0.2), _candidate("sofa", 0.1)),
+    words=(),
+    anchors=(Anchor(BY_LABEL["desk"].id, "desk", 0.8),),
+    cell=(2, 0),
+    cells=((0.0, 0.1, 0.6), (0.1, 0.1, 0.1), (0.0, 0.0, 0.0)),
+    checkpoint="none",
+    seconds=0.1,
+)
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """A page with the viewer, one button for each thing that Python can send, and what came back."""
+    with gr.Blocks() as demo:
+        view = scene_view.SceneView(elem_id="view")
+        told = gr.Textbox(elem_id="told")
+        sends = {
+            "scan": lambda: scene_view.show(scene_view.scan_payload(SCAN)),
+            "cloud": lambda: scene_view.show(scene_view.scan_payload(_cloud(furnished_room(0.05)))),
+            "answer": lambda: scene_view.lay_over(scene_view.overlay_payload(ANSWER)),
+            "broken": lambda: scene_view.show(scene_view.scan_payload(SCAN)[:5000] + '"}]}'),
+            "none": lambda: scene_view.show(None),
+            "chinese": lambda: gr.update(words=scene_view.spoken({"top": "俯视"})),
+        }
+        for name, send in sends.items():
+            gr.Button(name, elem_id=name).click(send, None, view, show_progress="hidden")
+
+        def tell(event: gr.EventData) -> str:
+            pick = scene_view.read_pick(event)
+            return "not a pick" if pick is None else f"{pick.id} {pick.xyz}"
+
+        view.pick(tell, None, told, show_progress="hidden", trigger_mode="always_last")
+        clean = gr.Button("clean", elem_id="clean")
+        clean.click(
+            lambda: (scene_view.lay_over(scene_view.overlay_payload(None)), "clean"), None, [view, told]
+        )
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
+    yield url
+    demo.close()
+
+
+def _cloud(scan: Scan) -> Scan:
+    none = np.zeros((0, 3), np.int32)
+    return Scan("cloud", scan.vertices, scan.colours, none, scan.vertex_instance, scan.instances)
+
+
+@pytest.fixture(scope="module")
+def opened(browser: Browser, address: str) -> Iterator[Page]:
+    """One page for the tests that look at the room: drawing it anew is what takes long."""
+    page = browser.new_page(viewport={"width": 1100, "height": 900})
+    thrown: list[str] = []
+    page.on("pageerror", lambda error: thrown.append(str(error)))
+    page.goto(address)
+    _open(page, "scan")
+    yield page
+    page.close()
+    assert thrown == []
+
+
+@pytest.fixture
+def shown(opened: Page) -> Page:
+    """The room from its start view, with nothing over it and nothing told."""
+    opened.locator("#clean").click()
+    expect(opened.locator("#told textarea")).to_have_value("clean")
+    opened.locator("[data-do=reset]").click()
+    opened.mouse.move(2, 2)
+    _settled(opened)
+    return opened
+
+
+def _open(page: Page, name: str) -> None:
+    page.locator(f"#{name}").click()
+    expect(page.locator(".sv[data-state=ready]")).to_be_visible()
+    _settled(page)
+
+
+def _settled(page: Page) -> None:
+    """Wait until the viewer has drawn what it was told, however slow the machine is: two equal pictures."""
+    before = _picture(page)
+    for _ in range(20):
+        page.wait_for_timeout(200)
+        after = _picture(page)
+        if np.array_equal(before, after):
+            return
+        before = after
+    raise AssertionError("the picture does not come to rest")
+
+
+def _picture(page: Page) -> np.ndarray:
+    """(H, W, 3) uint8 of the viewer as it is on the screen."""
+    png = page.locator(".sv").screenshot()
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
+def _at(page: Page, x: float, y: float) -> tuple[float, float]:
+    box = page.locator(".sv").bounding_box()
+    assert box is not None
+    return box["x"] + x, box["y"] + y
+
+
+def _middles(picture: np.ndarray, scan: Scan) -> dict[int, tuple[int, int]]:
+    """Instance id -> a pixel well inside its patch of colour, for each object with a colour of its own."""
+    pixels = picture.astype(float) / 255
+    high, low = pixels.max(2), pixels.min(2)
+    vivid = (high - low) > 0.35
+    hue = np.array([colorsys.rgb_to_hsv(*pixel)[0] for pixel in pixels[vivid]])
+    found = {}
+    for instance in scan.instances:
+        want, saturation, _ = colorsys.rgb_to_hsv(*(instance.colour / 255))
+        if saturation < 0.5:
+            continue
+        mask = np.zeros(vivid.shape, bool)
+        mask[vivid] = np.abs((hue - want + 0.5) % 1 - 0.5) < 0.02
+        inside = mask.copy()
+        for shift in range(1, 4):  # keep pixels whose neighbours have the colour as well
+            for axis in (0, 1):
+                inside &= np.roll(mask, shift, axis) & np.roll(mask, -shift, axis)
+        rows, columns = np.nonzero(inside)
+        if len(rows):
+            nearest = np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2)
+            found[instance.id] = (int(columns[nearest]), int(rows[nearest]))
+    return found
+
+
+def test_draws_the_scan(shown: Page) -> None:
+    picture = _picture(shown)
+    assert len(_middles(picture, SCAN)) >= 10
+    assert picture[40:-40, 40:-100].std() > 20
+
+
+def test_ten_clicks_of_ten_find_their_object(shown: Page) -> None:
+    _click_each(shown)
+
+
+def test_ten_clicks_of_ten_find_their_object_in_a_cloud(page: Page, address: str) -> None:
+    page.goto(address)
+    _open(page, "cloud")
+    _click_each(page)
+
+
+def _click_each(page: Page) -> None:
+    """Ten clicks: where an object is seen, there Python must get its id. Its colour says where it is seen."""
+    targets = _middles(_picture(page), SCAN)
+    assert len(targets) == 10
+    told = page.locator("#told textarea")
+    for id, (x, y) in targets.items():
+        page.mouse.click(*_at(page, x, y))
+        expect(told).to_have_value(_starts(id))
+        assert page.locator(".sv").get_attribute("data-picked") == str(id)
+        page.keyboard.press("Escape")
+        expect(told).to_have_value("None None")
+
+
+def _starts(id: int) -> re.Pattern[str]:
+    return re.compile(rf"^{id} \(")
+
+
+def test_the_pick_says_where(shown: Page) -> None:
+    table = BY_LABEL["table"]
+    shown.mouse.click(*_at(shown, *_middles(_picture(shown), SCAN)[table.id]))
+    expect(shown.locator("#told textarea")).to_have_value(_starts(table.id))
+    where = shown.locator("#told textarea").input_value().split("(")[1].rstrip(")")
+    xyz = [float(word) for word in where.split(",")]
+    assert (table.box[:3] - 0.03 <= xyz).all() and (xyz <= table.box[3:] + 0.03).all()
+
+
+def test_a_drag_turns_and_does_not_pick(shown: Page) -> None:
+    before = _picture(shown)
+    shown.mouse.move(*_at(shown, 450, 250))
+    shown.mouse.down()
+    for step in range(5):
+        shown.mouse.move(*_at(shown, 450 + 30 * step, 260))
+    shown.mouse.up()
+    _settled(shown)
+    assert np.abs(before.astype(int) - _picture(shown)).mean() > 3
+    assert shown.locator("#told textarea").input_value() == "clean"
+
+
+def test_hover_tells_the_label_as_text(shown: Page) -> None:
+    targets = _middles(_picture(shown), SCAN)
+    tip = shown.locator(".sv-tip")
+    shown.mouse.move(*_at(shown, *targets[BY_LABEL["bed"].id]))
+    expect(tip).to_have_text("bed")
+    shown.mouse.move(*_at(shown, *targets[BY_LABEL[EVIL].id]))
+    expect(tip).to_have_text(EVIL)
+    assert shown.evaluate("window.hacked") is None
+    shown.mouse.move(*_at(shown, 5, 5))
+    expect(tip).to_be_hidden()
+
+
+def test_clicking_beside_the_room_clears(shown: Page) -> None:
+    shown.mouse.click(*_at(shown, *_middles(_picture(shown), SCAN)[BY_LABEL["bed"].id]))
+    expect(shown.locator("#told textarea")).to_have_value(_starts(BY_LABEL["bed"].id))
+    shown.mouse.click(*_at(shown, 8, 8))
+    expect(shown.locator("#told textarea")).to_have_value("None None")
+    _settled(shown)
+    assert "picked" not in (shown.locator(".sv").get_attribute("data-traces") or "")
+
+
+def test_an_answer_is_laid_over(shown: Page) -> None:
+    shown.locator("#answer").click()
+    expect(shown.locator(".sv-winner")).to_have_text("1 · chair · 70 %")
+    expect(shown.locator(".sv-anchor")).to_have_text("desk")
+    expect(shown.locator(".sv-cell")).to_have_text("expected place · 60 %")
+    expect(shown.locator(".sv")).to_have_attribute(
+        "data-traces", "cell,grid,winner,winner object,candidates,anchors"
+    )
+    _settled(shown)
+    pixels = _picture(shown).astype(int)
+    winner = (pixels[..., 0] > 200) & (pixels[..., 1] < 110) & (pixels[..., 2] > 60) & (pixels[..., 2] < 160)
+    anchor = (pixels[..., 0] < 90) & (pixels[..., 1] < 140) & (pixels[..., 2] > 190)
+    assert winner.sum() > 1000 and anchor.sum() > 500
+    # The winner's label stands over the chair, and choosing it is a pick like a click on the chair.
+    shown.locator(".sv-winner").click()
+    expect(shown.locator("#told textarea")).to_have_value(_starts(BY_LABEL["chair"].id))
+
+
+def test_tools(shown: Page) -> None:
+    for name in BUTTONS:
+        button = shown.locator(f"[data-do={name}]")
+        assert button.get_attribute("aria-label") == scene_view.WORDS[name]
+    start = _picture(shown)
+    for name in ("top", "closer"):
+        before = _picture(shown)
+        shown.locator(f"[data-do={name}]").click()
+        _settled(shown)
+        assert np.abs(before.astype(int) - _picture(shown)).mean() > 3
+    shown.locator("[data-do=reset]").click()
+    shown.mouse.move(2, 2)
+    _settled(shown)
+    assert np.abs(start.astype(int) - _picture(shown)).mean() < 1
+    for opened, change in (("false", 3), ("true", 0)):  # the ceiling hides the room, and opens it again
+        shown.locator("[data-do=walls]").click()
+        shown.mouse.move(2, 2)
+        _settled(shown)
+        expect(shown.locator("[data-do=walls]")).to_have_attribute("aria-pressed", opened)
+        assert np.abs(start.astype(int) - _picture(shown)).mean() >= change
+    assert len(_middles(_picture(shown), SCAN)) == 10
+
+
+def test_saves_a_picture(shown: Page) -> None:
+    shown.locator("#answer").click()
+    expect(shown.locator(".sv-winner")).to_be_visible()
+    with shown.expect_download() as download:
+        shown.locator("[data-do=picture]").click()
+    assert download.value.suggested_filename == "test_room.png"
+    saved = np.asarray(Image.open(download.value.path()).convert("RGB"))
+    seen = _picture(shown)
+    assert abs(saved.shape[0] / saved.shape[1] - seen.shape[0] / seen.shape[1]) < 0.02
+    assert len(_middles(saved, SCAN)) >= 8
+
+
+def test_keys_turn_the_room(shown: Page) -> None:
+    before = _picture(shown)
+    shown.locator(".sv-stage").focus()
+    shown.keyboard.press("ArrowLeft")
+    _settled(shown)
+    assert np.abs(before.astype(int) - _picture(shown)).mean() > 3
+
+
+def test_a_broken_payload_is_a_sentence(shown: Page) -> None:
+    shown.locator("#broken").click()
+    expect(shown.locator(".sv-message")).to_have_text(scene_view.WORDS["broken"])
+    expect(shown.locator(".sv-message")).to_be_visible()
+    shown.locator("#none").click()
+    expect(shown.locator(".sv-message")).to_have_text(scene_view.WORDS["empty"])
+    _open(shown, "scan")  # and the next one is drawn
+    assert len(_middles(_picture(shown), SCAN)) == 10
+
+
+def test_words_change_without_the_scan(shown: Page) -> None:
+    shown.locator("#chinese").click()
+    expect(shown.locator("[data-do=top]")).to_have_attribute("aria-label", "俯视")
+    expect(shown.locator(".sv[data-state=ready]")).to_be_visible()
+
+
+def test_fits_a_phone(page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(address)
+    _open(page, "scan")
+    box = page.locator(".sv").bounding_box()
+    tools = page.locator(".sv-tools").bounding_box()
+    assert box is not None and tools is not None
+    assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+    assert tools["x"] >= box["x"] and tools["x"] + tools["width"] <= box["x"] + box["width"]
+    assert len(_middles(_picture(page), SCAN)) >= 8
