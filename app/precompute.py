@@ -6,10 +6,12 @@ the hashes of that checkpoint and of each scan, and are not used when either has
 
 import hashlib
 import json
+import sys
 from dataclasses import asdict
 from functools import cache
 from typing import Any
 
+from app import words
 from models.core.checkpoints import card
 from models.core.errors import UserError
 from models.scene import pipeline
@@ -18,14 +20,24 @@ from models.scene.answer import Anchor, Answer, Candidate
 EXAMPLES = pipeline.SCANS / "examples.json"
 ANSWERS = pipeline.SCANS / "answers.json"
 CHECKPOINT = "instancerefer"
+ENCODER = "shapes"  # what the checkpoint sees points through
+
+
+def names() -> list[str]:
+    """The shipped scans as the page lists them: those with example sentences first, in their order."""
+    found = pipeline.examples()
+    order = list(_sentences())
+    return sorted(found, key=lambda name: (order.index(name) if name in order else len(order), name))
+
+
+def sentences(scan: str) -> tuple[str, ...]:
+    """Example sentences of a shipped scan, () for a scan that has none."""
+    return tuple(_sentences().get(scan, ()))
 
 
 @cache
-def sentences(scan: str) -> tuple[str, ...]:
-    """Example sentences of a shipped scan, () for a scan that has none."""
-    if not EXAMPLES.is_file():
-        return ()
-    return tuple(json.loads(EXAMPLES.read_text(encoding="utf-8")).get(scan, ()))
+def _sentences() -> dict[str, list[str]]:
+    return json.loads(EXAMPLES.read_text(encoding="utf-8")) if EXAMPLES.is_file() else {}
 
 
 def stored(scan: str, sentence: str) -> Answer | None:
@@ -44,8 +56,9 @@ def _book() -> dict[str, Any]:
 
 
 def _checkpoint() -> str | None:
+    """Hashes of the weights that answer, None where they are not complete."""
     try:
-        return card(CHECKPOINT).sha256
+        return f"{card(CHECKPOINT).sha256}+{card(ENCODER).sha256}"
     except UserError:
         return None
 
@@ -95,4 +108,7 @@ def _rounded(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        sys.exit(words.explain("en", error))

@@ -78,7 +78,7 @@ class SceneTab:
 
     def _lay_side(self, i18n: gr.I18n) -> None:
         _html(i18n("html.scene_lead"))
-        choices = [(i18n(f"scans.{scan}"), scan) for scan in pipeline.examples()]
+        choices = [(i18n(f"scans.{scan}"), scan) for scan in precompute.names()]
         self.picker = gr.Radio(choices, label=i18n("scene.scans"), elem_id="tl-scans")
         self.upload = gr.UploadButton(
             str(i18n("scene.upload")), file_count="multiple", elem_id="tl-upload", size="md"
@@ -122,12 +122,14 @@ class SceneTab:
         gr.on([self.find.click, self.sentence.submit], self.ask, self.sentence, shown, **busy).then(**address)
         self.chips.choose(self.ask_chip, None, shown, **busy).then(**address)
         self.panel.choose(self.choose_row, None, [self.view, self.status, self.notice], **quiet)
-        self.view.pick(self.choose_point, None, [self.view, self.status, self.panel, self.notice], **quiet)
+        # By default Gradio drops a click that comes while the one before is answered.
+        clicked = {**quiet, "trigger_mode": "always_last"}
+        self.view.pick(self.choose_point, None, [self.view, self.status, self.panel, self.notice], **clicked)
 
     def arrive(self, request: gr.Request) -> Updates:
         """The page opens: `?scan=` (else the first scan), then `?q=` is asked."""
         asked = dict(request.query_params)
-        names = pipeline.examples()
+        names = precompute.names()
         scan = asked.get("scan") or (names[0] if names else "")
         updates = self._told(request, lambda visit: self._opened(request, visit, scan))
         if not asked.get("q") or self.visits.of(request).scan is None:

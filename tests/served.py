@@ -60,14 +60,14 @@ def served(folder: Path, ground: Ground = name_matcher) -> Iterator[str]:
         try:
             yield running.local_url
         finally:
-            running.close()
+            running.close(verbose=False)
             _forget()
 
 
 def _forget() -> None:
     scene_desk.shipped.cache_clear()
     scene_tab._shipped_payload.cache_clear()
-    precompute.sentences.cache_clear()
+    precompute._sentences.cache_clear()
 
 
 def until(true: Callable[[], bool], seconds: float = 10.0) -> bool:

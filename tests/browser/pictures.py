@@ -1,4 +1,4 @@
-"""`python -m tests.browser.pictures` takes the pictures of the page in docs/ with the shipped scans and network."""
+"""`python -m tests.browser.pictures` takes docs/*.png: the page with the shipped scans and network."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 from playwright.sync_api import sync_playwright
 
 from app import page, precompute
-from models.scene import pipeline
 from tests.browser.conftest import CHROMIUM, FLAGS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -24,7 +23,7 @@ SLOW = 120_000  # milliseconds
 def main() -> None:
     """One picture for each of SHOTS, of the first shipped scan with an example sentence answered."""
     os.environ.update(GRADIO_ANALYTICS_ENABLED="0", HF_HUB_OFFLINE="1")
-    scan = next(name for name in pipeline.examples() if precompute.sentences(name))
+    scan = precompute.names()[0]
     asked = {"scan": scan, "q": precompute.sentences(scan)[0]}
     running = page.start("127.0.0.1", None)
     with sync_playwright() as playwright:

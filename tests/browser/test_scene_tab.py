@@ -13,9 +13,8 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from app import page as app_page
-from app.precompute import CHECKPOINT, sentences
+from app.precompute import CHECKPOINT, names, sentences
 from models.core import checkpoints
-from models.scene import pipeline
 from tests.scene.scan_makers import CHAIR, scannet
 from tests.served import EXAMPLE, SCANS, served
 
@@ -256,7 +255,7 @@ def test_the_shipped_network_on_a_shipped_scan(page: Page) -> None:
         checkpoints.card(CHECKPOINT)
     except Exception:
         pytest.skip(f"checkpoints/{CHECKPOINT} is not complete")
-    scan = next(name for name in pipeline.examples() if sentences(name))
+    scan = names()[0]
     running = app_page.start("127.0.0.1", None)
     try:
         opened(page, running.local_url, f"scan={scan}")
