@@ -64,6 +64,7 @@ class OpenGrounding:
         nothing: they teach the filter to say so.
     attribute, relation, location: (B, K) what AP, RP and GLP gave, 0 where the configuration leaves one out.
     anchors: (B, K, N) weight of each object in the judgement of each candidate.
+    asked: (B, slots, N + 1) log-probability of the anchor that each slot asks for, nothing last.
     cells: (B, 9) logits, ix + 3 iy. labels: (B, N, labels) logits of the guessed label.
     attention: (B, T, Q) of the language module: class, attribute, place, then slots.
     """
@@ -76,6 +77,7 @@ class OpenGrounding:
     relation: Tensor
     location: Tensor
     anchors: Tensor
+    asked: Tensor
     cells: Tensor
     labels: Tensor
     attention: Tensor
@@ -129,7 +131,9 @@ class OpenInstanceRefer(nn.Module, PyTorchModelHubMixin):
         tokens, names, labels = self.encoder(
             batch.names, batch.shapes, batch.boxes, batch.colours, batch.exists, batch.room
         )
-        target = self.filter(read.queries[:, 0], names)
+        target, *named = self.filter(
+            torch.cat([read.queries[:, :1], read.queries[:, 3::2]], 1), names
+        ).unbind(1)
         likely = (target.float().sigmoid() * batch.exists).detach()
         chosen = self._choose(likely, keep)
         objects = self.object(torch.cat([names, tokens], -1))
@@ -142,6 +146,7 @@ class OpenInstanceRefer(nn.Module, PyTorchModelHubMixin):
         around = attribute.new_zeros(*chosen.shape, EDGE)
         places = torch.zeros_like(looks)
         anchors = attribute.new_zeros(*chosen.shape, batch.boxes.shape[1])
+        asked = attribute.new_zeros(len(chosen), len(named), batch.boxes.shape[1] + 1)
         cells = attribute.new_zeros(len(chosen), 9)
         total = total + self.weights[0] * attribute
         if "relation" in self.modules_used:
@@ -149,8 +154,9 @@ class OpenInstanceRefer(nn.Module, PyTorchModelHubMixin):
                 pairs = pair_features(boxes, batch.boxes, likely, share, batch.room)
             itself = chosen[:, :, None] == torch.arange(batch.boxes.shape[1], device=chosen.device)
             usable = batch.exists[:, None] & ~itself
-            relation, around, anchors = self.relation(
-                pairs, mine, objects, names, usable, read.queries[:, 3:]
+            nouns = torch.stack(named, 1).masked_fill(~batch.exists[:, None], NEVER)
+            relation, around, anchors, asked = self.relation(
+                pairs, mine, objects, nouns, usable, read.queries[:, 3:]
             )
             total = total + self.weights[1] * relation
         if "location" in self.modules_used:
@@ -167,11 +173,12 @@ class OpenInstanceRefer(nn.Module, PyTorchModelHubMixin):
             chosen,
             total.float().masked_fill(~exists, NEVER),
             target.float(),
-            self.filter(read.queries[:, 0], names.roll(1, 0)).float(),
+            self.filter(read.queries[:, :1], names.roll(1, 0))[:, 0].float(),
             attribute,
             relation,
             location,
             anchors,
+            asked,
             cells.float(),
             labels.float(),
             read.attention,

@@ -107,7 +107,7 @@ class ObjectEncoder(nn.Module):
 
 
 class ClassFilter(nn.Module):
-    """How likely each object is of the class that the sentence asks for."""
+    """Which objects a noun of the sentence names: the class asked for, and the anchors."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -115,10 +115,10 @@ class ClassFilter(nn.Module):
         self.seen = nn.Linear(LABEL, 128)
         self.scale = nn.Parameter(torch.tensor([10.0, -3.0]))
 
-    def forward(self, query: Tensor, names: Tensor) -> Tensor:
-        """(B, N) logits. query: (B, width). names: (B, N, LABEL)."""
-        near = _cosine(self.seen(names), self.said(query))
-        return near * self.scale[0] + self.scale[1]
+    def forward(self, queries: Tensor, names: Tensor) -> Tensor:
+        """(B, S, N) logits. queries: (B, S, width). names: (B, N, LABEL)."""
+        said, seen = normalize(self.said(queries), dim=-1), normalize(self.seen(names) + 1e-6, dim=-1)
+        return said @ seen.transpose(1, 2) * self.scale[0] + self.scale[1]
 
 
 class Attributes(nn.Module):
@@ -157,8 +157,6 @@ class Relations(nn.Module):
         self.mine = nn.Linear(EDGE, EDGE)
         self.theirs = nn.Linear(EDGE, EDGE)
         self.mlp = nn.Sequential(nn.ReLU(), nn.Linear(EDGE, EDGE), nn.ReLU())
-        self.anchor_said = nn.Linear(width, 128)
-        self.anchor_seen = nn.Linear(LABEL, 128)
         self.relation = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, EDGE))
         self.nothing = nn.Linear(width, 1)
 
@@ -167,31 +165,32 @@ class Relations(nn.Module):
         pairs: Tensor,
         candidates: Tensor,
         objects: Tensor,
-        names: Tensor,
+        named: Tensor,
         usable: Tensor,
         queries: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, K) score, (B, K, EDGE) what was seen around, (B, K, N) weight of each object as an anchor.
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Score, surroundings and anchors of every candidate, and what every slot asks for.
 
-        pairs: (B, K, N, PAIR_WIDTH). candidates: (B, K, EDGE). objects: (B, N, EDGE). names: (B, N, LABEL).
+        pairs: (B, K, N, PAIR_WIDTH). candidates: (B, K, EDGE). objects: (B, N, EDGE).
+        named: (B, slots, N) logits of each object being what a slot's noun names, NEVER for padding.
         usable: (B, K, N) bool, False at the candidate itself. queries: (B, 2 * slots, width).
+        Returns (B, K) score; (B, K, EDGE) what was seen around; (B, K, N) weight of each object as an anchor;
+        (B, slots, N + 1) log-probabilities of the anchor that a slot asks for, nothing last.
         """
         edges = self.mlp(self.edge(pairs) + self.mine(candidates)[:, :, None] + self.theirs(objects)[:, None])
-        seen = normalize(self.anchor_seen(names) + 1e-6, dim=-1)
         score = around = weights = torch.zeros((), device=pairs.device)
+        nothing = self.nothing(queries[:, ::2])
         for slot in range(self.slots):
-            anchor, relation = queries[:, 2 * slot], queries[:, 2 * slot + 1]
-            said = normalize(self.anchor_said(anchor), dim=-1)
-            prior = (10 * torch.einsum("bnd,bd->bn", seen, said))[:, None].expand_as(usable)
-            prior = prior.masked_fill(~usable, NEVER)
-            fit = torch.einsum("bknd,bd->bkn", edges, self.relation(relation)) / 3
-            none = self.nothing(anchor)[:, None].expand(-1, usable.shape[1], 1)
+            prior = named[:, slot, None].expand_as(usable).masked_fill(~usable, NEVER)
+            fit = torch.einsum("bknd,bd->bkn", edges, self.relation(queries[:, 2 * slot + 1])) / 3
+            none = nothing[:, slot, None].expand(-1, usable.shape[1], 1)
             judged = torch.cat([prior + fit, none], -1)
             score = score + judged.logsumexp(-1) - torch.cat([prior, none], -1).logsumexp(-1)
             weight = judged.softmax(-1)[..., :-1]
             weights = weights + weight / self.slots
             around = around + torch.einsum("bkn,bknd->bkd", weight, edges)
-        return score, around, weights
+        asked = torch.cat([named, nothing], -1).float().log_softmax(-1)
+        return score, around, weights, asked
 
 
 class Location(nn.Module):

@@ -9,7 +9,7 @@ import torch
 from models.scene.open_instancerefer import OpenBatch, OpenInstanceRefer
 from models.scene.open_perception import NEVER, _interpolate
 from models.scene.training.batches import Taught
-from models.scene.training.grounding import losses
+from models.scene.training.grounding import anchor_loss, losses
 
 B, T, N, LABELS = 4, 6, 9, 11
 
@@ -47,7 +47,10 @@ def lesson() -> Taught:
     labels = torch.randint(0, LABELS, (B, N), generator=torch.Generator().manual_seed(3))
     labels[0, 6:] = -1
     cell = torch.tensor([0, 4, -1, 8])
-    return Taught(target, peers, ~peers & made().exists, ~peers, labels, cell)
+    anchors = torch.zeros(B, 3, N, dtype=torch.bool)
+    anchors[0, 0, 3] = anchors[0, 1, 5] = anchors[1, 0, 4] = True
+    plain = torch.tensor([False, False, False, True])
+    return Taught(target, peers, ~peers & made().exists, ~peers, labels, cell, anchors, plain)
 
 
 def test_shapes_and_what_is_no_object():
@@ -141,6 +144,16 @@ def test_it_comes_back_from_its_folder_the_same(tmp_path):
     again = OpenInstanceRefer.from_pretrained(tmp_path).eval()
     with torch.inference_mode():
         assert torch.equal(built(made()).scores, again(made()).scores)
+
+
+def test_the_anchor_loss_is_least_where_slots_ask_for_what_is_mentioned():
+    taught = lesson()
+    right = torch.full((B, 3, N + 1), -8.0)
+    right[..., -1] = 8.0
+    right[0, 0, 3] = right[0, 1, 5] = right[1, 2, 4] = 16.0
+    wrong = right.roll(1, -1)
+    assert anchor_loss(right.log_softmax(-1), taught) < 0.01
+    assert anchor_loss(wrong.log_softmax(-1), taught) > 1
 
 
 def test_cells_are_interpolated():

@@ -258,8 +258,8 @@ def _points(
 
 
 def evaluate_ablation(data: Path) -> dict[str, Any]:
-    """Every version that `train ablation` made, on the three tasks."""
-    tasks = {task: load(data, task) for task in LANGUAGE}
+    """Every version that `train ablation` made, on what people said."""
+    tasks = {task: load(data, task) for task in ("scanrefer", "nr3d")}
     rows, found = [], {}
     for version in VERSIONS:
         path = folder(version) / "final"

@@ -8,7 +8,7 @@ from models.core.training import RUNS
 from models.scene.training.grounding import Corpus, fit_version, point_encoder
 from models.scene.training.words import WordIndices
 
-STEPS = 1500
+STEPS = 900
 VERSIONS: Mapping[str, Mapping[str, Any]] = {
     "AP, cosine": {"modules": ("attribute",), "matching": "cosine"},
     "AP + RP, cosine": {"modules": ("attribute", "relation"), "matching": "cosine"},

@@ -1,7 +1,9 @@
 """Batches for grounding: sentences with their scenes, disturbed as a detector would disturb them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +15,7 @@ from models.scene.objects import LABEL, SHAPE, Objects, label_vectors
 from models.scene.open_instancerefer import OpenBatch
 from models.scene.training.data import Sentence
 
+ANCHORS = 3
 SIMILAR = 0.8  # cosine from which a label may be another word for the same thing
 
 
@@ -57,7 +60,9 @@ class Taught:
     target: (B,) place of the object meant, -1 where only its class is known. peers: (B, N) bool, the objects
     of its class. unlike: (B, N) bool, the objects whose label is not even similar to the class asked for, and
     elsewhere: (B, N) bool, those of the batch's previous scene. labels: (B, N) true label of each object (-1
-    for padding). cell: (B,) of the 3 x 3 (-1: none).
+    for padding). cell: (B,) of the 3 x 3 (-1: none). anchors: (B, ANCHORS, N) bool, for each thing that the
+    sentence mentions beside its target the objects it may mean; no object where fewer are mentioned.
+    plain: (B,) bool, sentences that are known to mention nothing else.
     """
 
     target: Tensor
@@ -66,6 +71,8 @@ class Taught:
     elsewhere: Tensor
     labels: Tensor
     cell: Tensor
+    anchors: Tensor
+    plain: Tensor
 
 
 def disturbed(
@@ -154,11 +161,14 @@ def training_batch(
 ) -> tuple[OpenBatch, Taught]:
     """Sentences with disturbed scenes, and what is to be learned from them."""
     shown, targets, peers, wanted, truths, cells = [], [], [], [], [], []
+    anchors: list[list[NDArray[np.bool_]]] = []
     for sentence in chosen:
         objects = scenes[sentence.scene]
         alike = _peers(objects, sentence)
         wanted.append(labels.places[objects.labels[alike[0]]])
-        changed, places = disturbed(objects, rng, labels, alike)
+        mentioned = _mentioned(objects, sentence)
+        changed, places = disturbed(objects, rng, labels, [*alike, *chain.from_iterable(mentioned)])
+        anchors.append([np.isin(places, group) for group in mentioned])
         target = -1
         if sentence.target is not None:
             target = int(np.flatnonzero(objects.ids[places] == sentence.target)[0])
@@ -174,7 +184,14 @@ def training_batch(
     alien = labels.unlike[np.array(wanted)[:, None], padded_truths] & (padded_truths >= 0)
     before = np.roll(padded_truths, 1, 0)
     stranger = labels.unlike[np.array(wanted)[:, None], before] & (before >= 0)
-    arrays = (np.array(targets), padded_peers, alien, stranger, padded_truths, np.array(cells))
+    groups = np.zeros((len(chosen), ANCHORS, most), bool)
+    for row, found in enumerate(anchors):
+        for place, group in enumerate(found):
+            groups[row, place, : len(group)] = group
+    plain = np.array([sentence.kind != "human" and not sentence.anchors for sentence in chosen])
+    plain &= np.array([sentence.target is not None for sentence in chosen])
+    cell = np.array(cells)
+    arrays = (np.array(targets), padded_peers, alien, stranger, padded_truths, cell, groups, plain)
     return batch, Taught(*(torch.from_numpy(array) for array in arrays))
 
 
@@ -184,6 +201,26 @@ def _peers(objects: Objects, sentence: Sentence) -> list[int]:
     if sentence.target is not None:
         label = objects.labels[int(np.flatnonzero(objects.ids == sentence.target)[0])]
     return [place for place, name in enumerate(objects.labels) if name == label]
+
+
+def _mentioned(objects: Objects, sentence: Sentence) -> list[list[int]]:
+    """Places of the objects that each thing mentioned beside the target may be.
+
+    A generated sentence knows its anchors; of what people say, the labels that occur in it are taken.
+    """
+    if sentence.kind not in ("human", "class"):
+        return [[int(np.flatnonzero(objects.ids == anchor)[0])] for anchor in sentence.anchors][:ANCHORS]
+    own = sentence.label
+    if sentence.target is not None:
+        own = objects.labels[int(np.flatnonzero(objects.ids == sentence.target)[0])]
+    text = sentence.text.lower()
+    others = sorted(set(objects.labels) - {own}, key=len, reverse=True)
+    found: dict[str, list[int]] = {}
+    for label in others:
+        if label in text and re.search(rf"\b{re.escape(label)}(s|es)?\b", text) and label not in own:
+            text = text.replace(label, " ")
+            found[label] = [place for place, name in enumerate(objects.labels) if name == label]
+    return list(found.values())[:ANCHORS]
 
 
 def _cell(objects: Objects, target: int) -> int:

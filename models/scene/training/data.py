@@ -22,13 +22,18 @@ DETECTED = "boxes/objects_info_mask3d200_312valscenes.json.gz"
 
 @dataclass(frozen=True)
 class Sentence:
-    """What someone (or a generator) said of one object. target: None where only the class is known."""
+    """What someone (or the generator) said of one object of a scene.
+
+    target: its id, None where only its class (label) is known. kind: "human", "class", or the generator's.
+    anchors: ids of the objects that a generated sentence is judged by.
+    """
 
     scene: str
     text: str
     target: int | None
     label: str = ""
     kind: str = "human"
+    anchors: tuple[int, ...] = ()
 
 
 def read_json(path: Path) -> Any:

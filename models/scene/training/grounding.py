@@ -14,10 +14,12 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy,
 from models.core.training import fit
 from models.scene.objects import Objects, from_instances
 from models.scene.open_instancerefer import NEVER, OpenInstanceRefer
+from models.scene.scan import Instance
 from models.scene.sentences import make_sentences
 from models.scene.shapes import ShapeEncoder
-from models.scene.training.batches import Labels, Words, collate, training_batch
+from models.scene.training.batches import Labels, Taught, Words, collate, training_batch
 from models.scene.training.data import (
+    Cloud,
     Sentence,
     annotated,
     clouds,
@@ -28,6 +30,7 @@ from models.scene.training.data import (
     split,
     without_target,
 )
+from models.scene.training.synthetic import rooms
 from models.scene.training.words import WordVectors
 
 BATCH = 48
@@ -59,16 +62,24 @@ def shape_features(data: Path, scene: str, objects: Objects, shapes: ShapeEncode
     return shapes.encode([points.get(int(i), empty) for i in objects.ids], floor)
 
 
+def _room_objects(made: Sequence[tuple[Instance, Cloud]], shapes: ShapeEncoder | None) -> Objects:
+    """A synthetic room; it stands on z = 0."""
+    features = shapes.encode([cloud.xyz for _, cloud in made], 0.0) if shapes is not None else None
+    return from_instances([item for item, _ in made], features)
+
+
 class Corpus:
     """Everything that is said of the train scenes, and the batches drawn from it."""
 
     def __init__(self, data: Path, shapes: ShapeEncoder | None, seed: int = 0) -> None:
         train_scenes, _ = split(data)
         self.scenes = scene_objects(data, train_scenes, shapes)
+        synthetic = rooms()
+        self.scenes |= {room: _room_objects(made, shapes) for room, made in synthetic.items()}
         self.labels = Labels.of(self.scenes)
         everyone = human(data)
-        described = sorted({sentence.scene for sentence in everyone})
-        held_out = set(random.Random(7).sample(described, DEV_SCENES))
+        spoken_of = sorted({sentence.scene for sentence in everyone})
+        held_out = set(random.Random(7).sample(spoken_of, DEV_SCENES))
         self.dev = [sentence for sentence in everyone if sentence.scene in held_out]
         self.human = [sentence for sentence in everyone if sentence.scene not in held_out]
         self.class_only = [
@@ -76,15 +87,16 @@ class Corpus:
             for s in without_target(data)
             if s.scene not in held_out and s.label in self.scenes[s.scene].labels
         ]
+        described = {
+            s: (instances(rows), fronts(rows)) for s, rows in annotated(data).items() if s in self.scenes
+        }
+        described |= {room: ([item for item, _ in made], {}) for room, made in synthetic.items()}
         self.generated: dict[str, list[Sentence]] = defaultdict(list)
         rng = random.Random(seed)
-        for scene in sorted(self.scenes):
-            if scene not in held_out:
-                rows = annotated(data)[scene]
-                for said in make_sentences(instances(rows), rng, fronts(rows), EACH):
-                    self.generated[said.kind].append(
-                        Sentence(scene, said.sentence, said.target, kind=said.kind)
-                    )
+        for scene in sorted(set(described) - held_out):
+            for said in make_sentences(described[scene][0], rng, described[scene][1], EACH):
+                sentence = Sentence(scene, said.sentence, said.target, "", said.kind, said.anchors)
+                self.generated[said.kind].append(sentence)
         made = [sentence.text for kind in self.generated.values() for sentence in kind]
         self.texts = [s.text for s in everyone + self.class_only] + made
         self.words: Words = WordVectors(self.texts)
@@ -118,9 +130,9 @@ def losses(network: nn.Module, given: Any, spent: float) -> dict[str, Tensor]:
     """Contrastive loss over all candidates (the talk's L_mat), and the lessons beside it.
 
     class: which objects are of the class asked for; label: what every object is;
-    cell: where the target stands. A sentence of which only the class is known
-    teaches that the answer is one of its class, and, later in training, what
-    the network itself is already fairly sure of.
+    cell: where the target stands; anchor: what else the sentence mentions. A
+    sentence of which only the class is known teaches that the answer is one of
+    its class, and, later in training, what the network is already fairly sure of.
     """
     batch, taught = given
     known = taught.target >= 0
@@ -137,8 +149,9 @@ def losses(network: nn.Module, given: Any, spent: float) -> dict[str, Tensor]:
     label = cross_entropy(found.labels[batch.exists], taught.labels[batch.exists])
     cell = cross_entropy(found.cells[known], taught.cell[known])
     named = 4 * binary.sum() / judged.sum() + nothing - mass.mean()
-    loss = right + 0.5 * named + 0.3 * label + 0.1 * cell
-    total = {"right": right, "class": named, "label": label, "cell": cell}
+    anchor = anchor_loss(found.asked, taught)
+    loss = right + 0.5 * named + 0.3 * label + 0.1 * cell + 0.2 * anchor
+    total = {"right": right, "class": named, "label": label, "cell": cell, "anchor": anchor}
     if (~known).any():
         among = taught.peers.gather(1, found.candidates)[~known]
         scores = found.scores[~known]
@@ -153,6 +166,18 @@ def losses(network: nn.Module, given: Any, spent: float) -> dict[str, Tensor]:
     people = known.clone()
     people[: int(BATCH * GENERATED)] = False
     return {"loss": loss, **total, "hit": hit[known].mean(), "hit_human": hit[people].mean()}
+
+
+def anchor_loss(asked: Tensor, taught: Taught) -> Tensor:
+    """For everything that a sentence mentions some slot should ask; else all should ask for nothing.
+
+    asked: (B, slots, N + 1) log-probabilities, nothing last.
+    """
+    mentioned = taught.anchors.any(-1)
+    covered = asked[:, None, :, :-1].masked_fill(~taught.anchors[:, :, None], NEVER).logsumexp(-1).amax(-1)
+    found = -covered[mentioned].clamp(min=-10).sum() / mentioned.sum().clamp(min=1)
+    nothing = -asked[taught.plain][..., -1].sum() / (taught.plain.sum() * asked.shape[1]).clamp(min=1)
+    return found + 0.3 * nothing
 
 
 @torch.inference_mode()
