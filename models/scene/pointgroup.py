@@ -1,4 +1,4 @@
-"""PointGroup: objects in a raw scan. What each point is, where its object's middle lies, what belongs together.
+"""PointGroup: objects in a raw scan. What each point is, where its object's middle is, what belongs together.
 
 Source: Jiang et al., "PointGroup: Dual-Set Point Grouping for 3D Instance Segmentation", CVPR 2020, and the
 released code. PUBLISHED is the released size; SHIPPED is narrower, on coarser voxels, and made for scans with
@@ -222,7 +222,7 @@ def voxelise(xyz: Tensor, voxel: float, item: Tensor) -> tuple[Tensor, Tensor]:
     for axis in range(3):
         keys = keys * sides[axis] + grid[:, axis] - low[axis]
     known, place = keys.unique(return_inverse=True)
-    columns = []
+    columns: list[Tensor] = []
     for axis in (2, 1, 0):
         columns.insert(0, known % sides[axis] + low[axis])
         known = known // sides[axis]

@@ -21,7 +21,10 @@ def grouped(points: NDArray, classes: NDArray, least: int = 3) -> list[list[int]
 def test_points_hang_together_through_steps_below_the_radius() -> None:
     points = np.concatenate([line(0, 0.2), line(0.24, 0.4), line(0.48, 0.6)])
     first = len(line(0, 0.2)) + len(line(0.24, 0.4))
-    assert grouped(points, np.full(len(points), CHAIR)) == [list(range(first)), list(range(first, len(points)))]
+    assert grouped(points, np.full(len(points), CHAIR)) == [
+        list(range(first)),
+        list(range(first, len(points))),
+    ]
 
 
 def test_two_chairs_side_by_side_stay_two_and_classes_apart() -> None:

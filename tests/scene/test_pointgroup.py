@@ -27,7 +27,7 @@ def cloud(count: int = 400, seed: int = 0) -> Points:
 
 
 def published_shapes() -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the released pointgroup.pth, written out from the released code's layers (spconv 1)."""
+    """Names and shapes of the released pointgroup.pth, written out from its code's layers (spconv 1)."""
     shapes: dict[str, tuple[int, ...]] = {}
 
     def norm(name: str, width: int) -> None:
@@ -161,7 +161,9 @@ def test_on_a_full_grid_it_is_a_dense_u_net() -> None:
     torch.manual_seed(0)
     network = UBlock([3, 5, 7], 2).double()
     given = torch.randn(2, 3, 8, 8, 8, dtype=torch.double, requires_grad=True)
-    item, x, y, z = (part.flatten() for part in torch.meshgrid(*map(torch.arange, (2, 8, 8, 8)), indexing="ij"))
+    item, x, y, z = (
+        part.flatten() for part in torch.meshgrid(*map(torch.arange, (2, 8, 8, 8)), indexing="ij")
+    )
     coords = torch.stack([item, x, y, z], 1)
     sparse = given.permute(0, 2, 3, 4, 1).reshape(-1, 3).detach().requires_grad_()
     found = network(SparseTensor(coords, sparse, 2)).feats
@@ -213,7 +215,9 @@ def test_without_colour_the_colours_given_are_not_seen() -> None:
 def test_a_scan_moved_along_the_floor_by_whole_voxels_is_felt_the_same() -> None:
     network = PointGroup(**{**TINY, "levels": 2}).eval().double()
     points = cloud()
-    moved = Points(points.xyz.double() + torch.tensor([1.6, -0.8, 0]), points.rgb, points.coloured, points.item)
+    moved = Points(
+        points.xyz.double() + torch.tensor([1.6, -0.8, 0]), points.rgb, points.coloured, points.item
+    )
     still = Points(points.xyz.double(), points.rgb, points.coloured, points.item)
     assert torch.allclose(network(moved).offsets, network(still).offsets, atol=1e-6)
 
