@@ -7,13 +7,12 @@ of the class that the sentence asks for -> attribute, relation and localisation 
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
-from models.core.errors import UserError
+from models.core.published import load_published
 from models.scene import language
 from models.scene.language import Language, LanguageModule
 from models.scene.matching import CoAttentionMatching, CosineMatching
@@ -187,35 +186,8 @@ class InstanceRefer(nn.Module, PyTorchModelHubMixin):
     def from_published(cls, path: str | Path) -> "InstanceRefer":
         """The published network with the released weights (model.pth, or the training checkpoint.tar).
 
-        Only tensors are read from the file, never code. Raises UserError("weights_unreadable") for a file
-        that is no such file, is cut short or carries code, and UserError("weights_mismatch") where names,
-        shapes or values are not those of the published network.
+        torchsparse 1.2 keeps a batch norm's weights in an inner `bn`. Raises as `load_published` does.
         """
-        file = Path(path).name
         network = cls(PUBLISHED)
-        expected = network.state_dict()
-        given = _tensors(Path(path), file)
-        wrong = sorted(expected.keys() ^ given.keys())
-        wrong = wrong or [name for name in expected if not _fits(given[name], expected[name])]
-        if wrong:
-            raise UserError("weights_mismatch", file=file, count=len(wrong), first=wrong[0])
-        network.load_state_dict(given)
+        load_published(network, path, lambda name: name.replace(".bn.", "."))
         return network.eval()
-
-
-def _fits(given: Tensor, expected: Tensor) -> bool:
-    same = (given.shape, given.dtype, given.layout) == (expected.shape, expected.dtype, expected.layout)
-    return same and bool(given.isfinite().all())
-
-
-def _tensors(path: Path, file: str) -> dict[str, Tensor]:
-    """Name -> tensor, without the inner `bn` in which torchsparse 1.2 keeps a batch norm's weights."""
-    try:
-        loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # damaged or hostile bytes make the unpickler raise anything
-        raise UserError("weights_unreadable", file=file) from error
-    if isinstance(loaded, dict):
-        loaded = loaded.get("model_state_dict", loaded)
-    if not isinstance(loaded, dict) or not all(isinstance(value, Tensor) for value in loaded.values()):
-        raise UserError("weights_unreadable", file=file)
-    return {str(name).replace(".bn.", "."): value for name, value in loaded.items()}

@@ -1,0 +1,45 @@
+"""Weights that a lab published: a file from elsewhere, of which only tensors are read."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from models.core.errors import UserError
+
+
+def load_published(network: nn.Module, path: str | Path, rename: Callable[[str], str | None]) -> None:
+    """Fill a network with the tensors of a released file, never running code from it.
+
+    rename: a stored name to the network's, None for a tensor that the network has no use for.
+    Raises UserError("weights_unreadable") for a file that is no such file, is cut short or carries code, and
+    UserError("weights_mismatch") where names, shapes, types or values are not those of the network.
+    """
+    file = Path(path).name
+    named = ((rename(name), value) for name, value in _tensors(Path(path), file).items())
+    given = {name: value for name, value in named if name is not None}
+    expected = network.state_dict()
+    wrong = sorted(expected.keys() ^ given.keys())
+    wrong = wrong or [name for name in expected if not _fits(given[name], expected[name])]
+    if wrong:
+        raise UserError("weights_mismatch", file=file, count=len(wrong), first=wrong[0])
+    network.load_state_dict(given)
+
+
+def _fits(given: Tensor, expected: Tensor) -> bool:
+    same = (given.shape, given.dtype, given.layout) == (expected.shape, expected.dtype, expected.layout)
+    return same and bool(given.isfinite().all())
+
+
+def _tensors(path: Path, file: str) -> dict[str, Tensor]:
+    try:
+        loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # damaged or hostile bytes make the unpickler raise anything
+        raise UserError("weights_unreadable", file=file) from error
+    if isinstance(loaded, dict):
+        loaded = loaded.get("model_state_dict", loaded)
+    if not isinstance(loaded, dict) or not all(isinstance(value, Tensor) for value in loaded.values()):
+        raise UserError("weights_unreadable", file=file)
+    return {str(name): value for name, value in loaded.items()}
