@@ -101,7 +101,7 @@ def disturbed(
         luck, forgotten = rng.random(count), rng.uniform(0, 0.4)
         for place in np.flatnonzero(luck < 0.12):
             row = labels.mistakes[labels.places[objects.labels[place]]]
-            names[place] = labels.vectors[min(np.searchsorted(row, rng.random()), len(row) - 1)]
+            names[place] = labels.vectors[min(int(np.searchsorted(row, rng.random())), len(row) - 1)]
         names[(luck >= 0.12) & (luck < 0.12 + forgotten)] = 0
     shapes = objects.shapes * (rng.random() > 0.3)
     changed = replace(
