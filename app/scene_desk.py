@@ -5,8 +5,10 @@ The page and the API both come through here; nothing in it knows a widget.
 
 import shutil
 import tempfile
+import threading
 from collections.abc import Sequence
-from functools import lru_cache
+from contextlib import suppress
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,8 @@ from models.scene import pipeline
 from models.scene.answer import Answer
 from models.scene.scan import Instance, Scan
 
-gate = Gate()
+# Two, so that a scan opens while a network computes.
+reading, thinking = Gate(), Gate()
 
 
 @lru_cache(maxsize=12)
@@ -29,11 +32,25 @@ def shipped(name: str) -> Scan:
     return pipeline.open_example(name)
 
 
+@cache
+def warm_up(name: str) -> None:
+    """Get the network ready for a shipped scan while its visitor still looks around.
+
+    Once for a process and scan, on a thread of its own; what fails is told when somebody asks.
+    """
+
+    def work() -> None:
+        with suppress(UserError):
+            thinking.run(lambda: pipeline.ground(shipped(name), "the door"))
+
+    threading.Thread(target=work, daemon=True).start()
+
+
 def open_shipped(visit: Visit, name: str) -> Scan:
     """Open a scan by its name. Raises UserError("unknown_scan") for any other text."""
     if name not in pipeline.examples():
         raise UserError("unknown_scan")
-    scan = gate.run(lambda: shipped(name), visit.gone)
+    scan = reading.run(lambda: shipped(name), visit.gone)
     visit.scan, visit.shipped, visit.answer = scan, name, None
     return scan
 
@@ -45,7 +62,7 @@ def open_upload(visit: Visit, paths: Sequence[str | Path] | None) -> Scan:
         raise UserError("no_file")
     work = Path(tempfile.mkdtemp(dir=visit.folder))
     try:
-        scan = gate.run(lambda: pipeline.open_upload(files, work), visit.gone)
+        scan = reading.run(lambda: pipeline.open_upload(files, work), visit.gone)
     finally:
         shutil.rmtree(work, ignore_errors=True)
         for file in files:
@@ -70,7 +87,7 @@ def ask(visit: Visit, text: object) -> Answer:
     answer = precompute.stored(visit.shipped, sentence) if visit.shipped else None
     visit.stored = answer is not None
     if answer is None:
-        answer = gate.run(lambda: pipeline.ground(scan, sentence), visit.gone)
+        answer = thinking.run(lambda: pipeline.ground(scan, sentence), visit.gone)
     visit.answer = answer
     return answer
 

@@ -50,10 +50,13 @@ def fragments(name: str) -> dict[str, str]:
 
 
 def scan_title(name: str, scan: str) -> str:
-    """How a shipped scan is called: "room_office_02" is "Office 2"; another name stays as it is."""
-    found = re.fullmatch(r"room_([a-z_]+?)_(\d+)", scan)
-    key = f"rooms.{found[1]}" if found else ""
-    return say(name, key, number=int(found[2])) if found and key in words(name) else scan
+    """How a shipped scan is called: "room_office_07" is "Office", or "Office 2" as the second of its kind."""
+    kind = re.sub(r"_\d+$", "", scan)
+    if f"rooms.{kind.removeprefix('room_')}" not in words(name):
+        return scan
+    title = say(name, f"rooms.{kind.removeprefix('room_')}")
+    alike = [other for other in pipeline.examples() if re.sub(r"_\d+$", "", other) == kind]
+    return f"{title} {alike.index(scan) + 1}" if len(alike) > 1 else title
 
 
 def build(visits: Visits, i18n: gr.I18n) -> None:
@@ -187,7 +190,9 @@ class SceneTab:
             return {self.notice: scene_answer.notice(told)}
 
     def _opened(self, request: gr.Request, visit: Visit, scan: str) -> Updates:
-        return self._drawn(request, visit, scene_desk.open_shipped(visit, scan))
+        updates = self._drawn(request, visit, scene_desk.open_shipped(visit, scan))
+        scene_desk.warm_up(scan)
+        return updates
 
     def _drawn(self, request: gr.Request, visit: Visit, scan: Scan) -> Updates:
         name = language(request)
@@ -235,7 +240,7 @@ def _payload(visit: Visit, scan: Scan) -> str:
     """The scan packed for the viewer; a shipped one is packed once for everybody."""
     if visit.shipped:
         return _shipped_payload(visit.shipped)
-    return scene_desk.gate.run(lambda: scene_view.scan_payload(scan), visit.gone)
+    return scene_desk.reading.run(lambda: scene_view.scan_payload(scan), visit.gone)
 
 
 @lru_cache(maxsize=12)

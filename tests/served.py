@@ -66,6 +66,7 @@ def served(folder: Path, ground: Ground = name_matcher) -> Iterator[str]:
 
 def _forget() -> None:
     scene_desk.shipped.cache_clear()
+    scene_desk.warm_up.cache_clear()
     scene_tab._shipped_payload.cache_clear()
     precompute._sentences.cache_clear()
 
