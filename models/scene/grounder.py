@@ -24,6 +24,7 @@ NAMES_NOTHING = 0.35  # below this likelihood no object is of the class asked fo
 ALSO_MEANT = 0.2  # a candidate is at least this likely of that class, as a share of the likeliest
 SHOWN_ANCHORS, LIGHT_ANCHOR = 3, 0.08
 FEWEST_POINTS = 20
+ARTICLES = {"the", "a", "an", "this", "that", "these", "those", "my", "it", "is"}
 
 
 class Grounder:
@@ -160,6 +161,7 @@ def _weight(attention: NDArray[np.float32], spans: Sequence[tuple[int, int]], st
 
 def _named(sentence: str, tokens: Tokens, attention: Tensor) -> str:
     """The word that the sentence was understood to ask for."""
-    words = [(match.group(), match.start(), match.end()) for match in re.finditer(r"[\w'-]+", sentence)]
+    found = re.finditer(r"[\w'-]+", sentence)
+    words = [(m.group(), m.start(), m.end()) for m in found if m.group().lower() not in ARTICLES]
     weights = [_weight(attention.numpy(), tokens.spans[0], start, end) for _, start, end in words]
     return words[int(np.argmax(weights))][0] if words else sentence

@@ -220,7 +220,8 @@ def _percent(hits: NDArray[np.bool_]) -> float:
 
 def evaluate(data: Path, task: str, boxes: Path | None, language: Path | None) -> dict[str, Any]:
     """Measure what ships beside the baselines; the data folder's own sets go into docs/RESULTS.md."""
-    asked = load(data, task, boxes, language)
+    encoder = point_encoder()
+    asked = load(data, task, boxes, language, points=encoder)
     network = OpenInstanceRefer.from_pretrained("checkpoints/instancerefer").float().eval()
     answer = by_network(network, WordVectors(row["text"] for row in asked.rows))
     best = figures(data, asked, answer)
@@ -230,9 +231,9 @@ def evaluate(data: Path, task: str, boxes: Path | None, language: Path | None) -
         ("InstanceRefer, shipped", best),
     ]
     if task != "scanrefer":
-        known = load(data, task, boxes, language, labels="annotated")
+        known = load(data, task, boxes, language, labels="annotated", points=encoder)
         rows.append(("the same, told the annotated labels of all objects", figures(data, known, answer)))
-    rows += _points(data, task, boxes, language, answer)
+    rows += _points(data, asked, load(data, task, boxes, language), answer)
     table = markdown([{"": name, **_flat(row)} for name, row in rows])
     print(table)
     if boxes is None and language is None:
@@ -242,18 +243,15 @@ def evaluate(data: Path, task: str, boxes: Path | None, language: Path | None) -
     return best
 
 
-def _points(
-    data: Path, task: str, boxes: Path | None, language: Path | None, answer: Chooser
-) -> list[tuple[str, dict[str, Any]]]:
-    """What points add: the sentences about scenes that have them, without and with their points."""
+def _points(data: Path, seen: Asked, unseen: Asked, answer: Chooser) -> list[tuple[str, dict[str, Any]]]:
+    """What points add: the sentences about scenes that have them, with and without."""
     scenes = set(scenes_with_points(data))
     found = []
-    for name, encoder in (("without", None), ("with", point_encoder())):
-        asked = load(data, task, boxes, language, points=encoder)
-        asked = replace(asked, rows=[row for row in asked.rows if row["scene_id"] in scenes])
-        if not asked.rows:
-            return []
-        found.append((f"shipped, only scenes that have points, {name} them", figures(data, asked, answer)))
+    for name, asked in (("points hidden", unseen), ("points read", seen)):
+        rows = [row for row in asked.rows if row["scene_id"] in scenes]
+        if rows:
+            part = figures(data, replace(asked, rows=rows), answer)
+            found.append((f"shipped, only scenes that have points: {name}", part))
     return found
 
 
