@@ -55,7 +55,7 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Pick:
-    """What a visitor clicked. id: of the instance, None where the selection was cleared. xyz: aligned metres."""
+    """What a visitor clicked. id: of the instance, None where it was cleared. xyz: metres, aligned frame."""
 
     id: int | None
     xyz: tuple[float, float, float] | None = None
@@ -105,7 +105,7 @@ def spoken(words: dict[str, str] | None) -> str:
 
 def show(payload: str | None, words: dict[str, str] | None = None) -> dict[str, Any]:
     """The update that shows a scan (None: none) with nothing over it."""
-    said = {"words": spoken(words)} if words else {}
+    said: dict[str, Any] = {"words": spoken(words)} if words else {}
     return gr.update(value=payload, overlay="", **said)
 
 
