@@ -120,7 +120,7 @@ class OpenInstanceRefer(nn.Module, PyTorchModelHubMixin):
         self.object = nn.Sequential(nn.Linear(LABEL + OBJECT, EDGE), nn.ReLU())
         self.attribute = Attributes(width, dropout)
         self.relation = Relations(width, slots)
-        self.location = Location(width, dropout)
+        self.location = Location(width, slots, dropout)
         self.matching = CoAttention(width, 2, dropout) if matching == "mcan" else None
         self.weights = nn.Parameter(torch.ones(3))
 
@@ -161,8 +161,15 @@ class OpenInstanceRefer(nn.Module, PyTorchModelHubMixin):
             total = total + self.weights[1] * relation
         if "location" in self.modules_used:
             at = (centres(boxes)[..., :2] - batch.room[:, None, :2]) / sizes(batch.room)[:, None, :2]
+            marked = torch.stack([target, *named], 1).sigmoid() * batch.exists[:, None]
             location, places, cells = self.location(
-                tokens * batch.exists[..., None], batch.boxes, batch.room, measures, at, read.queries[:, 2]
+                tokens * batch.exists[..., None],
+                marked,
+                batch.boxes,
+                batch.room,
+                measures,
+                at,
+                read.queries[:, 2],
             )
             total = total + self.weights[2] * location
         exists = batch.exists.gather(1, chosen)

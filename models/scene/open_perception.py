@@ -197,21 +197,21 @@ class Location(nn.Module):
     """GLP: where in the room the sentence looks.
 
     The objects' tokens are laid on a bird's-eye plan of PLAN x PLAN cells and
-    summed over height; the sentence attends to the plan and predicts one of
-    3 x 3 cells; a candidate gets the interpolated log-probability of where it
-    stands, and the match of its place in the room with the sentence.
+    summed over height, and with them how well each object fits the nouns of
+    the sentence; convolutions and the sentence turn that into the odds of 3 x 3
+    cells; a candidate gets the interpolated log-probability of where it stands,
+    and the match of its place in the room with the sentence.
     """
 
-    def __init__(self, width: int, dropout: float) -> None:
+    def __init__(self, width: int, slots: int, dropout: float) -> None:
         super().__init__()
-        self.lay = nn.Linear(OBJECT, 64)
+        self.lay = nn.Linear(OBJECT, 32)
         self.plan = nn.Sequential(
-            nn.Conv2d(65, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 64, 3, padding=1), nn.ReLU()
+            nn.Conv2d(32 + 2 + slots, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 64, 3, padding=1), nn.ReLU()
         )
-        self.where = nn.Parameter(torch.randn(PLAN * PLAN, 64) * 0.02)
         self.ask = nn.Linear(width, 64)
         self.cell = nn.Sequential(
-            nn.Linear(64 + width, 128), nn.ReLU(), nn.Dropout(dropout), nn.Linear(128, 9)
+            nn.AdaptiveAvgPool2d(3), nn.Conv2d(64, 64, 1), nn.ReLU(), nn.Conv2d(64, 1, 1)
         )
         self.place = nn.Sequential(
             nn.Linear(CANDIDATE_WIDTH, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, width)
@@ -220,20 +220,28 @@ class Location(nn.Module):
         self.weight = nn.Parameter(torch.tensor(0.5))
 
     def forward(
-        self, tokens: Tensor, boxes: Tensor, room: Tensor, measures: Tensor, at: Tensor, query: Tensor
+        self,
+        tokens: Tensor,
+        named: Tensor,
+        boxes: Tensor,
+        room: Tensor,
+        measures: Tensor,
+        at: Tensor,
+        query: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """(B, K) score, (B, K, width) features, (B, 9) logits of the cells, ix + 3 iy.
 
         tokens: (B, N, OBJECT), 0 where there is no object. boxes: (B, N, 6).
-        measures: (B, K, CANDIDATE_WIDTH).
-        at: (B, K, 2) place of each candidate in the room, 0 to 1 in x and y.
+        named: (B, 1 + slots, N) how likely each noun of the sentence names each object, 0 to 1.
+        measures: (B, K, CANDIDATE_WIDTH). at: (B, K, 2) place of each candidate in the room, 0 to 1.
         """
         cover = _cover(boxes, room)
+        share = cover / (cover.sum((2, 3), keepdim=True) + 1e-3)
         laid = torch.einsum("bnxy,bnd->bdxy", cover, self.lay(tokens))
-        plan = self.plan(torch.cat([laid, cover.sum(1)[:, None]], 1)).flatten(2).transpose(1, 2) + self.where
-        attention = (plan @ self.ask(query)[:, :, None] / 8).softmax(1)
-        cells = self.cell(torch.cat([(plan * attention).sum(1), query], -1))
-        stands = torch.einsum("bkc,bc->bk", _interpolate(at), cells.float().softmax(-1).to(cells.dtype))
+        marked = torch.einsum("bnxy,bcn->bcxy", share, named)
+        plan = self.plan(torch.cat([laid, cover.sum(1)[:, None], marked], 1))
+        cells = self.cell(plan * self.ask(query)[:, :, None, None])[:, 0].transpose(1, 2).flatten(1)
+        stands = torch.einsum("bkc,bc->bk", _interpolate(at), cells.float().softmax(-1).to(at.dtype))
         features = self.place(measures)
         score = SHARP * _cosine(features, self.said(query)) + self.weight * (stands + 1e-4).log()
         return score, features, cells

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from models.scene.objects import LABEL, SHAPE, Objects, label_vectors
 from models.scene.open_instancerefer import OpenBatch
-from models.scene.training.data import Sentence
+from models.scene.training.data import PEOPLE, Sentence
 
 ANCHORS = 3
 SIMILAR = 0.8  # cosine from which a label may be another word for the same thing
@@ -188,8 +188,7 @@ def training_batch(
     for row, found in enumerate(anchors):
         for place, group in enumerate(found):
             groups[row, place, : len(group)] = group
-    plain = np.array([sentence.kind != "human" and not sentence.anchors for sentence in chosen])
-    plain &= np.array([sentence.target is not None for sentence in chosen])
+    plain = np.array([sentence.kind not in PEOPLE and not sentence.anchors for sentence in chosen])
     cell = np.array(cells)
     arrays = (np.array(targets), padded_peers, alien, stranger, padded_truths, cell, groups, plain)
     return batch, Taught(*(torch.from_numpy(array) for array in arrays))
@@ -208,7 +207,7 @@ def _mentioned(objects: Objects, sentence: Sentence) -> list[list[int]]:
 
     A generated sentence knows its anchors; of what people say, the labels that occur in it are taken.
     """
-    if sentence.kind not in ("human", "class"):
+    if sentence.kind not in PEOPLE:
         return [[int(np.flatnonzero(objects.ids == anchor)[0])] for anchor in sentence.anchors][:ANCHORS]
     own = sentence.label
     if sentence.target is not None:

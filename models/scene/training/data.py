@@ -20,11 +20,15 @@ ANNOTATED = "boxes/objects_info_gt_1513scenes.json.gz"
 DETECTED = "boxes/objects_info_mask3d200_312valscenes.json.gz"
 
 
+# who said it: describers with a camera, players of a guessing game, the same without the target's id
+PEOPLE = ("scanrefer", "nr3d", "class")
+
+
 @dataclass(frozen=True)
 class Sentence:
     """What someone (or the generator) said of one object of a scene.
 
-    target: its id, None where only its class (label) is known. kind: "human", "class", or the generator's.
+    target: its id, None where only its class (label) is known. kind: one of PEOPLE, or the generator's.
     anchors: ids of the objects that a generated sentence is judged by.
     """
 
@@ -32,7 +36,7 @@ class Sentence:
     text: str
     target: int | None
     label: str = ""
-    kind: str = "human"
+    kind: str = "nr3d"
     anchors: tuple[int, ...] = ()
 
 
@@ -85,10 +89,11 @@ def sentences(path: Path) -> list[dict[str, Any]]:
 
 def human(data: Path) -> list[Sentence]:
     """ScanRefer-train and Nr3D-train sentences whose target is known."""
-    rows = sentences(data / "language/scanrefer_train.json.gz") + sentences(
-        data / "language/nr3d_train.json.gz"
-    )
-    return [Sentence(row["scene_id"], row["text"], row["object_id"]) for row in rows]
+    return [
+        Sentence(row["scene_id"], row["text"], row["object_id"], kind=kind)
+        for kind in ("scanrefer", "nr3d")
+        for row in sentences(data / f"language/{kind}_train.json.gz")
+    ]
 
 
 def without_target(data: Path) -> list[Sentence]:

@@ -38,7 +38,8 @@ GENERATED, CLASS_ONLY = 0.4, 0.25  # shares of a batch; the rest are sentences o
 ROUND = 8  # batches that are drawn at once and sorted by size, so that little is padding
 DEV_SCENES = 45  # of the train scenes: their sentences are never trained on, they choose between versions
 EACH = 10  # sentences of each kind that are generated for a scene
-KINDS = {"horizontal": 3.0, "facing": 1.2, "sides": 1.2, "allocentric": 0.8, "alone": 0.6}  # others weigh 1
+# how often a kind is drawn; others weigh 1
+KINDS = {"horizontal": 3.0, "facing": 1.2, "sides": 1.2, "allocentric": 0.8, "alone": 0.6, "scanrefer": 2.0}
 
 
 def scene_objects(data: Path, names: set[str], shapes: ShapeEncoder | None) -> dict[str, Objects]:
@@ -106,6 +107,7 @@ class Corpus:
         rng, disturb = random.Random(seed), np.random.default_rng(seed)
         kinds = sorted(self.generated)
         weights = [KINDS.get(kind, 1.0) for kind in kinds]
+        weight = [KINDS.get(sentence.kind, 1.0) for sentence in self.human]
         generated, class_only = int(BATCH * GENERATED), int(BATCH * CLASS_ONLY)
         shares = (generated, class_only, BATCH - generated - class_only)
         while True:
@@ -113,7 +115,7 @@ class Corpus:
             groups = [[rng.choice(self.generated[kind]) for kind in picked]]
             groups += [
                 rng.choices(self.class_only, k=ROUND * class_only),
-                rng.choices(self.human, k=ROUND * shares[2]),
+                rng.choices(self.human, weight, k=ROUND * shares[2]),
             ]
             for group in groups:
                 group.sort(key=lambda sentence: len(self.scenes[sentence.scene]))
@@ -150,7 +152,7 @@ def losses(network: nn.Module, given: Any, spent: float) -> dict[str, Tensor]:
     cell = cross_entropy(found.cells[known], taught.cell[known])
     named = 4 * binary.sum() / judged.sum() + nothing - mass.mean()
     anchor = anchor_loss(found.asked, taught)
-    loss = right + 0.5 * named + 0.3 * label + 0.1 * cell + 0.2 * anchor
+    loss = right + 0.5 * named + 0.3 * label + 0.2 * cell + 0.2 * anchor
     total = {"right": right, "class": named, "label": label, "cell": cell, "anchor": anchor}
     if (~known).any():
         among = taught.peers.gather(1, found.candidates)[~known]
