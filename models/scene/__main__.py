@@ -30,9 +30,13 @@ def parser() -> argparse.ArgumentParser:
     ground.add_argument(
         "--proposals",
         default="gt",
-        help="gt for the scan's own instances, or a file or folder of predicted ones",
+        help="gt for the scan's own instances, pointgroup to find some, or a file or folder of predicted ones",
     )
     ground.add_argument("--json", action="store_true", help="everything, as one JSON object")
+
+    segment = commands.add_parser("segment", help="the objects in a raw scan, in ScanNet's benchmark form")
+    segment.add_argument("scan", type=Path, help="a scan's folder or file, labels or none")
+    segment.add_argument("--out", type=Path, required=True, help="gets SCENE.txt and predicted_masks/")
 
     rooms = commands.add_parser("rooms", help="make furnished rooms, scanned, in ScanNet's format")
     rooms.add_argument("--count", type=int, default=6, help="how many; the kinds take turns")
@@ -40,13 +44,13 @@ def parser() -> argparse.ArgumentParser:
     rooms.add_argument("--seed", type=int, default=1, help="of the first room of each kind")
 
     train = commands.add_parser("train", help="train a network on the data folder")
-    train.add_argument("name", choices=("shapes", "grounding", "ablation"))
+    train.add_argument("name", choices=("shapes", "grounding", "ablation", "pointgroup"))
     train.add_argument("--data", type=Path, required=True)
     train.add_argument("--minutes", type=float, default=60, help="of work in total; a stopped run goes on")
     train.add_argument("--out", type=Path, help="the checkpoint's folder")
 
     evaluate = commands.add_parser("evaluate", help="measure; the last line is one JSON object")
-    evaluate.add_argument("name", choices=("grounding", "ablation", "benchmark"))
+    evaluate.add_argument("name", choices=("grounding", "ablation", "benchmark", "segmentation"))
     evaluate.add_argument("--data", type=Path)
     evaluate.add_argument("--task", choices=TASKS, default="scanrefer")
     evaluate.add_argument(
@@ -74,7 +78,9 @@ def _ground(options: argparse.Namespace) -> None:
     from models.scene.answer import as_json
 
     scan = pipeline.open_path(options.scan)
-    if options.proposals != "gt":
+    if options.proposals == "pointgroup":
+        scan = pipeline.segment(scan).scan
+    elif options.proposals != "gt":
         scan = pipeline.with_proposals(scan, Path(options.proposals))
     answer = pipeline.ground(scan, options.sentence)
     if options.json:
@@ -86,6 +92,20 @@ def _ground(options: argparse.Namespace) -> None:
             print(f"{found.score:6.1%}  {found.label} {found.object_id}")
 
 
+def _segment(options: argparse.Namespace) -> None:
+    from models.scene import pipeline
+    from models.scene.segmenter import write_predictions
+
+    found = pipeline.segment(pipeline.open_path(options.scan))
+    if found.level is not None:
+        print(
+            f"unit {found.scan.unit}, tilt {found.level.tilt:.1f} degrees, height {found.level.height:.2f} m"
+        )
+    for instance in found.scan.instances:
+        print(f"{instance.confidence:6.1%}  {instance.label} {instance.id}")
+    print(write_predictions(found, options.out))
+
+
 def _rooms(options: argparse.Namespace) -> None:
     from models.scene.rooms import rooms_command
 
@@ -93,21 +113,25 @@ def _rooms(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from models.scene.training import ablation, grounding, shapes
+    from models.scene.training import ablation, grounding, pointgroup, shapes
 
     if options.name == "shapes":
         shapes.train(options.data, options.out or Path("checkpoints/shapes"), options.minutes)
     elif options.name == "grounding":
         grounding.train(options.data, options.out or Path("checkpoints/instancerefer"), options.minutes)
+    elif options.name == "pointgroup":
+        pointgroup.train(options.data, options.out or Path("checkpoints/pointgroup"), options.minutes)
     else:
         ablation.train(options.data)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from models.scene.evaluation import benchmark, grounding
+    from models.scene.evaluation import benchmark, grounding, segmentation
 
     if options.name == "benchmark":
         found: object = benchmark.measure()
+    elif options.name == "segmentation":
+        found = segmentation.evaluate(options.data)
     elif options.name == "ablation":
         found = grounding.evaluate_ablation(options.data)
     else:
@@ -115,7 +139,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     print(json.dumps(found))
 
 
-COMMANDS = {"ground": _ground, "rooms": _rooms, "train": _train, "evaluate": _evaluate}
+COMMANDS = {"ground": _ground, "segment": _segment, "rooms": _rooms, "train": _train, "evaluate": _evaluate}
 
 if __name__ == "__main__":
     sys.exit(main())

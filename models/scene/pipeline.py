@@ -15,6 +15,7 @@ from models.scene.scan import Scan
 
 if TYPE_CHECKING:
     from models.scene.grounder import Grounder
+    from models.scene.segmenter import Segmented, Segmenter
 
 SCANS = Path(__file__).resolve().parents[2] / "assets" / "scans"
 
@@ -60,6 +61,22 @@ def with_proposals(scan: Scan, path: Path) -> Scan:
     if not found:
         raise UserError("predictions_missing", scan=scan.name)
     return replace(scan, instances=tuple(found), vertex_instance=np.full(len(scan.vertices), -1, np.int32))
+
+
+def segment(scan: Scan, checkpoint: str = "pointgroup") -> "Segmented":
+    """A raw scan with the instances that PointGroup finds, set upright where its file has no pose.
+
+    Raises UserError: segment_nothing, checkpoint_missing, checkpoint_broken.
+    """
+    return _segmenter(checkpoint)(scan)
+
+
+@cache
+def _segmenter(checkpoint: str) -> "Segmenter":
+    """A loaded checkpoint, once for a process."""
+    from models.scene.segmenter import Segmenter
+
+    return Segmenter(checkpoint)
 
 
 def ground(scan: Scan, sentence: str, checkpoint: str = "instancerefer") -> Answer:

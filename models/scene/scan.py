@@ -35,6 +35,7 @@ class Scan:
     vertex_instance: (N,) int32, the id of each vertex's instance, -1 for none.
     instances: () where the file carried no labels.
     alignment: (4, 4) float64; aligned = R p + t (ScanNet's axisAlignment), z up.
+    unit: what the file was taken to be in: "m", "cm" or "mm".
     """
 
     name: str
@@ -44,6 +45,7 @@ class Scan:
     vertex_instance: NDArray[np.int32]
     instances: tuple[Instance, ...] = ()
     alignment: NDArray[np.float64] = field(default_factory=lambda: np.eye(4))
+    unit: str = "m"
 
     @property
     def aligned(self) -> NDArray[np.float32]:

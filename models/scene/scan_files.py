@@ -19,6 +19,7 @@ from models.core.errors import UserError
 from models.core.guards import MAX_ENTRIES, MAX_UNPACKED, check_file, kind, megabytes, read_json, unpack
 from models.scene import nyu40
 from models.scene.glb import read_glb
+from models.scene.levelling import UNITS, unit_of
 from models.scene.mesh import GREY, Mesh
 from models.scene.obj import read_obj
 from models.scene.ply import read_ply
@@ -104,8 +105,8 @@ def _assemble(files: Sequence[Path], name: str | None) -> Scan:
         raise UserError("scan_incomplete", missing=".segs.json" if aggregation else ".aggregation.json")
 
     vertices, keep = _sane(geometry.vertices, mesh.name)
-    if not (annotated or meta):
-        vertices = vertices * _metres_per_unit(vertices)
+    unit = "m" if annotated or meta else unit_of(float(np.ptp(vertices, axis=0).max()))
+    vertices = vertices * UNITS[unit]
     _check_extent(vertices, mesh.name)
     colours = geometry.colours if geometry.colours is not None else np.full((count, 3), GREY, np.uint8)
     scan = Scan(
@@ -115,6 +116,7 @@ def _assemble(files: Sequence[Path], name: str | None) -> Scan:
         faces=_kept(geometry.faces, keep),
         vertex_instance=vertex_instance[keep],
         alignment=_alignment(meta) if meta else np.eye(4),
+        unit=unit,
     )
     if labels:
         return replace(scan, instances=instances_of(scan.aligned, scan.colours, scan.vertex_instance, labels))
@@ -275,12 +277,6 @@ def _sane(vertices: NDArray[np.float64], name: str) -> tuple[NDArray[np.float64]
     if keep.sum() < MIN_VERTICES:
         raise UserError("scan_too_few", name=name, count=int(keep.sum()), minimum=MIN_VERTICES)
     return vertices[keep], keep
-
-
-def _metres_per_unit(vertices: NDArray[np.float64]) -> float:
-    """1 for metres, 0.01 for centimetres, 0.001 for millimetres: what makes the scan the size of rooms."""
-    extent = np.ptp(vertices, axis=0).max()
-    return 1.0 if extent <= 100 else 0.01 if extent <= 1000 else 0.001
 
 
 def _check_extent(vertices: NDArray[np.float64], name: str) -> None:

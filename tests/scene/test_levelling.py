@@ -16,12 +16,13 @@ def slab(low: tuple[float, float, float], high: tuple[float, float, float], step
 
 
 def room(ceiling: bool = False) -> NDArray[np.float32]:
-    """4 x 3 x 2.5 m: a floor, three walls, a table, a bed and a seat."""
+    """4 x 3 x 2.5 m: a floor, walls, a table, a bed, a seat and four heaps of things."""
     pieces = [
         slab((0, 0, 0), (4, 3, 0)),
         slab((0, 0, 0), (0, 3, 2.5)),
         slab((0, 0, 0), (4, 0, 2.5)),
         slab((4, 0, 0), (4, 3, 2.5)),
+        slab((0, 3, 0), (3, 3, 2.5)),
         slab((1, 1, 0.75), (2.4, 1.8, 0.75)),
         slab((2.6, 1.2, 0.5), (3.9, 2.8, 0.5)),
         slab((2.6, 1.2, 0.0), (2.6, 2.8, 0.5)),
@@ -29,6 +30,10 @@ def room(ceiling: bool = False) -> NDArray[np.float32]:
     ]
     if ceiling:
         pieces.append(slab((0, 0, 2.5), (4, 3, 2.5)))
+    rng = np.random.default_rng(5)
+    for spot in ((3, 0.6), (0.6, 1.2), (1.7, 2.5), (3.2, 2.0)):
+        heap = rng.normal((*spot, 0.3), (0.25, 0.25, 0.2), (900, 3))
+        pieces.append(heap.clip((0, 0, 0.02), (4, 3, 1)))
     points = np.concatenate(pieces)
     return (points + np.random.default_rng(0).normal(0, 0.004, points.shape)).astype(np.float32)
 
