@@ -108,9 +108,10 @@ class SceneTab:
 
     def _lay_reasons(self, i18n: gr.I18n) -> None:
         self.panel = _html(i18n("html.scene_waiting"), elem_id="tl-panel", js_on_load=scene_answer.ROWS_JS)
-        for card in _cards():
+        cards = _cards()
+        if cards:
             with gr.Accordion(i18n("scene.card"), open=False, elem_id="tl-card"):
-                gr.Markdown(card.summary)
+                gr.Markdown("\n\n---\n\n".join(card.summary for card in cards))
 
     def _wire(self) -> None:
         page = Context.root_block
