@@ -4,13 +4,18 @@ import argparse
 import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from models.core import device
 from models.core.errors import UserError
+
+if TYPE_CHECKING:
+    from models.scene.scan import Scan
 
 WORDS = Path(__file__).parents[2] / "app" / "words" / "en.json"
 TASKS = ("scanrefer", "nr3d", "sr3d")
@@ -27,12 +32,14 @@ def parser() -> argparse.ArgumentParser:
         "scan", type=Path, help="a scan's folder (ScanNet's form) or file (PLY, OBJ, GLB, zip)"
     )
     ground.add_argument("sentence")
-    ground.add_argument(
-        "--proposals",
-        default="gt",
-        help="gt for the scan's own instances, pointgroup to find some, or a file or folder of predicted ones",
-    )
+    _add_proposals(ground)
     ground.add_argument("--json", action="store_true", help="everything, as one JSON object")
+
+    caption = commands.add_parser("caption", help="what there is to say of an object, or of all")
+    caption.add_argument("scan", type=Path, help="a scan's folder or file")
+    caption.add_argument("--object", type=int, help="its id; without it all objects are described")
+    _add_proposals(caption)
+    caption.add_argument("--json", action="store_true", help="one JSON object; of all, in Scan2Cap's form")
 
     segment = commands.add_parser("segment", help="the objects in a raw scan, in ScanNet's benchmark form")
     segment.add_argument("scan", type=Path, help="a scan's folder or file, labels or none")
@@ -44,13 +51,17 @@ def parser() -> argparse.ArgumentParser:
     rooms.add_argument("--seed", type=int, default=1, help="of the first room of each kind")
 
     train = commands.add_parser("train", help="train a network on the data folder")
-    train.add_argument("name", choices=("shapes", "grounding", "ablation", "pointgroup"))
+    train.add_argument("name", choices=("shapes", "grounding", "ablation", "captioning", "pointgroup"))
     train.add_argument("--data", type=Path, required=True)
     train.add_argument("--minutes", type=float, default=60, help="of work in total; a stopped run goes on")
     train.add_argument("--out", type=Path, help="the checkpoint's folder")
 
     evaluate = commands.add_parser("evaluate", help="measure; the last line is one JSON object")
-    evaluate.add_argument("name", choices=("grounding", "ablation", "benchmark", "segmentation"))
+    evaluate.add_argument(
+        "name",
+        choices=("grounding", "ablation", "benchmark", "captioning", "truth", "segmentation"),
+        help="truth: how often a caption's colour, class and neighbour are right",
+    )
     evaluate.add_argument("--data", type=Path)
     evaluate.add_argument("--task", choices=TASKS, default="scanrefer")
     evaluate.add_argument(
@@ -58,6 +69,14 @@ def parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument("--language", type=Path, help="a language file; else the data folder's of the task")
     return top
+
+
+def _add_proposals(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--proposals",
+        default="gt",
+        help="gt for the scan's own instances, pointgroup to find some, or a file or folder of predictions",
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -73,16 +92,21 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _opened(options: argparse.Namespace) -> "Scan":
+    """The scan with the instances that --proposals asks for."""
+    from models.scene import pipeline
+
+    scan = pipeline.open_path(options.scan)
+    if options.proposals == "pointgroup":
+        return pipeline.segment(scan).scan
+    return scan if options.proposals == "gt" else pipeline.with_proposals(scan, Path(options.proposals))
+
+
 def _ground(options: argparse.Namespace) -> None:
     from models.scene import pipeline
     from models.scene.answer import as_json
 
-    scan = pipeline.open_path(options.scan)
-    if options.proposals == "pointgroup":
-        scan = pipeline.segment(scan).scan
-    elif options.proposals != "gt":
-        scan = pipeline.with_proposals(scan, Path(options.proposals))
-    answer = pipeline.ground(scan, options.sentence)
+    answer = pipeline.ground(_opened(options), options.sentence)
     if options.json:
         print(json.dumps(as_json(answer)))
     elif not answer.candidates:
@@ -90,6 +114,21 @@ def _ground(options: argparse.Namespace) -> None:
     else:
         for found in answer.candidates:
             print(f"{found.score:6.1%}  {found.label} {found.object_id}")
+
+
+def _caption(options: argparse.Namespace) -> None:
+    from models.scene import pipeline
+    from models.scene.answer import as_scan2cap
+
+    scan = _opened(options)
+    if options.object is not None:
+        found = pipeline.caption(scan, options.object)
+        print(json.dumps(asdict(found)) if options.json else found.text)
+    elif options.json:
+        print(json.dumps(as_scan2cap(scan.name, pipeline.describe(scan))))
+    else:
+        for found in pipeline.describe(scan):
+            print(f"{found.label} {found.object_id}: {found.text}")
 
 
 def _segment(options: argparse.Namespace) -> None:
@@ -113,12 +152,14 @@ def _rooms(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from models.scene.training import ablation, grounding, pointgroup, shapes
+    from models.scene.training import ablation, captioning, grounding, pointgroup, shapes
 
     if options.name == "shapes":
         shapes.train(options.data, options.out or Path("checkpoints/shapes"), options.minutes)
     elif options.name == "grounding":
         grounding.train(options.data, options.out or Path("checkpoints/instancerefer"), options.minutes)
+    elif options.name == "captioning":
+        captioning.train(options.data, options.out or Path("checkpoints/xtrans2cap"), options.minutes)
     elif options.name == "pointgroup":
         pointgroup.train(options.data, options.out or Path("checkpoints/pointgroup"), options.minutes)
     else:
@@ -126,10 +167,14 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from models.scene.evaluation import benchmark, grounding, segmentation
+    from models.scene.evaluation import benchmark, captioning, grounding, segmentation
 
     if options.name == "benchmark":
         found: object = benchmark.measure()
+    elif options.name == "captioning":
+        found = captioning.evaluate(options.data, options.language)
+    elif options.name == "truth":
+        found = captioning.evaluate_truth(options.data)
     elif options.name == "segmentation":
         found = segmentation.evaluate(options.data)
     elif options.name == "ablation":
@@ -139,7 +184,14 @@ def _evaluate(options: argparse.Namespace) -> None:
     print(json.dumps(found))
 
 
-COMMANDS = {"ground": _ground, "segment": _segment, "rooms": _rooms, "train": _train, "evaluate": _evaluate}
+COMMANDS = {
+    "ground": _ground,
+    "caption": _caption,
+    "segment": _segment,
+    "rooms": _rooms,
+    "train": _train,
+    "evaluate": _evaluate,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

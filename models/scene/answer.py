@@ -1,5 +1,6 @@
 """What the scene lab is asked and what it answers: plain values, no tensors, no widgets."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -64,3 +65,33 @@ def as_json(answer: Answer) -> dict[str, Any]:
     best = plain["candidates"][0] if answer.candidates else {}
     head = {name: best.get(name) for name in ("object_id", "label", "box", "score")}
     return {**head, **plain}
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What is said of one object.
+
+    text: the best caption. others: the next-best, best first. likely: of each caption, best first, the
+        probability of a word on (geometric) average, 0 to 1.
+    anchors: the objects that the caption was read from, beside the object itself; weights sum to at most 1.
+    checkpoint: name of the checkpoint that spoke.
+    """
+
+    object_id: int
+    label: str
+    text: str
+    others: tuple[str, ...]
+    likely: tuple[float, ...]
+    anchors: tuple[Anchor, ...]
+    checkpoint: str
+    seconds: float
+
+
+def as_scan2cap(scene: str, captions: Iterable[Caption]) -> dict[str, list[str]]:
+    """Captions in Scan2Cap's form: {"SCENE|OBJECT|NAME": ["sos ... eos"]}."""
+    from models.scene.metrics import caption_words, framed
+
+    return {
+        f"{scene}|{said.object_id}|{said.label.replace(' ', '_')}": [framed(caption_words(said.text))]
+        for said in captions
+    }

@@ -1,5 +1,6 @@
 """Saying a caption word by word: greedy, beam search or sampling, all by transformers' generation."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -76,12 +77,13 @@ def say(
     count: int = 1,
     sample: bool = False,
     length_penalty: float = 0.0,
+    never: Sequence[int] = (),
 ) -> tuple[Tensor, Tensor]:
     """(B, count, T) word ids, "sos" first and padded after "eos", best first, and (B, count) their scores.
 
     levels: (B, L, N, width) of the encoder. mask: (B, N) bool. beams: 1 for greedy. sample: draw `count`
     captions instead of searching. The score is the sum of log-probabilities over length ** length_penalty
-    (0, the published search, prefers short captions); NaN where nothing was searched.
+    (0, the published search, prefers short captions); NaN where nothing was searched. never: words not said.
     """
     how: dict[str, Any] = {"do_sample": True, "top_k": 0} if sample else {"num_beams": beams}
     if beams > 1:
@@ -94,7 +96,7 @@ def say(
         max_length=decoder.longest,
         num_return_sequences=count,
         **how,
-        suppress_tokens=[PAD, start],
+        suppress_tokens=sorted({PAD, start, *never}),
         return_dict_in_generate=True,
         use_cache=True,
     )

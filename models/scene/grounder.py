@@ -2,7 +2,6 @@
 
 import re
 import time
-import weakref
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,19 +10,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.core import device
-from models.core.checkpoints import card
-from models.core.errors import UserError
 from models.core.text import Tokens, token_vectors
 from models.scene.answer import Anchor, Answer, Candidate
-from models.scene.objects import Objects, from_instances
+from models.scene.objects import Objects
 from models.scene.open_instancerefer import OpenBatch, OpenGrounding, OpenInstanceRefer
+from models.scene.prepared import PreparedScans, load_checkpoint
 from models.scene.scan import Scan
-from models.scene.shapes import ShapeEncoder, thinned
+from models.scene.shapes import ShapeEncoder
 
 NAMES_NOTHING = 0.35  # below this likelihood no object is of the class asked for
 ALSO_MEANT = 0.2  # a candidate is at least this likely of that class, as a share of the likeliest
 SHOWN_ANCHORS, LIGHT_ANCHOR = 3, 0.08
-FEWEST_POINTS = 20
 ARTICLES = {"the", "a", "an", "this", "that", "these", "those", "my", "it", "is"}
 
 
@@ -34,25 +31,14 @@ class Grounder:
         """Raises UserError("checkpoint_missing" or "checkpoint_broken") naming the file."""
         self.checkpoint = checkpoint
         self.device = device.best()
-        self.network = _load(OpenInstanceRefer, checkpoint).to(self.device)
-        self.encoder = _load(ShapeEncoder, shapes).to(self.device)
-        self._prepared: dict[int, Objects] = {}
-
-    def prepare(self, scan: Scan) -> Objects:
-        """The objects of a scan, with the features of their points; kept as long as the scan is."""
-        key = id(scan)
-        if key not in self._prepared:
-            self._prepared[key] = _objects(scan, self.encoder)
-            weakref.finalize(scan, self._prepared.pop, key, None)
-        return self._prepared[key]
+        self.network = load_checkpoint(OpenInstanceRefer, checkpoint).to(self.device)
+        self.prepared = PreparedScans(load_checkpoint(ShapeEncoder, shapes).to(self.device))
 
     @torch.inference_mode()
     def __call__(self, scan: Scan, sentence: str) -> Answer:
         """The object that a sentence means. Raises UserError("scan_unlabelled") where nothing is labelled."""
         start = time.monotonic()
-        if not scan.instances:
-            raise UserError("scan_unlabelled")
-        objects = self.prepare(scan)
+        objects = self.prepared[scan]
         tokens = token_vectors([sentence])
         found = self.network(_batch(objects, tokens).to(self.device))
         likely = found.target[0].sigmoid().cpu().numpy()
@@ -73,27 +59,6 @@ class Grounder:
             seconds=round(time.monotonic() - start, 3),
             missing=_named(sentence, tokens, found.attention[0, :, 0].float().cpu()) if nothing else "",
         )
-
-
-def _load(kind: type[OpenInstanceRefer] | type[ShapeEncoder], name: str):  # type: ignore[no-untyped-def]
-    path = card(name).path
-    try:
-        return kind.from_pretrained(path, map_location="cpu", strict=True).float().eval()
-    except Exception as error:
-        raise UserError("checkpoint_broken", file=f"checkpoints/{name}") from error
-
-
-def _objects(scan: Scan, encoder: ShapeEncoder) -> Objects:
-    aligned = scan.aligned
-    order = np.argsort(scan.vertex_instance, kind="stable")
-    owners = scan.vertex_instance[order]
-    clouds = []
-    for item in scan.instances:
-        start, end = np.searchsorted(owners, [item.id, item.id + 1])
-        cloud = thinned(aligned[order[start:end]])
-        clouds.append(cloud if len(cloud) >= FEWEST_POINTS else cloud[:0])
-    floor = float(np.quantile(aligned[:, 2], 0.0099)) if len(aligned) else 0.0
-    return from_instances(scan.instances, encoder.encode(clouds, floor))
 
 
 def _batch(objects: Objects, tokens: Tokens) -> OpenBatch:

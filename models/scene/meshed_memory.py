@@ -8,10 +8,11 @@ B captions, N object tokens, T words, L encoder layers, h heads of width d.
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import relu, scaled_dot_product_attention
+from torch.nn.functional import relu
 from transformers.cache_utils import Cache
 
 PAD = 0
@@ -19,6 +20,11 @@ PAD = 0
 
 class Attention(nn.Module):
     """Multi-head attention; with `memory` > 0 it also attends to that many learned slots (section 3.1)."""
+
+    fc_q: nn.Linear
+    fc_k: nn.Linear
+    fc_v: nn.Linear
+    fc_o: nn.Linear
 
     def __init__(self, width: int, heads: int, memory: int = 0) -> None:
         super().__init__()
@@ -46,19 +52,22 @@ class Attention(nn.Module):
             values = torch.cat([values, self.memory**0.5 * self.m_v.expand(rows, -1, -1)], 1)
         return self.split(keys), self.split(values)
 
-    def read(
-        self, asking: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None, causal: bool = False
-    ) -> Tensor:
-        """(B, T, width). mask: (B, N) bool, the keys that exist; memory slots always do."""
-        if mask is not None:
-            mask = torch.cat([mask, mask.new_ones(len(mask), keys.shape[2] - mask.shape[1])], 1)[
-                :, None, None
-            ]
-        asked = self.split(self.fc_q(asking))
-        found = scaled_dot_product_attention(
-            asked, keys.to(asked.dtype), values.to(asked.dtype), mask, is_causal=causal
-        )
-        return self.fc_o(found.transpose(1, 2).flatten(2))
+    def weights(self, asking: Tensor, keys: Tensor, mask: Tensor | None = None) -> Tensor:
+        """(B, h, T, N) how much each asker looks at each key; what the mask forbids gets nothing.
+
+        asking: (B, T, width). keys: (B, h, N, d). mask: broadcast to (B, h, T, N), bool.
+        """
+        match = self.split(self.fc_q(asking)) @ keys.transpose(2, 3).to(asking.dtype)
+        match = match / keys.shape[-1] ** 0.5
+        return (match if mask is None else match.masked_fill(~mask, -torch.inf)).softmax(-1)
+
+    def read(self, asking: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None) -> Tensor:
+        """(B, T, width). values: (B, h, N, d). Else as `weights`.
+
+        Spelled out: torch's fused attention takes five times as long to train on a CPU at these sizes.
+        """
+        found = self.weights(asking, keys, mask)
+        return self.fc_o((found @ values.to(found.dtype)).transpose(1, 2).flatten(2))
 
 
 class Attended(nn.Module):
@@ -71,16 +80,23 @@ class Attended(nn.Module):
         self.layer_norm = nn.LayerNorm(width)
 
     def forward(self, asking: Tensor, pair: tuple[Tensor, Tensor], mask: Tensor | None = None) -> Tensor:
-        """asking: (B, T, width). pair: keys and values (B, h, N, d). mask: (B, N) bool, keys that exist."""
+        """asking: (B, T, width). pair: keys and values (B, h, N, d). mask: (B, N) bool, keys that exist.
+
+        What follows the masked keys, the memory slots, always exists.
+        """
+        if mask is not None:
+            slots = mask.new_ones(len(mask), pair[0].shape[2] - mask.shape[1])
+            mask = torch.cat([mask, slots], 1)[:, None, None]
         return self.layer_norm(asking + self.dropout(self.attention.read(asking, *pair, mask)))
 
     def causal(self, words: Tensor, past: Cache | None, layer: int) -> Tensor:
         """Each word attends to itself and those before it; `past` holds what was said already."""
         keys, values = self.attention.remembered(words)
-        first = past is None or past.get_seq_length(layer) == 0
         if past is not None:
             keys, values = past.update(keys, values, layer)
-        return self.layer_norm(words + self.dropout(self.attention.read(words, keys, values, causal=first)))
+        told, known = words.shape[1], keys.shape[2]
+        before = torch.ones(told, known, dtype=torch.bool, device=words.device).tril(known - told)
+        return self.layer_norm(words + self.dropout(self.attention.read(words, keys, values, before)))
 
 
 class FeedForward(nn.Module):
@@ -190,6 +206,7 @@ class Decoder(nn.Module):
     def look(self, levels: Tensor) -> Tensor:
         """(B, layers, L, 2, h, N, d): keys and values of the encoder's outputs (B, L, N, width)."""
         pairs = []
+        layer: Any
         for layer in self.layers:
             rows, many = levels.shape[:2]
             pair = torch.stack(layer.enc_att.attention.remembered(levels.flatten(0, 1)), 1)
@@ -212,6 +229,21 @@ class Decoder(nn.Module):
             out = layer(out, said, seen[:, place], mask, past, place)
             outputs.append(out)
         return self.fc(out), torch.stack(outputs, 1)
+
+    def attended(self, ids: Tensor, seen: Tensor, mask: Tensor) -> Tensor:
+        """(B, T, N) how much each word looked at each object: the first layer's mean over heads and levels.
+
+        Arguments as in `forward`.
+        """
+        layer: Any = self.layers[0]
+        said = (ids != PAD)[..., None]
+        places = torch.arange(1, 1 + ids.shape[1], device=ids.device)
+        words = self.word_emb(ids) + self.pos_emb(places * said[..., 0])
+        asked = layer.self_att.causal(words, None, 0) * said
+        levels = seen[:, 0, :, 0].unbind(1)
+        exists = mask[:, None, None]
+        looks = [layer.enc_att.attention.weights(asked, keys, exists) for keys in levels]
+        return torch.stack(looks).mean((0, 2)) * said
 
 
 def sinusoids(count: int, width: int) -> Tensor:

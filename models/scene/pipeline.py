@@ -1,6 +1,6 @@
 """The scene lab's one door: open a scan, ask it a sentence. Networks load at first use."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -10,10 +10,11 @@ import numpy as np
 
 from models.core.checkpoints import CheckpointCard, all_cards
 from models.core.errors import UserError
-from models.scene.answer import Answer
+from models.scene.answer import Answer, Caption
 from models.scene.scan import Scan
 
 if TYPE_CHECKING:
+    from models.scene.captioner import Captioner
     from models.scene.grounder import Grounder
     from models.scene.segmenter import Segmented, Segmenter
 
@@ -93,6 +94,30 @@ def _grounder(checkpoint: str) -> "Grounder":
     from models.scene.grounder import Grounder
 
     return Grounder(checkpoint)
+
+
+def caption(scan: Scan, object_id: int, checkpoint: str = "xtrans2cap") -> Caption:
+    """What there is to say of an object of a scan.
+
+    Raises UserError: object_unknown, scan_unlabelled, checkpoint_missing, checkpoint_broken.
+    """
+    return _captioner(checkpoint)(scan, object_id)
+
+
+def describe(scan: Scan, checkpoint: str = "xtrans2cap") -> Iterator[Caption]:
+    """A caption of every object but walls, floor and ceiling, each as soon as it is there.
+
+    Raises UserError: scan_unlabelled, checkpoint_missing, checkpoint_broken.
+    """
+    return _captioner(checkpoint).describe(scan)
+
+
+@cache
+def _captioner(checkpoint: str) -> "Captioner":
+    """A loaded checkpoint, once for a process."""
+    from models.scene.captioner import Captioner
+
+    return Captioner(checkpoint)
 
 
 def checkpoints() -> list[CheckpointCard]:

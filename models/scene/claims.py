@@ -1,0 +1,82 @@
+"""Whether a caption is true: the colour, the class and the neighbour that it names, against the scan."""
+
+import re
+from collections.abc import Iterable
+
+import numpy as np
+
+from models.scene.geometry import box_gaps
+from models.scene.metrics import caption_words
+from models.scene.objects import Objects
+from models.scene.sentence_words import COLOURS, STRUCTURE, SYNONYMS
+
+SAME_COLOUR = {"grey": "gray", "beige": "tan", "golden": "yellow", "wooden": "brown"}
+NEAR_COUNT, NEAR = 6, 1.0  # a neighbour is among the six nearest boxes, or within a metre
+NO_NEIGHBOUR = STRUCTURE | {"room", "ground"}
+
+Verdict = dict[str, bool | None]
+
+
+def judge(words: list[str], objects: Objects, place: int, known: Iterable[str]) -> Verdict:
+    """{"colour", "class", "neighbour"}: True, False, or None where the caption claims nothing of the sort.
+
+    colour: the first of the nine colours (sentences.COLOURS) that the first sentence names must be one of the
+    two nearest to the object's mean colour.
+    class: the label, its last word or a synonym must be said.
+    neighbour: the first known label said after the object must be that of one of the six nearest boxes or of
+    one within a metre.
+    known: labels that count as the name of a neighbour.
+    """
+    said = " ".join(words)
+    names = names_of(objects.labels[place])
+    own = _first(said, names)
+    rest = said[own.end() :] if own else said
+    neighbours = sorted(
+        {name for label in known for name in names_of(label) if label not in NO_NEIGHBOUR},
+        key=len,
+        reverse=True,
+    )
+    found = _first(rest, [name for name in neighbours if name not in names and name not in COLOURS])
+    return {
+        "colour": _colour(words, objects, place),
+        "class": own is not None,
+        "neighbour": _is_near(found.group(1), objects, place) if found else None,
+    }
+
+
+def names_of(label: str) -> list[str]:
+    """The ways to say a label: itself, its last word, synonyms; as caption words."""
+    forms = [label, label.split()[-1] if label else "", *SYNONYMS.get(label, ())]
+    return [" ".join(caption_words(form)) for form in forms if form]
+
+
+def nearest_named(objects: Objects, place: int) -> int | None:
+    """The place of the nearest object that is no wall and is not called as the target is; None when alone."""
+    gaps = box_gaps(objects.boxes[place : place + 1], objects.boxes)[0]
+    label = objects.labels[place]
+    usable = [i for i, name in enumerate(objects.labels) if name and name != label and name not in STRUCTURE]
+    return min(usable, key=lambda i: float(gaps[i]), default=None)
+
+
+def _first(text: str, names: Iterable[str]) -> re.Match[str] | None:
+    """Where one of the names is said first, as a whole word, maybe in the plural."""
+    options = "|".join(re.escape(name) for name in sorted(set(names), key=len, reverse=True))
+    return re.search(rf"(?<![\w-])({options})(?:e?s)?(?![\w-])", text) if options else None
+
+
+def _colour(words: list[str], objects: Objects, place: int) -> bool | None:
+    first = words[: words.index(".")] if "." in words else words
+    named = next((w for w in (SAME_COLOUR.get(w, w) for w in first) if w in COLOURS), None)
+    if named is None:
+        return None
+    palette = np.array(list(COLOURS.values()), np.float32) / 255
+    order = np.argsort(np.square(palette - objects.colours[place]).sum(1))
+    return named in [list(COLOURS)[i] for i in order[:2]]
+
+
+def _is_near(name: str, objects: Objects, place: int) -> bool:
+    gaps = box_gaps(objects.boxes[place : place + 1], objects.boxes)[0]
+    gaps[place] = np.inf
+    usable = [i for i in np.argsort(gaps) if i != place and objects.labels[i] not in STRUCTURE]
+    near = [i for rank, i in enumerate(usable) if rank < NEAR_COUNT or gaps[i] <= NEAR]
+    return any(name in names_of(objects.labels[i]) for i in near)

@@ -1,0 +1,273 @@
+"""The shipped captioner: what it is shown, how it learns, what it says, and whether that is true."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from models.scene.answer import Caption, as_scan2cap
+from models.scene.captioner import Captioner, readable
+from models.scene.claims import judge, names_of, nearest_named
+from models.scene.evaluation.captioning import template
+from models.scene.metrics import CiderReward, framed
+from models.scene.objects import LABEL, SHAPE, Objects
+from models.scene.open_xtrans2cap import (
+    END,
+    SILENT,
+    STYLES,
+    OpenXTrans2Cap,
+    chosen,
+    collate,
+    padded_ids,
+    places_around,
+    view_boxes,
+)
+from models.scene.prepared import PreparedScans
+from models.scene.scan import Instance, Scan
+from models.scene.training.captioning import captions, losses_alone, losses_taught, self_critical, spoken
+from models.scene.training.captions import NOTHING, Judged, Told
+
+WORDS = (
+    *NOTHING,
+    *["this", "is", "a", "red", "blue", "chair", "table", "lamp", ".", "it", "next", "to", "the", "near"],
+)
+LABELS = ("chair", "table", "lamp", "chair", "wall")
+
+
+def room(seed: int = 0) -> Objects:
+    """A chair, a table beside it, a lamp far away, another chair farther still, and a wall."""
+    rng = np.random.default_rng(seed)
+    vectors = {label: rng.normal(size=LABEL).astype(np.float32) for label in sorted(set(LABELS))}
+    names = np.stack([vectors[label] / np.linalg.norm(vectors[label]) for label in LABELS])
+    low = np.array([[0, 0, 0], [0.8, 0, 0], [4, 0, 0], [5, 3, 0], [-1, -1, 0]], np.float32)
+    high = low + np.array([[0.5, 0.5, 1], [1, 1, 0.7], [0.3, 0.3, 1.5], [0.5, 0.5, 1], [0.1, 5, 2.5]])
+    boxes = np.concatenate([low, high], 1).astype(np.float32)
+    colours = np.array([[0.55, 0.18, 0.18], [0.2, 0.3, 0.47], [0.8] * 3, [0.2, 0.3, 0.47], [0.5] * 3])
+    around = np.concatenate([boxes[:, :3].min(0), boxes[:, 3:].max(0)])
+    shapes = rng.normal(size=(5, SHAPE)).astype(np.float32)
+    ids, sure = np.array([3, 7, 8, 11, 12]), np.ones(5, np.float32)
+    return Objects(ids, LABELS, names, boxes, colours.astype(np.float32), sure, shapes, around)
+
+
+def network(seed: int = 0, **sizes) -> OpenXTrans2Cap:
+    torch.manual_seed(seed)
+    return OpenXTrans2Cap(words=WORDS, **({"width": 32, "inner": 48, "longest": 14, "dropout": 0.0} | sizes))
+
+
+def lesson(net: OpenXTrans2Cap) -> Told:
+    objects = room()
+    said = ["this is a red chair .", "this is a blue table . it is near the red chair .", "a blue chair ."]
+    around = collate([chosen(objects, places_around(objects, place)) for place in (0, 1, 3)])
+    ids = padded_ids([net.ids(text.split(), "scanrefer") for text in said])
+    return Told(around, ids, torch.arange(3))
+
+
+def test_the_target_is_first_and_the_nearest_follow():
+    objects = room()
+    assert places_around(objects, 0) == [0, 1, 4, 3, 2]  # the other chair counts as half as far
+    assert places_around(objects, 2, most=3)[0] == 2
+    part = chosen(objects, [3, 1])
+    assert part.ids.tolist() == [11, 7]
+    assert part.labels == ("chair", "table")
+
+
+def test_shapes_and_padding():
+    net, objects = network().eval(), room()
+    small = chosen(objects, [1, 0])
+    with torch.no_grad():
+        alone = net.encode(collate([small]))
+        padded = net.encode(collate([small, objects]))
+    assert padded.shape == (2, 3, 5, 32)
+    torch.testing.assert_close(alone[0], padded[0, :, :2])
+
+
+def test_teacher_sees_what_the_student_does_not():
+    net = network().eval()
+    told = lesson(net)
+    truth = replace(told.around, true_colours=1 - told.around.true_colours)
+    with torch.no_grad():
+        one, two = net.taught(told.around, told.ids), net.taught(truth, told.ids)
+    torch.testing.assert_close(one.student, two.student)
+    assert not torch.allclose(one.teacher, two.teacher)
+
+
+def test_the_view_is_from_the_middle_of_the_room():
+    boxes = torch.tensor([[[1.0, -0.5, 0, 2, 0.5, 1], [-0.5, 1, 0, 0.5, 2, 1], [-2, -0.5, 0, -1, 0.5, 1]]])
+    bearing = view_boxes(boxes, torch.tensor([[-3.0, -3, 0, 3, 3, 2]]))[0, :, 0]
+    torch.testing.assert_close(bearing[:2], torch.tensor([0.0, 0.5]))
+    assert bearing[2].abs() == 1
+
+
+@pytest.mark.parametrize("losses", [losses_alone, losses_taught])
+def test_every_parameter_learns(losses):
+    net = network(teacher=losses is losses_taught)
+    losses(net, lesson(net), 0.0)["loss"].backward()
+    for name, value in net.named_parameters():
+        assert not value.requires_grad or value.grad is not None, name
+        assert not value.requires_grad or value.grad.abs().max() > 0 or name.startswith("name"), name
+
+
+def test_one_batch_is_learned_by_heart_and_told_by_the_student_alone(tmp_path):
+    net = network(1)
+    told = lesson(net)
+    optimiser = torch.optim.Adam(net.parameters(), 3e-3)
+    for _ in range(80):
+        loss = losses_taught(net, told, 0.0)["loss"]
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    net.eval().student().save_pretrained(tmp_path)
+    student = OpenXTrans2Cap.from_pretrained(tmp_path).eval()
+    assert student.captioner_teacher is None
+    asked = [(room(), place) for place in (0, 1, 3)]
+    expected = [net.text(row) for row in told.ids.tolist()]
+    assert captions(student, asked, beams=1) == expected
+    assert captions(student, asked, beams=3) == expected
+
+
+def test_an_utterance_teaches_the_object_it_fits_best():
+    told = lesson(network())
+    logits = torch.randn(3, told.ids.shape[1] - 1, len(WORDS), generator=torch.Generator().manual_seed(0))
+    each = torch.stack([spoken(logits[i : i + 1], one(told, i)) for i in range(3)])
+    ids = told.ids[:1].expand(3, -1)
+    same = Told(told.around, ids, torch.zeros(3, dtype=torch.long))
+    rows = torch.stack([spoken(logits[i : i + 1], one(same, i)) for i in range(3)])
+    torch.testing.assert_close(spoken(logits, same), rows.min())
+    counts = (told.ids[:, 1:] != 0).sum(1)
+    torch.testing.assert_close(spoken(logits, told), (each * counts).sum() / counts.sum())
+
+
+def one(told: Told, row: int) -> Told:
+    return Told(told.around, told.ids[row : row + 1], torch.zeros(1, dtype=torch.long))
+
+
+def test_self_criticism_makes_the_rewarded_caption_likelier():
+    pytest.importorskip("pycocoevalcap")
+    net = network(2)
+    objects = room()
+    around = collate([chosen(objects, places_around(objects, place)) for place in (0, 2)])
+    references = [
+        [framed(["this", "is", "a", "red", "chair", "."])],
+        [framed(["a", "lamp", "near", "the", "table", "."])],
+    ]
+    losses = self_critical(CiderReward(references))
+    optimiser = torch.optim.Adam(net.parameters(), 3e-3)
+    earned = []
+    for _ in range(40):
+        found = losses(net, Judged(around, references), 0.0)
+        optimiser.zero_grad()
+        found["loss"].backward()
+        optimiser.step()
+        earned.append(float(found["reward"]))
+    assert np.mean(earned[-5:]) > np.mean(earned[:5]) + 0.05
+
+
+def scan() -> Scan:
+    objects = room()
+    rows = zip(objects.ids.tolist(), objects.labels, objects.boxes, objects.colours * 255, strict=True)
+    instances = tuple(Instance(*row) for row in rows)
+    none = np.zeros((0, 3))
+    return Scan(
+        "room", none.astype(np.float32), none.astype(np.uint8), none.astype(np.int32), np.zeros(0, np.int32),
+        instances,
+    )  # fmt: skip
+
+
+class NoPoints:
+    def encode(self, clouds, floor):
+        return np.zeros((len(clouds), SHAPE), np.float32)
+
+
+@pytest.fixture
+def captioner() -> Captioner:
+    """A predictor around an untrained network, without reading a checkpoint."""
+    made = Captioner.__new__(Captioner)
+    made.checkpoint, made.device, made.network = "untrained", "cpu", network(4).eval()
+    made.prepared = PreparedScans(NoPoints())  # type: ignore[arg-type]
+    return made
+
+
+def test_a_caption_of_an_object(captioner):
+    found = captioner(scan(), 7)
+    assert (found.object_id, found.label, found.checkpoint) == (7, "table", "untrained")
+    assert len({found.text, *found.others}) == len(found.likely) == 3
+    assert all(0 < likely <= 1 for likely in found.likely)
+    assert 7 not in {anchor.object_id for anchor in found.anchors}
+    assert sum(anchor.weight for anchor in found.anchors) <= 1
+    assert not {NOTHING[i] for i in SILENT} & set(found.text.split())
+
+
+def test_the_room_is_described_object_by_object(captioner):
+    told = list(captioner.describe(scan()))
+    assert [said.object_id for said in told] == [3, 7, 8, 11]  # no wall
+    assert told[1].text == captioner(scan(), 7).text
+    exported = as_scan2cap("room", told)
+    assert list(exported)[:2] == ["room|3|chair", "room|7|table"]
+    assert all(one.startswith("sos ") and one.endswith(" eos") for (one,) in exported.values())
+
+
+def test_an_object_that_is_not_there(captioner):
+    from models.core.errors import UserError
+
+    with pytest.raises(UserError) as raised:
+        captioner(scan(), 99)
+    assert (raised.value.key, raised.value.facts) == ("object_unknown", {"object": 99})
+    with pytest.raises(UserError) as raised:
+        captioner(replace(scan(), instances=()), 7)
+    assert raised.value.key == "scan_unlabelled"
+
+
+def test_readable():
+    assert (
+        readable(["it", "'s", "a", "chair", ".", "the", "chair", ",", "too", "."])
+        == "It's a chair. The chair, too."
+    )
+
+
+def test_exported_names_have_no_spaces():
+    said = Caption(4, "office chair", "It is red.", (), (0.5,), (), "x", 0.1)
+    assert as_scan2cap("s", [said]) == {"s|4|office_chair": ["sos it is red . eos"]}
+
+
+KNOWN = {*LABELS, "bed"}
+
+
+@pytest.mark.parametrize(
+    ("text", "colour", "called", "neighbour"),
+    [
+        ("this is a red chair . it is next to the table .", True, True, True),
+        ("this is a blue chair . it is next to the bed .", False, True, False),
+        ("this is a chair . it is next to the wall .", None, True, None),
+        ("this is a bed . the tables are red .", None, False, False),
+    ],
+)
+def test_claims_of_a_caption(text, colour, called, neighbour):
+    verdict = judge(text.split(), room(), 0, KNOWN)
+    assert verdict == {"colour": colour, "class": called, "neighbour": neighbour}
+
+
+def test_names_and_nearest():
+    assert names_of("office chair")[:2] == ["office chair", "chair"]
+    assert nearest_named(room(), 0) == 1
+    assert nearest_named(chosen(room(), [0, 3, 4]), 0) is None
+    assert template(room(), 0) == [
+        "this",
+        "is",
+        "a",
+        "chair",
+        ".",
+        "it",
+        "is",
+        "next",
+        "to",
+        "the",
+        "table",
+        ".",
+    ]
+
+
+def test_styles_open_captions():
+    net = network()
+    assert net.ids(["this", "unheard"], "nr3d") == [STYLES["nr3d"], WORDS.index("this"), 1, END]
+    assert len(net.ids(["red"] * 50, "scanrefer")) == 14
