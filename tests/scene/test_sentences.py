@@ -8,7 +8,9 @@ import pytest
 
 from models.scene.geometry import box_gaps
 from models.scene.scan import Instance
-from models.scene.sentences import FAMILIES, colour_name, make_sentences
+from models.scene.sentence_kinds import FAMILIES
+from models.scene.sentence_words import colour_name
+from models.scene.sentences import make_sentences
 
 
 def thing(

@@ -1,0 +1,58 @@
+"""Words for things: synonyms of ScanNet's labels, names of colours, labels that nobody asks for."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+STRUCTURE = {"wall", "floor", "ceiling", "object", "objects", "remove", "unknown"}
+
+SYNONYMS = {
+    "couch": ("sofa", "couch"),
+    "trash can": ("garbage can", "trash bin", "waste basket", "bin", "trashcan"),
+    "recycling bin": ("recycle bin", "bin"),
+    "tv": ("television", "tv screen"),
+    "monitor": ("computer screen", "computer monitor", "screen"),
+    "refrigerator": ("fridge",),
+    "nightstand": ("night stand", "bedside table"),
+    "picture": ("painting", "framed picture", "photo"),
+    "office chair": ("desk chair", "rolling chair", "chair"),
+    "armchair": ("arm chair", "chair", "seat"),
+    "chair": ("seat",),
+    "kitchen cabinet": ("cabinet", "cupboard"),
+    "kitchen cabinets": ("cabinets", "cupboards"),
+    "cabinet": ("cupboard",),
+    "bookshelf": ("book shelf", "bookcase"),
+    "whiteboard": ("white board", "board"),
+    "curtain": ("drapes", "curtains"),
+    "dresser": ("chest of drawers",),
+    "doorframe": ("doorway",),
+    "plant": ("potted plant",),
+    "lamp": ("light",),
+    "end table": ("side table",),
+    "file cabinet": ("filing cabinet",),
+    "box": ("cardboard box",),
+    "stool": ("bar stool",),
+    "radiator": ("heater",),
+    "backpack": ("bag",),
+    "rug": ("carpet",),
+    "bathroom vanity": ("vanity",),
+}
+
+COLOURS = {
+    "black": (35, 33, 32),
+    "white": (205, 203, 198),
+    "gray": (120, 118, 116),
+    "brown": (110, 80, 55),
+    "tan": (175, 150, 115),
+    "red": (140, 45, 45),
+    "blue": (55, 75, 120),
+    "green": (75, 100, 65),
+    "yellow": (185, 165, 75),
+}
+
+
+def colour_name(colour: NDArray[np.float32]) -> tuple[str, float]:
+    """The nearest of COLOURS to a mean colour (0-255), and how much nearer than the next one."""
+    names = list(COLOURS)
+    far = np.linalg.norm(np.array([COLOURS[n] for n in names]) - np.asarray(colour)[:3], axis=1)
+    order = np.argsort(far)
+    return names[order[0]], float(far[order[1]] - far[order[0]])
