@@ -9,7 +9,7 @@ from models.scene.evaluation.average_precision import Judged, average_precision
 from models.scene.evaluation.segmentation import judge, measured
 from models.scene.pointgroup import IGNORED
 from models.scene.segmenter import Found
-from models.scene.training.pointgroup import Scene, filled, one_a_voxel, score_targets
+from models.scene.training.pointgroup import Scene, filled, reduced, score_targets
 
 A, B = np.arange(0, 200), np.arange(200, 400)
 WALL = np.arange(400, 1000)
@@ -147,6 +147,10 @@ def test_a_thinned_scene_is_filled_up_where_it_was_thinned() -> None:
     assert (more.classes[more.owner == 3] == 4).all() and IGNORED not in more.classes
 
 
-def test_one_point_stays_in_every_voxel() -> None:
-    xyz = np.array([[0, 0, 0], [0.01, 0.01, 0], [-0.01, 0, 0], [0.3, 0, 0]], np.float32)
-    assert sorted(one_a_voxel(xyz, 0.05).tolist()) == [0, 2, 3]
+def test_a_voxel_becomes_the_mean_of_its_points() -> None:
+    xyz = np.array([[0, 0, 0], [0.02, 0.01, 0], [-0.01, 0, 0], [0.3, 0, 0]], np.float32)
+    colours = np.array([[10, 0, 0], [30, 0, 0], [7, 7, 7], [1, 2, 3]], np.uint8)
+    found = reduced(Scene("s", xyz, colours, np.arange(4), np.arange(4), np.ones(4, np.float32)), 0.05)
+    assert found.owner.tolist() == [2, 0, 3]
+    assert found.xyz[1] == pytest.approx([0.01, 0.005, 0])
+    assert found.colours is not None and found.colours.tolist() == [[7, 7, 7], [20, 0, 0], [1, 2, 3]]

@@ -6,7 +6,7 @@ third of the time on.
 
 import csv
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -130,7 +130,7 @@ def disturbed(scene: Scene, rng: np.random.Generator, voxel: float) -> Scene:
     if colours is not None:
         colours = None if rng.random() < 0.4 else _recoloured(colours, rng)
     changed = Scene(scene.name, xyz.astype(np.float32), colours, scene.classes, scene.owner, scene.weight)
-    return _cut(_chosen(changed, one_a_voxel(changed.xyz, voxel)), rng)
+    return _cut(reduced(changed, voxel), rng)
 
 
 def filled(scene: Scene, rng: np.random.Generator) -> Scene:
@@ -157,13 +157,20 @@ def filled(scene: Scene, rng: np.random.Generator) -> Scene:
     return Scene(scene.name, np.concatenate(parts), whole.colours, whole.classes, whole.owner, whole.weight)
 
 
-def one_a_voxel(xyz: NDArray[np.float32], voxel: float) -> NDArray[np.int64]:
-    """Indices of the first point in every voxel."""
-    grid = np.floor(xyz / voxel).astype(np.int64)
+def reduced(scene: Scene, voxel: float) -> Scene:
+    """One point a voxel, as segmenter.find makes them: mean place and colour; the first point's object."""
+    grid = np.floor(scene.xyz / voxel).astype(np.int64)
     grid -= grid.min(0)
     sides = grid.max(0) + 1
     keys = (grid[:, 0] * sides[1] + grid[:, 1]) * sides[2] + grid[:, 2]
-    return np.unique(keys, return_index=True)[1]
+    _, first, place, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+
+    def mean(values: NDArray[Any]) -> NDArray[np.float64]:
+        return np.stack([np.bincount(place, column) for column in values.T], 1) / counts[:, None]
+
+    colours = None if scene.colours is None else mean(scene.colours).astype(np.uint8)
+    xyz = mean(scene.xyz).astype(np.float32)
+    return replace(_chosen(scene, first), xyz=xyz, colours=colours)
 
 
 def _chosen(scene: Scene, keep: NDArray[np.int64]) -> Scene:
