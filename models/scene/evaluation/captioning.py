@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from models.core.checkpoints import FOLDER
 from models.core.training import RUNS
 from models.scene.claims import judge, nearest_named
 from models.scene.evaluation import results
@@ -25,6 +26,7 @@ ROWS = {
     "taught": "student + teacher",
     "critical": "student + teacher + self-critical",
 }
+SHIPPED = FOLDER / "xtrans2cap"
 JUDGED = 100  # objects whose captions are held against the scan
 COMMAND = "python -m models.scene evaluate captioning --data DIR"
 
@@ -43,7 +45,7 @@ def template(objects: Objects, place: int) -> list[str]:
 def evaluate(data: Path, language: Path | None = None) -> dict[str, float | int | None]:
     """Prints and writes the table of all rows; returns the scores of the best one by CIDEr.
 
-    Rows of networks that runs/captioning-STAGE does not hold are left out.
+    Rows of networks that are not there (checkpoints/xtrans2cap, runs/captioning-STAGE) are left out.
     """
     points = ShapeEncoder.from_pretrained("checkpoints/shapes").float().eval()
     asked = load(data, "scanrefer", language=language, labels="annotated", points=points)
@@ -79,13 +81,17 @@ def evaluate_truth(data: Path) -> dict[str, float | int | None]:
     asked = load(data, "scanrefer", labels="annotated", points=points)
     keys = sorted({(row["scene_id"], row["object_id"]) for row in asked.rows})
     chosen = random.Random(0).sample(keys, JUDGED)
-    network = OpenXTrans2Cap.from_pretrained("checkpoints/xtrans2cap").float().eval()
-    said = captions(network, asked_about(asked.truth, chosen))
+    said = captions(_network("critical"), asked_about(asked.truth, chosen))
     return _rates(asked.truth, chosen, said)
 
 
+def _folder(stage: str) -> Path:
+    """Where training left a stage's student: the last one ships."""
+    return SHIPPED if stage == "critical" else RUNS / f"captioning-{stage}" / "student"
+
+
 def _network(stage: str) -> OpenXTrans2Cap:
-    return OpenXTrans2Cap.from_pretrained(RUNS / f"captioning-{stage}" / "student").float().eval()
+    return OpenXTrans2Cap.from_pretrained(_folder(stage)).float().eval()
 
 
 def _spoken(scenes: Mapping[str, Objects], keys: Keys) -> dict[str, list[list[str]]]:
@@ -93,7 +99,7 @@ def _spoken(scenes: Mapping[str, Objects], keys: Keys) -> dict[str, list[list[st
     asked = asked_about(scenes, keys)
     spoken = {"template": [template(objects, place) for objects, place in asked]}
     for stage in ROWS:
-        if (RUNS / f"captioning-{stage}" / "student").is_dir():
+        if _folder(stage).is_dir():
             spoken[stage] = captions(_network(stage), asked)
     return spoken
 
