@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 RUNS = Path("runs")
 WARM_UP = 200
@@ -56,9 +56,7 @@ def fit(
     torch.manual_seed(seed)
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=decay)
     network, optimiser = accelerator.prepare(network, optimiser)
-    average = AveragedModel(
-        accelerator.unwrap_model(network), multi_avg_fn=get_ema_multi_avg_fn(EMA), use_buffers=True
-    )
+    average = AveragedModel(accelerator.unwrap_model(network), avg_fn=_averaged, use_buffers=True)
     done = {"steps": 0, "minutes": 0.0}
     state = folder / "state.pt"
     if state.exists():
@@ -100,6 +98,12 @@ def fit(
                 _save(state, accelerator.unwrap_model(network), optimiser, average, done)
             saved_at = time.monotonic()
     return average.module.eval(), done
+
+
+def _averaged(before: Tensor, now: Tensor, count: Tensor | int) -> Tensor:
+    """Exponential average that forgets quickly while it is young, so that no first weights linger."""
+    count = int(count)
+    return before + (now - before) * (1 - min(EMA, (1 + count) / (10 + count)))
 
 
 def _save(

@@ -1,0 +1,47 @@
+"""The training loop: it learns, keeps an average, and goes on where it was stopped."""
+
+import itertools
+
+import pytest
+import torch
+from torch import nn
+
+from models.core import training
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "RUNS", tmp_path)
+
+
+def line(network: nn.Module, batch: torch.Tensor, spent: float) -> dict[str, torch.Tensor]:
+    assert 0 <= spent < 1
+    return {"loss": (network(batch).float() - 3 * batch).square().mean()}
+
+
+def batches():
+    generator = torch.Generator().manual_seed(0)
+    return (torch.randn(16, 1, generator=generator) for _ in itertools.count())
+
+
+def test_it_learns_and_counts_its_steps(tmp_path):
+    average, done = training.fit("line", nn.Linear(1, 1), batches(), line, rate=0.1, steps=300)
+    assert done["steps"] == 300
+    assert average.weight.item() == pytest.approx(3, abs=0.2)
+    assert (tmp_path / "line" / "state.pt").exists()
+
+
+def test_a_stopped_run_goes_on(monkeypatch):
+    training.fit("line", nn.Linear(1, 1), batches(), line, rate=0.05, steps=30)
+    fresh = nn.Linear(1, 1)
+    average, done = training.fit("line", fresh, batches(), line, rate=0.05, steps=40)
+    assert done["steps"] == 40
+    finished, done = training.fit("line", nn.Linear(1, 1), batches(), line, rate=0.05, steps=40)
+    assert done["steps"] == 40, "a finished run is not trained further"
+    assert torch.equal(finished.weight, average.weight)
+
+
+def test_minutes_are_a_budget_too():
+    _, done = training.fit("line", nn.Linear(1, 1), batches(), line, rate=0.05, minutes=0.02)
+    assert done["steps"] > 0
+    assert done["minutes"] == pytest.approx(0.02, abs=0.05)
