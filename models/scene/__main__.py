@@ -12,6 +12,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from models.core import device
+from models.core.checkpoints import FOLDER
 from models.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -155,11 +156,11 @@ def _train(options: argparse.Namespace) -> None:
     from models.scene.training import ablation, captioning, grounding, pointgroup, shapes
 
     if options.name == "shapes":
-        shapes.train(options.data, options.out or Path("checkpoints/shapes"), options.minutes)
+        shapes.train(options.data, options.out or FOLDER / "shapes", options.minutes)
     elif options.name == "grounding":
-        grounding.train(options.data, options.out or Path("checkpoints/instancerefer"), options.minutes)
+        grounding.train(options.data, options.out or FOLDER / "instancerefer", options.minutes)
     elif options.name == "captioning":
-        captioning.train(options.data, options.out or Path("checkpoints/xtrans2cap"), options.minutes)
+        captioning.train(options.data, options.out or FOLDER / "xtrans2cap", options.minutes)
     elif options.name == "pointgroup":
         pointgroup.train(options.data, options.out or Path("checkpoints/pointgroup"), options.minutes)
     else:

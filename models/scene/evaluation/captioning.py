@@ -17,9 +17,9 @@ from models.scene.evaluation.grounding import load
 from models.scene.metrics import caption_scores, caption_words, framed, truth_rates
 from models.scene.objects import Objects
 from models.scene.open_xtrans2cap import OpenXTrans2Cap
-from models.scene.shapes import ShapeEncoder
 from models.scene.training.captioning import captions
 from models.scene.training.captions import asked_about
+from models.scene.training.grounding import point_encoder
 
 ROWS = {
     "alone": "student alone",
@@ -47,7 +47,7 @@ def evaluate(data: Path, language: Path | None = None) -> dict[str, float | int 
 
     Rows of networks that are not there (checkpoints/xtrans2cap, runs/captioning-STAGE) are left out.
     """
-    points = ShapeEncoder.from_pretrained("checkpoints/shapes").float().eval()
+    points = point_encoder()
     asked = load(data, "scanrefer", language=language, labels="annotated", points=points)
     references: dict[tuple[str, int], list[str]] = {}
     for row in asked.rows:
@@ -77,7 +77,7 @@ def evaluate(data: Path, language: Path | None = None) -> dict[str, float | int 
 
 def evaluate_truth(data: Path) -> dict[str, float | int | None]:
     """The three rates of the shipped checkpoint on 100 objects of the val scenes."""
-    points = ShapeEncoder.from_pretrained("checkpoints/shapes").float().eval()
+    points = point_encoder()
     asked = load(data, "scanrefer", labels="annotated", points=points)
     keys = sorted({(row["scene_id"], row["object_id"]) for row in asked.rows})
     chosen = random.Random(0).sample(keys, JUDGED)

@@ -29,8 +29,8 @@ from models.scene.open_xtrans2cap import (
     collate,
     places_around,
 )
-from models.scene.shapes import ShapeEncoder
 from models.scene.training.captions import CaptionCorpus, Judged, Told, asked_about
+from models.scene.training.grounding import point_encoder
 
 ALONE, CRITICAL = 0.3, 0.2  # shares of the minutes; a step with the teacher costs twice one without
 RATE, CRITICAL_RATE = 1e-3, 1e-4
@@ -157,7 +157,7 @@ def start(words: Sequence[str]) -> OpenXTrans2Cap:
 
 def train(data: Path, out: Path, minutes: float, seed: int = 0) -> None:
     """All stages; each one's student to runs/captioning-STAGE/student, the last one's to `out` as well."""
-    corpus = CaptionCorpus(data, ShapeEncoder.from_pretrained("checkpoints/shapes").float().eval(), seed)
+    corpus = CaptionCorpus(data, point_encoder(), seed)
     print({sort: len(rows) for sort, rows in corpus.sorts.items()}, len(corpus.words), "words", flush=True)
 
     def stage(name: str, network: OpenXTrans2Cap, batches: Any, losses: Any, **budget: Any) -> Any:
