@@ -160,7 +160,7 @@ def _train(options: argparse.Namespace) -> None:
     elif options.name == "grounding":
         grounding.train(options.data, options.out or FOLDER / "instancerefer", options.minutes)
     elif options.name == "captioning":
-        captioning.train(options.data, options.out or FOLDER / "xtrans2cap", options.minutes)
+        captioning.train(options.data, options.out or FOLDER / "xtrans2cap")
     elif options.name == "pointgroup":
         pointgroup.train(options.data, options.out or Path("checkpoints/pointgroup"), options.minutes)
     else:

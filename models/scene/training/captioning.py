@@ -32,8 +32,8 @@ from models.scene.open_xtrans2cap import (
 from models.scene.training.captions import CaptionCorpus, Judged, Told, asked_about
 from models.scene.training.grounding import point_encoder
 
-ALONE, CRITICAL = 0.3, 0.2  # shares of the minutes; a step with the teacher costs twice one without
-RATE, CRITICAL_RATE = 1e-3, 1e-4
+STEPS, CRITICAL_STEPS = 1000, 300
+RATE, CRITICAL_RATE = 1e-3, 3e-4
 BEAMS = 5
 CRITICAL_BATCH = 12
 
@@ -155,36 +155,36 @@ def start(words: Sequence[str]) -> OpenXTrans2Cap:
     return network
 
 
-def train(data: Path, out: Path, minutes: float, seed: int = 0) -> None:
+def train(data: Path, out: Path, seed: int = 0) -> None:
     """All stages; each one's student to runs/captioning-STAGE/student, the last one's to `out` as well."""
     corpus = CaptionCorpus(data, point_encoder(), seed)
     print({sort: len(rows) for sort, rows in corpus.sorts.items()}, len(corpus.words), "words", flush=True)
 
-    def stage(name: str, network: OpenXTrans2Cap, batches: Any, losses: Any, **budget: Any) -> Any:
+    def stage(name: str, network: OpenXTrans2Cap, batches: Any, losses: Any, steps: int, rate: float) -> Any:
         average, done = fit(
             f"captioning-{name}",
             network,
             batches,
             losses,
+            steps=steps,
+            rate=rate,
             seed=seed,
             check=lambda net: f"dev {dict(dev_scores(net, corpus))}",  # type: ignore[arg-type]
-            **budget,
         )
         student: OpenXTrans2Cap = average.student()  # type: ignore[operator]
         student.half().save_pretrained(RUNS / f"captioning-{name}" / "student")
         print(name, done, flush=True)
-        return average, int(done["steps"]), student
+        return average, student
 
     torch.manual_seed(seed)
     network = start(corpus.words)
     lessons = corpus.batches(network, seed)
-    _, steps, _ = stage("alone", network, lessons, losses_alone, rate=RATE, minutes=minutes * ALONE)
+    stage("alone", network, lessons, losses_alone, STEPS, RATE)
     torch.manual_seed(seed)
     network = start(corpus.words)
     lessons = corpus.batches(network, seed)
-    taught, _, _ = stage("taught", network, lessons, losses_taught, rate=RATE, steps=steps)
+    taught, _ = stage("taught", network, lessons, losses_taught, STEPS, RATE)
     reward = CiderReward(list(corpus.references("scanrefer").values()))
     judged = corpus.judged(CRITICAL_BATCH, seed)
-    budget = {"rate": CRITICAL_RATE, "minutes": minutes * CRITICAL}
-    _, _, student = stage("critical", taught, judged, self_critical(reward), **budget)
+    _, student = stage("critical", taught, judged, self_critical(reward), CRITICAL_STEPS, CRITICAL_RATE)
     student.save_pretrained(out)
