@@ -1,11 +1,13 @@
 """Average precision by ScanNet's rules, on scenes to be counted by hand; points that stand for more."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from models.scene.evaluation.average_precision import Judged, average_precision
+from models.scene.evaluation.found_objects import rows_of
 from models.scene.evaluation.segmentation import judge, measured
 from models.scene.pointgroup import IGNORED
 from models.scene.segmenter import Found
@@ -123,6 +125,14 @@ def test_figures_of_one_that_is_always_right_and_of_one_that_is_not(monkeypatch:
     wrong = measured(Oracle(), [room])  # type: ignore[arg-type]
     assert wrong["AP50"] == 50 and wrong["mIoU"] == 25  # chair 1/2, table 0; no other is there or said
     assert wrong["mIoU/20"] == pytest.approx(50)  # and the floor 1
+
+
+def test_what_was_found_becomes_boxes_at_the_height_of_the_scan() -> None:
+    room = replace(small_room(), floor=-1.5)
+    (row,) = rows_of(room, Found(room.classes, [np.flatnonzero(room.owner == 2)], [2], [0.7]), CLASSES)
+    assert (row["label"], row["score"]) == ("chair", 0.7)
+    assert row["extension"][0] == pytest.approx([2, 0, -1.4], abs=0.05)
+    assert row["extension"][1] == pytest.approx([2.5, 0.5, -0.9], abs=0.05)
 
 
 def test_clusters_are_taught_their_overlap() -> None:

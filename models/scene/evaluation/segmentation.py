@@ -14,6 +14,7 @@ from torch import nn
 
 from models.scene import nyu40
 from models.scene.evaluation.average_precision import Judged, average_precision
+from models.scene.evaluation.found_objects import grounding, rows_of
 from models.scene.evaluation.results import markdown, write
 from models.scene.pointgroup import BENCHMARK, IGNORED, PointGroup
 from models.scene.scan import Scan
@@ -33,8 +34,9 @@ def evaluate(data: Path, checkpoint: str = CHECKPOINT) -> dict[str, Any]:
     """Figures of the checkpoint; writes the table of docs/RESULTS.md."""
     network = Segmenter(checkpoint).network
     made = made_rooms(data, network.classes)
+    real = val_scenes(data, network.classes)
     rows = [
-        {"scenes": "real, val", "colour": "no", **measured(network, val_scenes(data, network.classes))},
+        {"scenes": "real, val", "colour": "no", **measured(network, real)},
         {"scenes": "made rooms", "colour": "yes", **measured(network, made)},
         {"scenes": "made rooms", "colour": "dropped", **measured(network, [_colourless(s) for s in made])},
     ]
@@ -44,13 +46,14 @@ def evaluate(data: Path, checkpoint: str = CHECKPOINT) -> dict[str, Any]:
         {"class": kind, **{f"{r['scenes']}, colour {r['colour']}": r["classes"].get(kind, "") for r in rows}}
         for kind in EIGHTEEN
     ]
-    write("scene-segmentation", "\n\n".join(_section(checkpoint, table, by_class, costs)))
-    print(markdown(table), markdown(by_class), markdown(costs), sep="\n\n")
-    real, coloured, _ = table
-    return {"real": real, "made": coloured, "cost": costs}
+    boxes = {s.name: rows_of(s, find(network, s.xyz, None), network.classes) for s in real}
+    asked = grounding(data, boxes)
+    write("scene-segmentation", "\n\n".join(_section(checkpoint, table, by_class, costs, asked)))
+    print(markdown(table), markdown(by_class), markdown(costs), markdown(asked), sep="\n\n")
+    return {"real": table[0], "made": table[1], "grounding": asked, "cost": costs}
 
 
-def _section(checkpoint: str, table: Any, by_class: Any, costs: Any) -> list[str]:
+def _section(checkpoint: str, table: Any, by_class: Any, costs: Any, asked: Any) -> list[str]:
     return [
         f"## Objects in raw scans: {checkpoint}",
         "ScanNet's 18 classes, by its benchmark's rules, in per cent. The real clouds are thinned object by "
@@ -62,6 +65,8 @@ def _section(checkpoint: str, table: Any, by_class: Any, costs: Any) -> list[str
         "What a scan costs, from raw vertices to instances, levelling too (the network is loaded already; "
         "peak of the whole process):",
         markdown(costs),
+        "ScanRefer val_a, the sentences about these real scenes, asked of the shipped InstanceRefer:",
+        markdown(asked),
         "`python -m models.scene evaluate segmentation --data DIR`",
     ]
 

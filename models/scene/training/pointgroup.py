@@ -42,7 +42,7 @@ class Scene:
 
     xyz: (N, 3) metres, aligned, floor at 0. colours: (N, 3) 0-255 or None. classes: (N,) place in the
     network's classes, IGNORED where a point's class is none of them. owner: (N,) its object, -1 for none.
-    weight: (N,) vertices of the full scan that each point stands for.
+    weight: (N,) vertices of the full scan that each point stands for. floor: its height in the aligned frame.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Scene:
     classes: NDArray[np.int64]
     owner: NDArray[np.int64]
     weight: NDArray[np.float32]
+    floor: float = 0.0
 
 
 @cache
@@ -78,6 +79,7 @@ def real_scene(data: Path, name: str, classes: tuple[str, ...]) -> Scene:
         np.repeat(kinds, counts),
         np.repeat(np.arange(len(found)), counts),
         np.repeat(whole / counts, counts).astype(np.float32),
+        float(floor),
     )
 
 
