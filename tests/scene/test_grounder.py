@@ -123,21 +123,15 @@ def test_the_command_line_answers_in_json() -> None:
 def test_detections_from_a_file_take_the_place_of_labels(tmp_path, office: Scan) -> None:
     rows = [
         {
-            "id": 3,
-            "label": "whiteboard",
-            "extension": [0, 0, 0, 1, 1, 1],
+            "id": 100 + item.id,
+            "label": item.label,
+            "extension": [float(value) for value in item.box],
             "score": 0.9,
-            "median_rgba": [9, 9, 9, 255],
-        },
-        {
-            "id": 4,
-            "label": "chair",
-            "extension": [2, 2, 0, 3, 3, 1],
-            "score": 0.9,
-            "median_rgba": [9, 9, 9, 255],
-        },
+            "median_rgba": [*(int(value) for value in item.colour), 255],
+        }
+        for item in office.instances
     ]
     path = tmp_path / "boxes.json"
     path.write_text(json.dumps({office.name: rows}))
-    offered = pipeline.with_proposals(office, path)
-    assert pipeline.ground(offered, "the whiteboard").candidates[0].object_id == 3
+    found = pipeline.ground(pipeline.with_proposals(office, path), "the whiteboard").candidates[0]
+    assert found.object_id == 100 + labelled(office, "whiteboard")[0].id
