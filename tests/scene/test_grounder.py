@@ -115,7 +115,7 @@ def test_the_command_line_answers_in_json() -> None:
         "--json",
     ]
     told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=pipeline.SCANS.parents[1])
-    answer = json.loads(told.stdout.splitlines()[-1])
+    answer = json.loads(told.stdout)
     assert answer["label"] == "whiteboard"
     assert {"object_id", "label", "box", "score", "candidates"} <= set(answer)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from models.scene.evaluation.grounding import by_network, figures, load, point_encoder
 from models.scene.open_instancerefer import OpenInstanceRefer
+from models.scene.prepared import load_checkpoint
 from models.scene.segmenter import Found
 from models.scene.training.pointgroup import Scene
 from models.scene.training.words import WordVectors
@@ -43,7 +44,7 @@ def grounding(data: Path, found: Mapping[str, list[dict[str, Any]]]) -> list[dic
     scenes = ours.offered.keys()
     theirs = load(data, "scanrefer", points=encoder)
     theirs = replace(theirs, rows=[row for row in theirs.rows if row["scene_id"] in scenes])
-    network = OpenInstanceRefer.from_pretrained("checkpoints/instancerefer").float().eval()
+    network = load_checkpoint(OpenInstanceRefer, "instancerefer")
     answer = by_network(network, WordVectors(row["text"] for row in theirs.rows))
     sources = {
         "PointGroup": replace(ours, rows=theirs.rows),

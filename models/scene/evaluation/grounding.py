@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.core.checkpoints import FOLDER
 from models.scene.evaluation.results import markdown, write
 from models.scene.geometry import box_iou
 from models.scene.objects import Objects, from_instances, relabelled
 from models.scene.open_instancerefer import OpenInstanceRefer
+from models.scene.prepared import load_checkpoint
 from models.scene.proposals import read_proposals
 from models.scene.shapes import ShapeEncoder
 from models.scene.training.ablation import STEPS, VERSIONS, folder
@@ -223,7 +223,7 @@ def evaluate(data: Path, task: str, boxes: Path | None, language: Path | None) -
     """Measure what ships beside the baselines; the data folder's own sets go into docs/RESULTS.md."""
     encoder = point_encoder()
     asked = load(data, task, boxes, language, points=encoder)
-    network = OpenInstanceRefer.from_pretrained(FOLDER / "instancerefer").float().eval()
+    network = load_checkpoint(OpenInstanceRefer, "instancerefer")
     answer = by_network(network, WordVectors(row["text"] for row in asked.rows))
     best = figures(data, asked, answer)
     rows = [

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, softplus
 
-from models.core.checkpoints import FOLDER
 from models.core.training import fit
 from models.scene.objects import Objects, from_instances
 from models.scene.open_instancerefer import NEVER, OpenInstanceRefer
+from models.scene.prepared import load_checkpoint
 from models.scene.scan import Instance
 from models.scene.sentences import make_sentences
 from models.scene.shapes import ShapeEncoder
@@ -221,7 +221,7 @@ def train(data: Path, out: Path, minutes: float) -> None:
 
 def point_encoder() -> ShapeEncoder:
     """The shipped point encoder."""
-    return ShapeEncoder.from_pretrained(FOLDER / "shapes").float().eval()
+    return load_checkpoint(ShapeEncoder, "shapes")
 
 
 def fit_version(
