@@ -1,4 +1,4 @@
-"""The scene tab as a visitor uses it, in a real browser. The network is a stand-in but for the last test."""
+"""The scene tab as a visitor uses it, in a real browser; the network is a stand-in (test_scene_shipped.py)."""
 
 import io
 import re
@@ -12,9 +12,6 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from app import page as app_page
-from app.precompute import CHECKPOINT, names, sentences
-from models.core import checkpoints
 from tests.scene.scan_makers import CHAIR, scannet
 from tests.served import EXAMPLE, SCANS, served
 
@@ -248,22 +245,3 @@ def test_the_page_asks_nobody_but_its_server(page: Page, address: str) -> None:
     opened(page, address, "q=the+chair")
     expect(page.locator(".tl-verdict")).to_be_visible()
     assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
-
-
-def test_the_shipped_network_on_a_shipped_scan(page: Page) -> None:
-    try:
-        checkpoints.card(CHECKPOINT)
-    except Exception:
-        pytest.skip(f"checkpoints/{CHECKPOINT} is not complete")
-    scan = names()[0]
-    running = app_page.start("127.0.0.1", None)
-    try:
-        opened(page, running.local_url, f"scan={scan}")
-        ask(page, sentences(scan)[0])
-        expect(page.locator(".tl-verdict b")).to_be_visible()
-        expect(page.locator(".tl-how")).to_contain_text(checkpoints.card(CHECKPOINT).sha256)
-        expect(page.locator(".sv-winner")).to_be_visible()
-        ask(page, sentences(scan)[0] + " please")  # no stored answer: the network itself
-        expect(page.locator(".tl-words")).to_contain_text("please")
-    finally:
-        running.close(verbose=False)
