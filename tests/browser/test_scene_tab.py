@@ -1,4 +1,4 @@
-"""The scene tab as a visitor uses it, in a real browser; the network is a stand-in (test_scene_shipped.py)."""
+"""The scene tab as a visitor uses it, in a real browser; the network is a stand-in here."""
 
 import io
 import re
