@@ -1,0 +1,257 @@
+"""Frames and masks: pairs of a folder, what is tissue in a frame, and the square that the networks see.
+
+A frame is uint8 RGB (H, W, 3), a mask bool (H, W), True on the polyp. Endoscopes
+write text beside and over the picture and leave its corners black; neither is
+tissue, and a generator that saw them would draw them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from natsort import natsorted
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from models.core.errors import UserError
+from models.core.guards import MEGABYTE, check_file
+
+Frame = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+MAX_FILE = 20 * MEGABYTE
+MAX_PIXELS = 4096 * 4096
+KINDS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+WORK = 384  # the long side, in pixels, at which a frame's black parts and text are looked for
+DARK, COLOURLESS = 26, 12  # brightest channel and spread of channels of what no lamp reached
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A frame and its mask of the same size. name: the stem of their files."""
+
+    name: str
+    frame: Frame
+    mask: Mask
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle of pixels: columns left..right, rows top..bottom, the last ones excluded."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    def cut(self, image: NDArray[Any]) -> NDArray[Any]:
+        """The rectangle's part of an image (H, W, ...), as a view."""
+        return image[self.top : self.bottom, self.left : self.right]
+
+
+def read_image(path: Path, mode: str) -> Image.Image:
+    """An image file in a Pillow mode ("RGB", "L"), of at most MAX_PIXELS: checked before it is decoded.
+
+    Raises UserError: file_missing, file_empty, file_too_big, image_too_large, image_unreadable.
+    """
+    check_file(path, MAX_FILE)
+    try:
+        with Image.open(path, formats=("PNG", "JPEG", "BMP", "TIFF")) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise UserError("image_too_large", name=path.name, width=image.width, height=image.height)
+            return image.convert(mode)
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        raise UserError("image_unreadable", name=path.name) from None
+
+
+def read_frame(path: Path) -> Frame:
+    """A frame of any size. Raises as `read_image` does."""
+    return np.asarray(read_image(path, "RGB")).copy()
+
+
+def read_mask(path: Path) -> Mask:
+    """A mask of any size: True where grey is above 127, which cuts soft edges in the middle."""
+    return np.asarray(read_image(path, "L")) > 127
+
+
+def pair_paths(folder: Path) -> list[tuple[Path, Path]]:
+    """Files of folder/images and folder/masks (or image, mask) with the same stem, in natural order.
+
+    Raises UserError: pairs_missing where there are no such folders or no pairs in them.
+    """
+    found = []
+    for images, masks in (("images", "masks"), ("image", "mask")):
+        if (folder / images).is_dir() and (folder / masks).is_dir():
+            frames, drawn = _by_stem(folder / images), _by_stem(folder / masks)
+            found = [(frames[stem], drawn[stem]) for stem in natsorted(frames.keys() & drawn.keys())]
+            break
+    if not found:
+        raise UserError("pairs_missing", name=folder.name)
+    return found
+
+
+def read_pairs(folder: Path, limit: int | None = None) -> Iterator[Pair]:
+    """The pairs of a folder, one after another. Raises as `pair_paths`, `read_image` and `fitted` do."""
+    for image, mask in pair_paths(folder)[:limit]:
+        frame = read_frame(image)
+        yield Pair(image.stem, frame, fitted(read_mask(mask), frame.shape[0], frame.shape[1]))
+
+
+def fitted(mask: Mask, height: int, width: int) -> Mask:
+    """The mask at another size, by the nearest pixel."""
+    if mask.shape == (height, width):
+        return mask
+    return cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
+
+
+def _by_stem(folder: Path) -> dict[str, Path]:
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in KINDS)
+    return {path.stem: path for path in files if not path.name.startswith(".")}
+
+
+def outside(frame: Frame) -> Mask:
+    """What no tissue is seen in: black or grey borders, corners and insets, (H, W).
+
+    Dark and colourless after a median that swallows text, and joined to the frame's
+    border: the lumen is dark too, but not black to the edge and not without colour.
+    """
+    small = _shrunk(frame)
+    calm = cv2.medianBlur(small, 7).astype(np.int16)
+    dark = (calm.max(axis=2) < DARK) & (np.ptp(calm, axis=2) < COLOURLESS)
+    dark = cv2.copyMakeBorder(dark.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
+    _, parts = cv2.connectedComponents(dark, connectivity=4)
+    joined = (parts == parts[0, 0])[1:-1, 1:-1]
+    grown = cv2.dilate(joined.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    return fitted(grown, *frame.shape[:2])
+
+
+def burnt_in(frame: Frame) -> Mask:
+    """What a device wrote over the tissue: lines of white letters at the left, green insets, (H, W).
+
+    Letters are thin, bright, colourless and stand in rows of equal height; a highlight
+    is alone or lies anyhow. A green that outshines red is no tissue.
+    """
+    small = _shrunk(frame)
+    height, width = small.shape[:2]
+    marks: NDArray[Any] = np.zeros((height, width), np.uint8)
+    for left, top, right, bottom in _lines_of_text(small):
+        marks[max(0, top - 3) : bottom + 3, max(0, left - 4) : right + 4] = 1
+    colours = small.astype(np.int16)
+    green: NDArray[Any] = (colours[..., 1] > colours[..., 0] + 40) & (colours[..., 1] > colours[..., 2] + 30)
+    green = cv2.morphologyEx(green.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    marks = (marks + cv2.dilate(green, np.ones((9, 9), np.uint8))) > 0
+    return fitted(marks, *frame.shape[:2])
+
+
+def _lines_of_text(small: Frame) -> list[tuple[int, int, int, int]]:
+    """Boxes (left, top, right, bottom) of rows of three letters and more in the left third of a frame."""
+    grey = small.min(axis=2)
+    thin = cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, np.ones((9, 9), np.uint8))
+    colourless = np.ptp(small.astype(np.int16), axis=2) < 100
+    letters = ((thin > 28) & (grey > 100) & colourless).astype(np.uint8)
+    letters[:, int(0.35 * small.shape[1]) :] = 0
+    count, _, facts, centres = cv2.connectedComponentsWithStats(letters, connectivity=8)
+    glyphs = [
+        (*facts[i, :4], centres[i, 1])
+        for i in range(1, count)
+        if 4 <= facts[i, cv2.CC_STAT_HEIGHT] <= 12 and 1 <= facts[i, cv2.CC_STAT_WIDTH] <= 80
+    ]
+    lines = []
+    for x, y, w, h, middle in glyphs:
+        row = [g for g in glyphs if abs(g[4] - middle) <= 2 and abs(g[3] - h) <= 2 and abs(g[0] - x) <= 50]
+        if len(row) >= 3 or w >= 3 * h:  # letters that touch are one wide piece
+            lines.append((int(x), int(y), int(x + w), int(y + h)))
+    return lines
+
+
+def tissue_crop(frame: Frame, mask: Mask | None = None) -> Box:
+    """The rectangle with the most tissue and the least else in it, between 3:4 and 4:3.
+
+    Tissue counts 1 a pixel, the polyp of `mask` 3, what is outside -4 and burnt-in text -2: the
+    rectangle with the largest sum (Kadane's algorithm over pairs of rows) on a coarse grid.
+    """
+    height, width = frame.shape[:2]
+    worth = np.ones((height, width), np.float32)
+    if mask is not None:
+        worth[mask] = 3
+    worth[burnt_in(frame)] = -2
+    worth[outside(frame)] = -4
+    cell = max(height, width) / 32
+    rows, columns = max(1, round(height / cell)), max(1, round(width / cell))
+    left, top, right, bottom = _best_rectangle(
+        cv2.resize(worth, (columns, rows), interpolation=cv2.INTER_AREA)
+    )
+    box = Box(
+        round(left * width / columns),
+        round(top * height / rows),
+        round(right * width / columns),
+        round(bottom * height / rows),
+    )
+    return _squarer(box, mask)
+
+
+def _best_rectangle(worth: NDArray[Any]) -> tuple[int, int, int, int]:
+    """The rectangle of largest sum (left, top, right, bottom) in a small map, all of it where none is > 0."""
+    rows, columns = worth.shape
+    best, found = 0.0, (0, 0, columns, rows)
+    for top in range(rows):
+        sums = np.zeros(columns)
+        for bottom in range(top, rows):
+            sums += worth[bottom]
+            edges = np.concatenate(([0.0], np.cumsum(sums)))
+            start = np.minimum.accumulate(edges)
+            gains = edges - start
+            right = int(gains.argmax())
+            if gains[right] > best:
+                left = int(edges[: right + 1].argmin())
+                best, found = float(gains[right]), (left, top, right, bottom + 1)
+    return found
+
+
+def _squarer(box: Box, mask: Mask | None, ratio: float = 4 / 3) -> Box:
+    """The box with its longer side shortened to `ratio` times the other, around the polyp if there is one."""
+    width, height = box.right - box.left, box.bottom - box.top
+    inside = None if mask is None else box.cut(mask)
+    rows, columns = (np.empty(0), np.empty(0)) if inside is None else np.nonzero(inside)
+    if width > ratio * height:
+        left = box.left + _start(width, int(ratio * height), columns)
+        return Box(left, box.top, left + int(ratio * height), box.bottom)
+    if height > ratio * width:
+        top = box.top + _start(height, int(ratio * width), rows)
+        return Box(box.left, top, box.right, top + int(ratio * width))
+    return box
+
+
+def _start(length: int, kept: int, wanted: NDArray[Any]) -> int:
+    """Where a piece of `kept` begins in `length`: around the wanted places, else in the middle."""
+    middle = (wanted.min() + wanted.max()) / 2 if len(wanted) else length / 2
+    return int(np.clip(middle - kept / 2, 0, length - kept))
+
+
+def prepared(frame: Frame, mask: Mask, size: int = 256) -> tuple[Frame, Mask, Mask]:
+    """A pair cropped to its tissue, `size` pixels square: frame, mask, and where no tissue is seen."""
+    box = tissue_crop(frame, mask)
+    written = burnt_in(frame) | outside(frame)
+    return (
+        squared(box.cut(frame), size),
+        fitted(box.cut(mask), size, size),
+        fitted(box.cut(written), size, size),
+    )
+
+
+def squared(frame: Frame, size: int) -> Frame:
+    """A frame as a square of `size` pixels, its sides scaled each by itself."""
+    shrinks = size < min(frame.shape[:2])
+    scaled = cv2.resize(frame, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return np.ascontiguousarray(scaled)
+
+
+def _shrunk(frame: Frame) -> Frame:
+    """The frame with WORK pixels on its long side, so that widths of letters mean the same in every file."""
+    height, width = frame.shape[:2]
+    scale = WORK / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
