@@ -153,6 +153,7 @@ def _rooms(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    from models.scene.evaluation import segmentation
     from models.scene.training import ablation, captioning, grounding, pointgroup, shapes
 
     if options.name == "shapes":
@@ -162,7 +163,8 @@ def _train(options: argparse.Namespace) -> None:
     elif options.name == "captioning":
         captioning.train(options.data, options.out or FOLDER / "xtrans2cap")
     elif options.name == "pointgroup":
-        pointgroup.train(options.data, options.out or Path("checkpoints/pointgroup"), options.minutes)
+        check = segmentation.quick_check(options.data)
+        pointgroup.train(options.data, options.out or FOLDER / "pointgroup", options.minutes, check)
     else:
         ablation.train(options.data)
 

@@ -15,10 +15,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from models.scene.sentence_words import COLOURS
+
 TIE = 0.03  # metres: two measures nearer than this do not outrank each other
 RANKS = 5
 CANDIDATE_WIDTH = 21 + 14 * (1 + RANKS)
 PAIR_WIDTH = 30 + 4 * RANKS
+VIEW_WIDTH = 3 + len(COLOURS)
 
 
 def centres(boxes: Tensor) -> Tensor:
@@ -29,6 +32,13 @@ def centres(boxes: Tensor) -> Tensor:
 def sizes(boxes: Tensor) -> Tensor:
     """(..., 3)."""
     return boxes[..., 3:] - boxes[..., :3]
+
+
+def colour_view(colours: Tensor) -> Tensor:
+    """(..., VIEW_WIDTH) a colour (..., 3), 0 to 1, and how near it is to each of the nine named ones."""
+    palette = torch.tensor(list(COLOURS.values()), dtype=colours.dtype, device=colours.device) / 255
+    near = -(colours[..., None, :] - palette).square().sum(-1) * 20
+    return torch.cat([colours, near.softmax(-1)], -1)
 
 
 def object_features(boxes: Tensor, colours: Tensor, room: Tensor) -> Tensor:

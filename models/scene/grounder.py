@@ -14,6 +14,7 @@ from models.core.text import Tokens, token_vectors
 from models.scene.answer import Anchor, Answer, Candidate
 from models.scene.objects import Objects
 from models.scene.open_instancerefer import OpenBatch, OpenGrounding, OpenInstanceRefer
+from models.scene.padded import padded_objects
 from models.scene.prepared import PreparedScans, load_checkpoint
 from models.scene.scan import Scan
 from models.scene.shapes import ShapeEncoder
@@ -42,7 +43,8 @@ class Grounder:
         start = time.monotonic()
         objects = self.prepared[scan]
         tokens = token_vectors([sentence])
-        found = self.network(_batch(objects, tokens).to(self.device))
+        batch = OpenBatch(**padded_objects([objects]), words=tokens.vectors, word_mask=tokens.mask)
+        found = self.network(batch.to(self.device))
         likely = found.target[0].sigmoid().cpu().numpy()
         cells = found.cells[0].softmax(0).view(3, 3).cpu().numpy()
         words = _words(sentence, tokens, found.attention[0].float().cpu())
@@ -61,23 +63,6 @@ class Grounder:
             seconds=round(time.monotonic() - start, 3),
             missing=_named(sentence, tokens, found.attention[0, :, 0].float().cpu()) if nothing else "",
         )
-
-
-def _batch(objects: Objects, tokens: Tokens) -> OpenBatch:
-    def one(values: NDArray[np.float32]) -> Tensor:
-        return torch.from_numpy(np.asarray(values, np.float32))[None]
-
-    exists = torch.ones(1, len(objects), dtype=torch.bool)
-    return OpenBatch(
-        words=tokens.vectors,
-        word_mask=tokens.mask,
-        names=one(objects.names),
-        shapes=one(objects.shapes),
-        boxes=one(objects.boxes),
-        colours=one(objects.colours),
-        exists=exists,
-        room=one(objects.room),
-    )
 
 
 def _candidates(objects: Objects, found: OpenGrounding, likely: NDArray[np.float32]) -> tuple[Candidate, ...]:

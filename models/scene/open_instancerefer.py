@@ -27,31 +27,19 @@ from models.scene.open_perception import (
     WordAttention,
     log_class,
 )
+from models.scene.padded import PaddedObjects
 
 
-@dataclass(frozen=True)
-class OpenBatch:
-    """B sentences, each with the N objects of its scene (padded); nothing says which object is meant.
+@dataclass(frozen=True, kw_only=True)
+class OpenBatch(PaddedObjects):
+    """B sentences, each with the N objects of its scene; nothing says which object is meant.
 
     words: (B, T, 384) MiniLM token vectors, or (B, T) indices of a learned vocabulary.
     word_mask: (B, T) bool.
-    names: (B, N, 384) MiniLM vector of each object's label, 0 where it has none.
-    shapes: (B, N, 128) of the point encoder, 0 where there are no points.
-    boxes: (B, N, 6). colours: (B, N, 3), 0 to 1. exists: (B, N) bool. room: (B, 6) of all that was scanned.
     """
 
     words: Tensor
     word_mask: Tensor
-    names: Tensor
-    shapes: Tensor
-    boxes: Tensor
-    colours: Tensor
-    exists: Tensor
-    room: Tensor
-
-    def to(self, device: str | torch.device) -> "OpenBatch":
-        """The same on another device."""
-        return OpenBatch(**{name: value.to(device) for name, value in vars(self).items()})
 
 
 @dataclass(frozen=True)

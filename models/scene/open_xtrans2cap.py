@@ -5,11 +5,11 @@ object. This one is smaller, takes any label that MiniLM has a vector for, reads
 label, box, colour and shape features of the target and the objects nearest to
 it, and measures them as grounding does (features.py).
 
-What the teacher sees beside it: **no photograph**. The real scans at hand have one
-mean colour an object, so its view is a flat crop of that colour (the colour
-itself and how near it is to nine named colours), the annotated label where the
-student may be shown a detector's guess, and where the object would lie in the
-picture that a person in the middle of the room takes of the target.
+What the teacher sees beside it: a view of each object (training/views.py), which is
+**rendered** where colour exists (made rooms) and a flat crop of the mean colour where it does
+not (the real boxes at hand); the annotated label where the student may be shown a detector's
+guess; and where the object would lie in the picture that a person in the middle of the room
+takes of the target.
 
 B captions, N objects: the target first, then the others by how near they are.
 """
@@ -27,8 +27,10 @@ from torch.nn.functional import normalize
 from models.scene.features import (
     CANDIDATE_WIDTH,
     PAIR_WIDTH,
+    VIEW_WIDTH,
     candidate_features,
     centres,
+    colour_view,
     object_features,
     pair_features,
     sizes,
@@ -36,7 +38,7 @@ from models.scene.features import (
 from models.scene.geometry import box_gaps
 from models.scene.meshed_memory import PAD, Captioner
 from models.scene.objects import LABEL, SHAPE, Objects
-from models.scene.sentence_words import COLOURS
+from models.scene.padded import PaddedObjects, padded, padded_objects
 from models.scene.xtrans2cap import Taught
 
 UNKNOWN, END = 1, 3
@@ -48,27 +50,15 @@ NAME, PLACE = 128, 64
 ALIKE = 0.6  # cosine of two labels from which their objects begin to count as peers
 
 
-@dataclass(frozen=True)
-class Around:
-    """B targets with the objects around them, padded.
+@dataclass(frozen=True, kw_only=True)
+class Around(PaddedObjects):
+    """B targets, each the first of its row, with the objects around them.
 
-    names: (B, N, 384). shapes: (B, N, 128), 0 without points. boxes: (B, N, 6). colours: (B, N, 3), 0 to 1.
-    exists: (B, N) bool. room: (B, 6).
-    true_names, true_colours: what the teacher sees instead of names and colours.
+    true_names: (B, N, 384), views: (B, N, VIEW_WIDTH), what the teacher sees instead of names and colours.
     """
 
-    names: Tensor
-    shapes: Tensor
-    boxes: Tensor
-    colours: Tensor
-    exists: Tensor
-    room: Tensor
     true_names: Tensor
-    true_colours: Tensor
-
-    def to(self, device: str | torch.device) -> "Around":
-        """The same on a device."""
-        return Around(**{name: value.to(device) for name, value in vars(self).items()})
+    views: Tensor
 
 
 def places_around(objects: Objects, target: int, most: int = NEAREST) -> list[int]:
@@ -95,25 +85,16 @@ def chosen(objects: Objects, places: Sequence[int]) -> Objects:
     )
 
 
-def collate(shown: Sequence[Objects], truth: Sequence[Objects] | None = None) -> Around:
-    """A batch. shown: the objects of each caption, target first. truth: the same as the teacher sees them."""
-    truth = shown if truth is None else truth
+def collate(
+    shown: Sequence[Objects],
+    true_names: Sequence[np.ndarray] | None = None,
+    views: Sequence[np.ndarray] | None = None,
+) -> Around:
+    """A batch. shown: the objects of each caption, target first. The rest is for the teacher, 0 without."""
+    true_names = [np.zeros_like(item.names) for item in shown] if true_names is None else true_names
+    views = [np.zeros((len(item), VIEW_WIDTH)) for item in shown] if views is None else views
     most = max(map(len, shown))
-
-    def padded(parts: Sequence[np.ndarray]) -> Tensor:
-        rows = [np.pad(part, ((0, most - len(part)), (0, 0))) for part in parts]
-        return torch.from_numpy(np.stack(rows).astype(np.float32))
-
-    return Around(
-        padded([item.names for item in shown]),
-        padded([item.shapes for item in shown]),
-        padded([item.boxes for item in shown]),
-        padded([item.colours for item in shown]),
-        torch.arange(most) < torch.tensor([len(item) for item in shown])[:, None],
-        torch.from_numpy(np.stack([item.room for item in shown]).astype(np.float32)),
-        padded([item.names for item in truth]),
-        padded([item.colours for item in truth]),
-    )
+    return Around(**padded_objects(shown), true_names=padded(true_names, most), views=padded(views, most))
 
 
 class OpenXTrans2Cap(nn.Module, PyTorchModelHubMixin):
@@ -122,8 +103,6 @@ class OpenXTrans2Cap(nn.Module, PyTorchModelHubMixin):
     words: the vocabulary; ids 0 to 4 are padding, unknown, ScanRefer's start, end and Nr3D's start.
     teacher: whether the teacher is there; it is needed in training only.
     """
-
-    palette: Tensor
 
     def __init__(
         self,
@@ -144,24 +123,23 @@ class OpenXTrans2Cap(nn.Module, PyTorchModelHubMixin):
         sizes_ = {"longest": longest, "width": width, "heads": heads, "inner": inner, "layers": layers}
         sizes_ |= {"decoder_layers": 1, "memory": memory}
         self.name = nn.Sequential(nn.Linear(LABEL, NAME), nn.LayerNorm(NAME))
-        self.own = _measured(17)
+        self.own = _measured(17 + VIEW_WIDTH)
         self.relative = _measured(PAIR_WIDTH)
         self.rank = _measured(CANDIDATE_WIDTH)
         tokens = SHAPE + NAME + 3 * PLACE
         self.captioner = Captioner(tokens, len(self.words), **sizes_, dropout=dropout)
         self.captioner_teacher = None
         if teacher:
-            self.view = _measured(3 + len(COLOURS))
+            self.view = _measured(VIEW_WIDTH)
             self.view_box = _measured(4)
             tokens = NAME + 3 * PLACE
             self.captioner_teacher = Captioner(tokens, len(self.words), **sizes_, dropout=dropout)
-            palette = torch.tensor(list(COLOURS.values()), dtype=torch.float32) / 255
-            self.register_buffer("palette", palette, persistent=False)
 
     def encode(self, around: Around) -> Tensor:
         """(B, layers, N, width): what the student makes of the objects."""
         with torch.autocast(around.boxes.device.type, enabled=False):
-            own = object_features(around.boxes, around.colours, around.room)
+            measured = object_features(around.boxes, around.colours, around.room)
+            own = torch.cat([measured, colour_view(around.colours)], -1)
             alike = self._alike(around)
             rank = candidate_features(around.boxes, around.colours, alike, around.room) * alike[..., None]
             pairs = self._pairs(around, alike)
@@ -179,11 +157,14 @@ class OpenXTrans2Cap(nn.Module, PyTorchModelHubMixin):
         """(B, layers, N, width) of the teacher, fused with the student's outputs layer by layer."""
         assert self.captioner_teacher is not None
         with torch.autocast(around.boxes.device.type, enabled=False):
-            near = -(around.true_colours[:, :, None] - self.palette).square().sum(-1) * 20
-            colours = torch.cat([around.true_colours, near.softmax(-1)], -1)
             pairs = self._pairs(around, self._alike(around))
             box = view_boxes(around.boxes, around.room)
-        parts = [self.view(colours), self.name(around.true_names), self.view_box(box), self.relative(pairs)]
+        parts = [
+            self.view(around.views),
+            self.name(around.true_names),
+            self.view_box(box),
+            self.relative(pairs),
+        ]
         tokens = torch.cat(parts, -1) * around.exists[..., None]
         return self.captioner_teacher.encoder(tokens, around.exists, student)
 

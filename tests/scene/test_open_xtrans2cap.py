@@ -10,6 +10,7 @@ from models.scene.answer import Caption, as_scan2cap
 from models.scene.captioner import Captioner, readable
 from models.scene.claims import judge, names_of, nearest_named
 from models.scene.evaluation.captioning import template
+from models.scene.features import VIEW_WIDTH
 from models.scene.metrics import CiderReward, framed
 from models.scene.objects import LABEL, SHAPE, Objects
 from models.scene.open_xtrans2cap import (
@@ -24,9 +25,13 @@ from models.scene.open_xtrans2cap import (
     view_boxes,
 )
 from models.scene.prepared import PreparedScans
+from models.scene.rooms.layout import Placed, Plan
+from models.scene.rooms.shapes import box
 from models.scene.scan import Instance, Scan
+from models.scene.sentence_words import COLOURS
 from models.scene.training.captioning import captions, losses_alone, losses_taught, self_critical, spoken
 from models.scene.training.captions import NOTHING, Judged, Told
+from models.scene.training.views import flat_views, rendered_views
 
 WORDS = (
     *NOTHING,
@@ -58,7 +63,8 @@ def network(seed: int = 0, **sizes) -> OpenXTrans2Cap:
 def lesson(net: OpenXTrans2Cap) -> Told:
     objects = room()
     said = ["this is a red chair .", "this is a blue table . it is near the red chair .", "a blue chair ."]
-    around = collate([chosen(objects, places_around(objects, place)) for place in (0, 1, 3)])
+    shown = [chosen(objects, places_around(objects, place)) for place in (0, 1, 3)]
+    around = collate(shown, [item.names for item in shown], [flat_views(item) for item in shown])
     ids = padded_ids([net.ids(text.split(), "scanrefer") for text in said])
     return Told(around, ids, torch.arange(3))
 
@@ -85,11 +91,30 @@ def test_shapes_and_padding():
 def test_teacher_sees_what_the_student_does_not():
     net = network().eval()
     told = lesson(net)
-    truth = replace(told.around, true_colours=1 - told.around.true_colours)
+    truth = replace(told.around, views=1 - told.around.views)
     with torch.no_grad():
         one, two = net.taught(told.around, told.ids), net.taught(truth, told.ids)
     torch.testing.assert_close(one.student, two.student)
     assert not torch.allclose(one.teacher, two.teacher)
+
+
+def test_a_rendered_view_shows_the_colours_that_are_seen_and_what_hides_them():
+    plan = Plan(4.0, 4.0, 2.5, np.random.default_rng(0))
+    red, blue = (140, 45, 45), (55, 75, 120)
+    plan.items += [
+        Placed("cabinet", box((0.5, 0.5, 1.4), (0, 1.2, 0), red), "floor"),
+        Placed("bin", box((0.3, 0.3, 0.6), (0, -1.5, 0), blue), "floor"),
+        Placed("bag", box((0.3, 0.3, 0.6), (0, 1.8, 0), blue), "floor"),  # right behind the cabinet
+    ]
+    views = rendered_views(plan)
+    assert views.shape == (3, VIEW_WIDTH)
+    names = list(COLOURS)
+    assert names[int(views[0, 3:].argmax())] == "red"
+    assert names[int(views[1, 3:].argmax())] == "blue"
+    np.testing.assert_allclose(views[:2, 3:].sum(1), 1, rtol=1e-5)
+    assert not views[2].any()
+    flat = flat_views(room())
+    assert names[int(flat[0, 3:].argmax())] == "red"
 
 
 def test_the_view_is_from_the_middle_of_the_room():

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from models.core.checkpoints import FOLDER
-from models.core.training import RUNS
 from models.scene.claims import judge, nearest_named
 from models.scene.evaluation import results
 from models.scene.evaluation.grounding import load
@@ -21,14 +20,24 @@ from models.scene.training.captioning import captions
 from models.scene.training.captions import asked_about
 from models.scene.training.grounding import point_encoder
 
-ROWS = {
-    "alone": "student alone",
-    "taught": "student + teacher",
-    "critical": "student + teacher + self-critical",
+SHIPPED = "xtrans2cap"
+ROWS = {  # by checkpoint
+    "xtrans2cap_alone": "student alone",
+    "xtrans2cap_taught": "student + teacher",
+    SHIPPED: "student + teacher + self-critical",
 }
-SHIPPED = FOLDER / "xtrans2cap"
 JUDGED = 100  # objects whose captions are held against the scan
 COMMAND = "python -m models.scene evaluate captioning --data DIR"
+
+ABOUT = (
+    "ScanRefer, `val_a` (94 of the 141 val scenes), annotated boxes and raw labels, Scan2Cap's protocol, "
+    f"beam 5; by `{COMMAND}`."
+)
+ABOUT_TRUTH = (
+    f"On {JUDGED} of these objects. A colour is true when it is one of the two of nine colours nearest to "
+    "the object's mean colour, a neighbour when it is among the six nearest boxes or within a metre: by these "
+    "rules people are often wrong as well, because a mean colour is murky and people name what they see."
+)
 
 Keys = list[tuple[str, int]]
 
@@ -43,35 +52,38 @@ def template(objects: Objects, place: int) -> list[str]:
 
 
 def evaluate(data: Path, language: Path | None = None) -> dict[str, float | int | None]:
-    """Prints and writes the table of all rows; returns the scores of the best one by CIDEr.
-
-    Rows of networks that are not there (checkpoints/xtrans2cap, runs/captioning-STAGE) are left out.
-    """
+    """Prints and writes the table of all rows; returns the scores of the best one by CIDEr."""
     points = point_encoder()
     asked = load(data, "scanrefer", language=language, labels="annotated", points=points)
-    references: dict[tuple[str, int], list[str]] = {}
+    people: dict[tuple[str, int], list[list[str]]] = {}
     for row in asked.rows:
         words = row["text"].split()  # the official tokens, already apart
-        references.setdefault((row["scene_id"], row["object_id"]), []).append(framed(words))
-    keys = list(references)
-    spoken = _spoken(asked.truth, keys)
-    if "critical" in spoken:
-        detected = _detected(data, language)
-        spoken["detected"] = captions(_network("critical"), asked_about(detected, keys))
-    names = {"template": "template", **ROWS, "detected": f"{ROWS['critical']}, detected labels"}
+        people.setdefault((row["scene_id"], row["object_id"]), []).append(words)
+    keys = list(people)
+    targets = asked_about(asked.truth, keys)
+    spoken = {"template": [template(objects, place) for objects, place in targets]}
+    spoken |= {name: captions(_network(name), targets) for name in ROWS}
+    spoken["detected"] = captions(_network(SHIPPED), asked_about(_detected(data, language), keys))
+    names = {"template": "template", **ROWS, "detected": f"{ROWS[SHIPPED]}, detected labels"}
+    references = {_key(key): [framed(words) for words in rows] for key, rows in people.items()}
     scores = {
         row: caption_scores(
-            {_key(key): framed(words) for key, words in zip(keys, said, strict=True)},
-            {_key(key): rows for key, rows in references.items()},
+            {_key(key): framed(words) for key, words in zip(keys, said, strict=True)}, references
         )
         for row, said in spoken.items()
     }
     table = [{"captions by": names[row], **found} for row, found in scores.items()]
     best = max((row for row in scores if row != "detected"), key=lambda row: float(scores[row]["CIDEr"] or 0))
-    rates = _rates(asked.truth, keys, spoken[best])
-    text = results.markdown(table) + "\n\n" + _about(names[best], rates)
-    results.write("captioning", "## Captioning\n\n" + text)
+    spoken["people"] = [rows[0] for rows in people.values()]
+    true = [
+        {"true claims, per cent (of how many)": name, **_shares(_rates(asked.truth, keys, spoken[row]))}
+        for row, name in {**names, "people": "people (the first description)"}.items()
+        if row != "detected"
+    ]
+    text = "\n\n".join((results.markdown(table), ABOUT, results.markdown(true), ABOUT_TRUTH))
     print(text)
+    if language is None:
+        results.write("captioning", "## Captioning\n\n" + text)
     return scores[best]
 
 
@@ -81,27 +93,12 @@ def evaluate_truth(data: Path) -> dict[str, float | int | None]:
     asked = load(data, "scanrefer", labels="annotated", points=points)
     keys = sorted({(row["scene_id"], row["object_id"]) for row in asked.rows})
     chosen = random.Random(0).sample(keys, JUDGED)
-    said = captions(_network("critical"), asked_about(asked.truth, chosen))
+    said = captions(_network(SHIPPED), asked_about(asked.truth, chosen))
     return _rates(asked.truth, chosen, said)
 
 
-def _folder(stage: str) -> Path:
-    """Where training left a stage's student: the last one ships."""
-    return SHIPPED if stage == "critical" else RUNS / f"captioning-{stage}" / "student"
-
-
-def _network(stage: str) -> OpenXTrans2Cap:
-    return OpenXTrans2Cap.from_pretrained(_folder(stage)).float().eval()
-
-
-def _spoken(scenes: Mapping[str, Objects], keys: Keys) -> dict[str, list[list[str]]]:
-    """Words of every row for every key."""
-    asked = asked_about(scenes, keys)
-    spoken = {"template": [template(objects, place) for objects, place in asked]}
-    for stage in ROWS:
-        if _folder(stage).is_dir():
-            spoken[stage] = captions(_network(stage), asked)
-    return spoken
+def _network(checkpoint: str) -> OpenXTrans2Cap:
+    return OpenXTrans2Cap.from_pretrained(FOLDER / checkpoint).float().eval()
 
 
 def _detected(data: Path, language: Path | None) -> Mapping[str, Objects]:
@@ -124,14 +121,5 @@ def _rates(scenes: Mapping[str, Objects], keys: Keys, said: list[list[str]]) -> 
     return {**truth_rates(verdicts), "objects": len(picked)}
 
 
-def _about(best: str, rates: Mapping[str, Any]) -> str:
-    claims = ", ".join(
-        f"{sort} {rates[sort]} % of {rates[f'{sort}_claims']} claims"
-        for sort in ("colour", "class", "neighbour")
-    )
-    return (
-        "ScanRefer, `val_a` (94 of the 141 val scenes), annotated boxes and raw labels, Scan2Cap's protocol, "
-        f"beam 5; by `{COMMAND}`.\n\nTrue claims of the best row ({best}) on {rates['objects']} objects: "
-        f"{claims}. A colour is true when it is one of the two of nine colours nearest to the mean colour, a "
-        "neighbour when it is among the six nearest boxes or within a metre."
-    )
+def _shares(rates: Mapping[str, Any]) -> dict[str, str]:
+    return {sort: f"{rates[sort]} ({rates[f'{sort}_claims']})" for sort in ("colour", "class", "neighbour")}

@@ -16,7 +16,7 @@ from models.scene import nyu40
 from models.scene.evaluation.average_precision import Judged, average_precision
 from models.scene.evaluation.found_objects import grounding, rows_of
 from models.scene.evaluation.results import markdown, write
-from models.scene.pointgroup import BENCHMARK, IGNORED, PointGroup
+from models.scene.pointgroup import BENCHMARK, IGNORED, SHIPPED, PointGroup
 from models.scene.scan import Scan
 from models.scene.segmenter import CHECKPOINT, Found, Segmenter, find
 from models.scene.training.data import scenes_with_points, split
@@ -166,9 +166,9 @@ def _colourless(scene: Scene) -> Scene:
     return Scene(scene.name, scene.xyz, None, scene.classes, scene.owner, scene.weight)
 
 
-def quick_check(data: Path, classes: Sequence[str]) -> Callable[[nn.Module], str]:
+def quick_check(data: Path) -> Callable[[nn.Module], str]:
     """For the training's log: a few val scenes."""
-    scenes = val_scenes(data, classes, QUICK)
+    scenes = val_scenes(data, PointGroup(**SHIPPED).classes, QUICK)
 
     def check(network: nn.Module) -> str:
         assert isinstance(network, PointGroup)

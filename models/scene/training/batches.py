@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.scene.objects import LABEL, SHAPE, Objects, label_vectors
+from models.scene.objects import Objects, label_vectors
 from models.scene.open_instancerefer import OpenBatch
+from models.scene.padded import padded, padded_objects, rounded
 from models.scene.training.data import PEOPLE, Sentence
 
 ANCHORS = 3
@@ -123,33 +124,14 @@ def _quarter(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def collate(scenes: Sequence[Objects], texts: Sequence[str], words: Words) -> OpenBatch:
     """One sentence for each scene, padded."""
-    count = len(texts)
     tokens = [words[text] for text in texts]
-    longest = _rounded(max(len(row) for row in tokens), 8)
-    most = _rounded(max(len(objects.boxes) for objects in scenes), 16)
-    learned = tokens[0].ndim == 1  # indices of a vocabulary
-    said = np.zeros(
-        (count, longest) if learned else (count, longest, LABEL), np.int64 if learned else np.float32
+    longest = rounded(max(map(len, tokens)), 8)
+    said = padded(tokens, longest)
+    return OpenBatch(
+        **padded_objects(scenes, 16),
+        words=said if tokens[0].ndim == 2 else said.long(),  # indices of a vocabulary
+        word_mask=torch.arange(longest) < torch.tensor([len(row) for row in tokens])[:, None],
     )
-    said_mask = np.zeros((count, longest), bool)
-    names = np.zeros((count, most, LABEL), np.float32)
-    shapes = np.zeros((count, most, SHAPE), np.float32)
-    boxes = np.zeros((count, most, 6), np.float32)
-    colours = np.zeros((count, most, 3), np.float32)
-    exists = np.zeros((count, most), bool)
-    for row, (objects, vectors) in enumerate(zip(scenes, tokens, strict=True)):
-        said[row, : len(vectors)], said_mask[row, : len(vectors)] = vectors, True
-        size = len(objects.boxes)
-        names[row, :size], shapes[row, :size] = objects.names, objects.shapes
-        boxes[row, :size], colours[row, :size], exists[row, :size] = objects.boxes, objects.colours, True
-    room = np.stack([objects.room for objects in scenes]).astype(np.float32)
-    arrays = (said, said_mask, names, shapes, boxes, colours, exists, room)
-    return OpenBatch(*(torch.from_numpy(array) for array in arrays))
-
-
-def _rounded(count: int, step: int) -> int:
-    """Up to a multiple: oneDNN compiles a kernel for every new shape, which costs more than some padding."""
-    return -(-count // step) * step
 
 
 def training_batch(

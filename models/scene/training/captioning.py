@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, mse_loss
 
 from models.core.text import phrase_vectors
-from models.core.training import RUNS, fit
+from models.core.training import fit
 from models.scene.caption_search import say
 from models.scene.meshed_memory import PAD
 from models.scene.metrics import CiderReward, caption_scores, framed
@@ -32,7 +32,7 @@ from models.scene.open_xtrans2cap import (
 from models.scene.training.captions import CaptionCorpus, Judged, Told, asked_about
 from models.scene.training.grounding import point_encoder
 
-STEPS, CRITICAL_STEPS = 1000, 300
+STEPS, CRITICAL_STEPS = 1500, 400
 RATE, CRITICAL_RATE = 1e-3, 3e-4
 BEAMS = 5
 CRITICAL_BATCH = 12
@@ -156,7 +156,7 @@ def start(words: Sequence[str]) -> OpenXTrans2Cap:
 
 
 def train(data: Path, out: Path, seed: int = 0) -> None:
-    """All stages; each one's student to runs/captioning-STAGE/student, the last one's to `out` as well."""
+    """All stages; the last one's student to `out`, those before it to `out`_alone and `out`_taught."""
     corpus = CaptionCorpus(data, point_encoder(), seed)
     print({sort: len(rows) for sort, rows in corpus.sorts.items()}, len(corpus.words), "words", flush=True)
 
@@ -172,9 +172,9 @@ def train(data: Path, out: Path, seed: int = 0) -> None:
             check=lambda net: f"dev {dict(dev_scores(net, corpus))}",  # type: ignore[arg-type]
         )
         student: OpenXTrans2Cap = average.student()  # type: ignore[operator]
-        student.half().save_pretrained(RUNS / f"captioning-{name}" / "student")
+        student.half().save_pretrained(out if name == "critical" else out.with_name(f"{out.name}_{name}"))
         print(name, done, flush=True)
-        return average, student
+        return average
 
     torch.manual_seed(seed)
     network = start(corpus.words)
@@ -183,8 +183,7 @@ def train(data: Path, out: Path, seed: int = 0) -> None:
     torch.manual_seed(seed)
     network = start(corpus.words)
     lessons = corpus.batches(network, seed)
-    taught, _ = stage("taught", network, lessons, losses_taught, STEPS, RATE)
+    taught = stage("taught", network, lessons, losses_taught, STEPS, RATE)
     reward = CiderReward(list(corpus.references("scanrefer").values()))
     judged = corpus.judged(CRITICAL_BATCH, seed)
-    _, student = stage("critical", taught, judged, self_critical(reward), CRITICAL_STEPS, CRITICAL_RATE)
-    student.save_pretrained(out)
+    stage("critical", taught, judged, self_critical(reward), CRITICAL_STEPS, CRITICAL_RATE)

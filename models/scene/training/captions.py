@@ -3,11 +3,12 @@
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from models.scene.metrics import LONGEST, caption_words, framed
@@ -33,7 +34,9 @@ from models.scene.training.data import (
     split,
     without_target,
 )
-from models.scene.training.grounding import DEV_SCENES, scene_objects
+from models.scene.training.grounding import DEV_SCENES, room_objects, scene_objects
+from models.scene.training.synthetic import room_views, rooms
+from models.scene.training.views import flat_views
 
 SHARES = {"scanrefer": 18, "nr3d": 10, "unsure": 6, "made": 10}  # captions of each sort in a batch
 TRIED = 2  # objects of the class that an utterance without an id is tried on
@@ -75,6 +78,8 @@ class CaptionCorpus:
     def __init__(self, data: Path, shapes: ShapeEncoder | None, seed: int = 0) -> None:
         train_scenes, _ = split(data)
         self.scenes = scene_objects(data, train_scenes, shapes)
+        synthetic, self.views = rooms(), room_views()
+        self.scenes |= {room: room_objects(made, shapes) for room, made in synthetic.items()}
         self.labels = Labels.of(self.scenes)
         everyone = human(data)
         scanrefer = len(read_json(data / "language/scanrefer_train.json.gz"))
@@ -90,8 +95,12 @@ class CaptionCorpus:
                 sorts["unsure"].append(self._caption(sentence, "nr3d"))
         rng = random.Random(seed)
         for scene in sorted(self.scenes.keys() - held_out):
-            rows = annotated(data)[scene]
-            for said in make_sentences(instances(rows), rng, fronts(rows), EACH):
+            if scene in synthetic:
+                described, facing = [item for item, _ in synthetic[scene]], {}
+            else:
+                rows = annotated(data)[scene]
+                described, facing = instances(rows), fronts(rows)
+            for said in make_sentences(described, rng, facing, EACH):
                 sorts["made"].append(self._caption(Sentence(scene, said.sentence, said.target), "nr3d"))
         self.sorts = {
             sort: [c for c in captions if 2 < len(c.words) <= LONGEST] for sort, captions in sorts.items()
@@ -152,11 +161,12 @@ class CaptionCorpus:
         return found
 
     def _around(self, targets: Sequence[tuple[str, int]], noise: np.random.Generator) -> Around:
-        shown, truth = zip(*(self._seen(scene, target, noise) for scene, target in targets), strict=True)
-        return collate(shown, truth)
+        return collate(*zip(*(self._seen(scene, target, noise) for scene, target in targets), strict=True))
 
-    def _seen(self, scene: str, target: int, noise: np.random.Generator) -> tuple[Objects, Objects]:
-        """A target's surroundings as a detector might give them, and the same as the teacher sees them."""
+    def _seen(
+        self, scene: str, target: int, noise: np.random.Generator
+    ) -> tuple[Objects, NDArray[np.float32], NDArray[np.float32]]:
+        """A target's surroundings as a detector might give them; true names and views for the teacher."""
         objects = self.scenes[scene]
         place = place_of(objects, target)
         changed, kept = disturbed(objects, noise, self.labels, [place])
@@ -165,8 +175,8 @@ class CaptionCorpus:
         places = places_around(changed, at)
         shown = chosen(changed, places)
         original = kept[places]
-        truth = replace(shown, names=objects.names[original], colours=objects.colours[original])
-        return shown, truth
+        views = self.views[scene] if scene in self.views else flat_views(objects)
+        return shown, objects.names[original], views[original]
 
 
 def place_of(objects: Objects, target: int) -> int:

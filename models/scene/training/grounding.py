@@ -64,7 +64,7 @@ def shape_features(data: Path, scene: str, objects: Objects, shapes: ShapeEncode
     return shapes.encode([points.get(int(i), empty) for i in objects.ids], floor)
 
 
-def _room_objects(made: Sequence[tuple[Instance, Cloud]], shapes: ShapeEncoder | None) -> Objects:
+def room_objects(made: Sequence[tuple[Instance, Cloud]], shapes: ShapeEncoder | None) -> Objects:
     """A synthetic room; it stands on z = 0."""
     features = shapes.encode([cloud.xyz for _, cloud in made], 0.0) if shapes is not None else None
     return from_instances([item for item, _ in made], features)
@@ -77,7 +77,7 @@ class Corpus:
         train_scenes, _ = split(data)
         self.scenes = scene_objects(data, train_scenes, shapes)
         synthetic = rooms()
-        self.scenes |= {room: _room_objects(made, shapes) for room, made in synthetic.items()}
+        self.scenes |= {room: room_objects(made, shapes) for room, made in synthetic.items()}
         self.labels = Labels.of(self.scenes)
         everyone = human(data)
         spoken_of = sorted({sentence.scene for sentence in everyone})

@@ -5,7 +5,7 @@ third of the time on.
 """
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -302,10 +302,13 @@ def score_targets(clusters: list[Any], owner: NDArray[np.int64], stuff: NDArray[
     return torch.from_numpy(np.clip(2 * best - 0.5, 0, 1)).float()
 
 
-def train(data: Path, out: Path, minutes: float, seed: int = 0) -> None:
-    """Train and write the checkpoint folder (its model card is written by hand from what is measured)."""
-    from models.scene.evaluation.segmentation import quick_check
+def train(
+    data: Path, out: Path, minutes: float, check: Callable[[nn.Module], str] | None = None, seed: int = 0
+) -> None:
+    """Train and write the checkpoint folder (its model card is written by hand from what is measured).
 
+    check: told of the averaged network now and then; its line is logged.
+    """
     network = PointGroup(**SHIPPED)
     average, done = fit(
         NAME,
@@ -315,7 +318,7 @@ def train(data: Path, out: Path, minutes: float, seed: int = 0) -> None:
         minutes=minutes,
         rate=2e-3,
         seed=seed,
-        check=quick_check(data, network.classes),
+        check=check,
     )
     average.half().save_pretrained(out)  # type: ignore[operator]
     print(done, flush=True)

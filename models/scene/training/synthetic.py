@@ -1,4 +1,4 @@
-"""Synthetic rooms for training: their objects and points, made once and kept in runs/rooms.npz.
+"""Synthetic rooms for training: their objects, points and views, made once and kept in runs/rooms.npz.
 
 Seeds start far above those of the scans that ship, so no shipped room is trained on.
 """
@@ -6,11 +6,13 @@ Seeds start far above those of the scans that ship, so no shipped room is traine
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.core.training import RUNS
-from models.scene.rooms import KINDS, room_objects
+from models.scene.rooms import KINDS, make_plan, room_objects
 from models.scene.scan import Instance
 from models.scene.training.data import Cloud
+from models.scene.training.views import rendered_views
 
 EACH_KIND = 20
 FIRST_SEED = 1000
@@ -21,8 +23,7 @@ Rooms = Mapping[str, list[tuple[Instance, Cloud]]]
 
 def rooms() -> Rooms:
     """{name: (instance, its points) of every object}; needs Debian's furniture package the first time."""
-    if not STORED.exists():
-        _make()
+    _make_once()
     found: dict[str, list[tuple[Instance, Cloud]]] = {}
     with np.load(STORED) as arrays:
         columns = (arrays[name] for name in ("room", "id", "label", "box", "colour", "points"))
@@ -33,11 +34,22 @@ def rooms() -> Rooms:
     return found
 
 
-def _make() -> None:
+def room_views() -> dict[str, NDArray[np.float32]]:
+    """{name: (N, VIEW_WIDTH) rendered view of every object, in the order of `rooms`}."""
+    _make_once()
+    with np.load(STORED) as arrays:
+        names, views = arrays["room"], arrays["view"]
+    return {str(name): views[names == name] for name in np.unique(names)}
+
+
+def _make_once() -> None:
+    if STORED.exists():
+        return
+    seeds = range(FIRST_SEED, FIRST_SEED + EACH_KIND)
     rows = [
         (f"{kind}_{seed}", made.instance, (made.points * 1000).round().astype(np.int16))
         for kind in KINDS
-        for seed in range(FIRST_SEED, FIRST_SEED + EACH_KIND)
+        for seed in seeds
         for made in room_objects(kind, seed)
     ]
     STORED.parent.mkdir(exist_ok=True)
@@ -50,5 +62,6 @@ def _make() -> None:
         box=np.stack([item.box for _, item, _ in rows]),
         colour=np.stack([item.colour for _, item, _ in rows]),
         points=np.stack([points for *_, points in rows]),
+        view=np.concatenate([rendered_views(make_plan(kind, seed)) for kind in KINDS for seed in seeds]),
     )
     partial.replace(STORED)
