@@ -35,8 +35,8 @@ ABOUT = (
 )
 ABOUT_TRUTH = (
     f"On {JUDGED} of these objects. A colour is true when it is one of the two of nine colours nearest to "
-    "the object's mean colour, a neighbour when it is among the six nearest boxes or within a metre: by these "
-    "rules people are often wrong as well, because a mean colour is murky and people name what they see."
+    "the object's mean colour, a neighbour when it is among the six nearest boxes or within a metre. By "
+    "these rules people are often wrong too: a mean colour is murky, and people name what they see."
 )
 
 Keys = list[tuple[str, int]]
