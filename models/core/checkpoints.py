@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -54,6 +56,20 @@ def card(name: str) -> CheckpointCard:
         sha256=_sha256(folder / "model.safetensors", (folder / "model.safetensors").stat().st_mtime_ns),
         path=folder,
     )
+
+
+def load_checkpoint(kind: type[Any], name: str) -> Any:
+    """A network of checkpoints/NAME, in full precision, to be asked and not trained.
+
+    kind: its class, with the hub's mixin. Raises UserError("checkpoint_missing" or "checkpoint_broken").
+    """
+    path = card(name).path
+    try:
+        with redirect_stdout(sys.stderr):  # the hub's mixin prints; a command's output is its answer alone
+            network = kind.from_pretrained(path, map_location="cpu", strict=True)
+        return network.float().eval()
+    except Exception as error:
+        raise UserError("checkpoint_broken", file=f"checkpoints/{name}") from error
 
 
 def all_cards(lab: str) -> list[CheckpointCard]:

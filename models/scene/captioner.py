@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from models.core import device
+from models.core.checkpoints import load_checkpoint
 from models.core.errors import UserError
 from models.scene.answer import Anchor, Caption
 from models.scene.caption_search import say
 from models.scene.meshed_memory import PAD
 from models.scene.objects import Objects
 from models.scene.open_xtrans2cap import END, SILENT, STYLES, OpenXTrans2Cap, chosen, collate, places_around
-from models.scene.prepared import PreparedScans, load_checkpoint
+from models.scene.prepared import PreparedScans
 from models.scene.scan import Scan
 from models.scene.sentence_words import STRUCTURE
 from models.scene.shapes import ShapeEncoder

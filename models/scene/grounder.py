@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.core import device
+from models.core.checkpoints import load_checkpoint
 from models.core.text import Tokens, token_vectors
 from models.scene.answer import Anchor, Answer, Candidate
 from models.scene.objects import Objects
 from models.scene.open_instancerefer import OpenBatch, OpenGrounding, OpenInstanceRefer
 from models.scene.padded import padded_objects
-from models.scene.prepared import PreparedScans, load_checkpoint
+from models.scene.prepared import PreparedScans
 from models.scene.scan import Scan
 from models.scene.shapes import ShapeEncoder
 

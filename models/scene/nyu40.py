@@ -43,6 +43,8 @@ NAMES = (
     "otherprop",
 )
 
+OTHER = frozenset({"otherstructure", "otherfurniture", "otherprop"})
+
 
 def name(number: int) -> str | None:
     """Name of class 1 to 40; None for 0 (unannotated) and all else."""

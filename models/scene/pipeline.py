@@ -10,6 +10,7 @@ import numpy as np
 
 from models.core.checkpoints import CheckpointCard, all_cards
 from models.core.errors import UserError
+from models.core.progress import Progress
 from models.scene.answer import Answer, Caption
 from models.scene.scan import Scan
 
@@ -70,6 +71,12 @@ def segment(scan: Scan, checkpoint: str = "pointgroup") -> "Segmented":
     Raises UserError: segment_nothing, checkpoint_missing, checkpoint_broken.
     """
     return _segmenter(checkpoint)(scan)
+
+
+def segmenting(scan: Scan, checkpoint: str = "pointgroup") -> "Iterator[Progress | Segmented]":
+    """`segment` in stages, each told before it begins; the last that comes is the result."""
+    yield Progress(0.0, "find_load")
+    yield from _segmenter(checkpoint).steps(scan)
 
 
 @cache

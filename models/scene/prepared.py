@@ -1,31 +1,15 @@
 """What grounding and captioning share: loaded checkpoints, and scans whose objects were prepared once."""
 
-import sys
 import weakref
-from contextlib import redirect_stdout
-from typing import Any
 
 import numpy as np
-from torch import nn
 
-from models.core.checkpoints import card
 from models.core.errors import UserError
 from models.scene.objects import Objects, from_instances
 from models.scene.scan import Scan
 from models.scene.shapes import ShapeEncoder, thinned
 
 FEWEST_POINTS = 20
-
-
-def load_checkpoint(kind: type[nn.Module], name: str) -> Any:
-    """A network of checkpoints/NAME. Raises UserError("checkpoint_missing" or "checkpoint_broken")."""
-    path = card(name).path
-    try:
-        with redirect_stdout(sys.stderr):  # the hub's mixin prints; a command's output is its answer alone
-            network = kind.from_pretrained(path, map_location="cpu", strict=True)  # type: ignore[attr-defined]
-        return network.float().eval()
-    except Exception as error:
-        raise UserError("checkpoint_broken", file=f"checkpoints/{name}") from error
 
 
 class PreparedScans:

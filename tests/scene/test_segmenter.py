@@ -1,6 +1,7 @@
 """A network learns a room by heart; a leaning scan of it becomes instances and a benchmark folder."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +18,12 @@ from models.scene import __main__ as command_line
 from models.scene import pipeline
 from models.scene.levelling import floor_of
 from models.scene.mesh import GREY
+from models.scene.naming import UNNAMED, named
 from models.scene.pointgroup import SHIPPED, PointGroup
 from models.scene.scan import Scan
 from models.scene.scan_files import load_folder
 from models.scene.segmenter import Found, Segmenter, find, has_colour, with_found, write_predictions
+from models.scene.shapes import ShapeEncoder
 from models.scene.training.pointgroup import SCORING_FROM, Scene, collate, losses, reduced
 from tests.scene import scan_makers
 
@@ -94,6 +97,7 @@ def as_scan(room: Scene, turn: Rotation, name: str = "room") -> Scan:
 @pytest.fixture
 def shipped(network: PointGroup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The trained network where the program looks for its checkpoint."""
+    shutil.copytree(checkpoints.FOLDER / "shapes", tmp_path / "checkpoints" / "shapes")
     monkeypatch.setattr(checkpoints, "FOLDER", tmp_path / "checkpoints")
     folder = tmp_path / "checkpoints" / "pointgroup"
     network.save_pretrained(folder)
@@ -177,18 +181,38 @@ def test_benchmark_folder_round_trip(
     assert np.array_equal(again.vertex_instance, expected.vertex_instance)
 
 
+def test_only_what_has_no_class_is_named_by_its_shape() -> None:
+    encoder = ShapeEncoder(classes=["wall", "monitor", "shoes"])
+    clouds = [np.full((30, 3), place, np.float32) for place in (1, 1, 0, 2)]
+
+    def encode(parts: list[NDArray], floor: float) -> NDArray:
+        found = np.zeros((len(parts), 3), np.float32)
+        found[np.arange(len(parts)), [int(part[0, 0]) for part in parts]] = 9
+        return found
+
+    encoder.encode = encode  # type: ignore[method-assign]
+    encoder.classify = torch.nn.Linear(3, 3)
+    torch.nn.init.eye_(encoder.classify.weight)
+    classes = ["chair", "otherprop", "otherstructure", "otherfurniture"]
+    assert named(encoder, clouds, classes, 0.0) == ["chair", "monitor", UNNAMED, "shoes"]
+    torch.nn.init.zeros_(encoder.classify.weight)
+    torch.nn.init.zeros_(encoder.classify.bias)
+    assert named(encoder, clouds, classes, 0.0)[1:] == [UNNAMED] * 3  # a third for each is not sure
+    assert named(encoder, [], [], 0.0) == []
+
+
 def test_overlapping_objects_leave_a_vertex_to_the_surest(room: Scene) -> None:
     scan = as_scan(room, Rotation.identity())
     found = Found(room.classes, [np.arange(50), np.arange(40, 90)], [2, 3], [0.9, 0.4])
-    scan = with_found(scan, None, found, CLASSES).scan
+    scan = with_found(scan, None, found, ["chair", "otherprop"], ["chair", "monitor"]).scan
     assert (scan.vertex_instance[:50] == 0).all() and (scan.vertex_instance[50:90] == 1).all()
     assert scan.instances[1].box[:3] == pytest.approx(scan.vertices[40:90].min(0))
-    assert [item.confidence for item in scan.instances] == [0.9, 0.4]
+    assert [(item.label, item.confidence) for item in scan.instances] == [("chair", 0.9), ("monitor", 0.4)]
 
 
 def test_a_scan_in_which_nothing_is_found_is_refused(room: Scene) -> None:
     with pytest.raises(UserError, match="segment_nothing"):
-        with_found(as_scan(room, Rotation.identity()), None, Found(room.classes, [], [], []), CLASSES)
+        with_found(as_scan(room, Rotation.identity()), None, Found(room.classes, [], [], []), [], [])
 
 
 def test_a_few_points_are_no_fault(network: PointGroup) -> None:
@@ -206,7 +230,8 @@ def test_grey_stands_for_no_colour(room: Scene) -> None:
 def test_names_of_files_are_made_here(room: Scene, tmp_path: Path) -> None:
     scan = as_scan(room, Rotation.identity(), name="../evil/x y")
     found = Found(room.classes, [np.arange(50)], [2], [0.9])
-    listing = write_predictions(with_found(scan, None, found, CLASSES), tmp_path / "out")
+    listing = write_predictions(with_found(scan, None, found, ["otherprop"], ["monitor"]), tmp_path / "out")
+    assert listing.read_text().split()[1] == "40"  # the benchmark's class, whatever the label says
     assert listing.parent == tmp_path / "out"
     assert all(path.is_relative_to(tmp_path / "out") for path in tmp_path.rglob("*.txt"))
 

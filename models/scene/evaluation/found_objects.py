@@ -7,9 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from models.core.checkpoints import load_checkpoint
 from models.scene.evaluation.grounding import by_network, figures, load, point_encoder
 from models.scene.open_instancerefer import OpenInstanceRefer
-from models.scene.prepared import load_checkpoint
 from models.scene.segmenter import Found
 from models.scene.training.pointgroup import Scene
 from models.scene.training.words import WordVectors
@@ -17,7 +17,7 @@ from models.scene.training.words import WordVectors
 GREY = [128, 128, 128]
 
 
-def rows_of(scene: Scene, found: Found, classes: Sequence[str]) -> list[dict[str, Any]]:
+def rows_of(scene: Scene, found: Found, labels: Sequence[str]) -> list[dict[str, Any]]:
     """What was found in a scene, in the form of Mask3D's file of boxes; the real clouds have no colour."""
     rows = []
     for rank, members in enumerate(found.members):
@@ -25,7 +25,7 @@ def rows_of(scene: Scene, found: Found, classes: Sequence[str]) -> list[dict[str
         rows.append(
             {
                 "id": rank,
-                "label": classes[found.classes[rank]],
+                "label": labels[rank],
                 "extension": [points.min(0).tolist(), points.max(0).tolist()],
                 "score": found.scores[rank],
                 "avg_rgba": GREY,

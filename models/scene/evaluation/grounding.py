@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.core.checkpoints import load_checkpoint
 from models.scene.evaluation.results import markdown, write
 from models.scene.geometry import box_iou
 from models.scene.objects import Objects, from_instances, relabelled
 from models.scene.open_instancerefer import OpenInstanceRefer
-from models.scene.prepared import load_checkpoint
 from models.scene.proposals import read_proposals
 from models.scene.shapes import ShapeEncoder
 from models.scene.training.ablation import STEPS, VERSIONS, folder

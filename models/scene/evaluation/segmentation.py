@@ -16,6 +16,7 @@ from models.scene import nyu40
 from models.scene.evaluation.average_precision import Judged, average_precision
 from models.scene.evaluation.found_objects import grounding, rows_of
 from models.scene.evaluation.results import markdown, write
+from models.scene.naming import named
 from models.scene.pointgroup import BENCHMARK, IGNORED, SHIPPED, PointGroup
 from models.scene.scan import Scan
 from models.scene.segmenter import CHECKPOINT, Found, Segmenter, find
@@ -32,7 +33,8 @@ QUICK = 6
 
 def evaluate(data: Path, checkpoint: str = CHECKPOINT) -> dict[str, Any]:
     """Figures of the checkpoint; writes the table of docs/RESULTS.md."""
-    network = Segmenter(checkpoint).network
+    segmenter = Segmenter(checkpoint)
+    network = segmenter.network
     made = made_rooms(data, network.classes)
     real = val_scenes(data, network.classes)
     rows = [
@@ -46,11 +48,18 @@ def evaluate(data: Path, checkpoint: str = CHECKPOINT) -> dict[str, Any]:
         {"class": kind, **{f"{r['scenes']}, colour {r['colour']}": r["classes"].get(kind, "") for r in rows}}
         for kind in EIGHTEEN
     ]
-    boxes = {s.name: rows_of(s, find(network, s.xyz, None), network.classes) for s in real}
+    boxes = {s.name: _found_in(segmenter, s) for s in real}
     asked = grounding(data, boxes)
     write("scene-segmentation", "\n\n".join(_section(checkpoint, table, by_class, costs, asked)))
     print(markdown(table), markdown(by_class), markdown(costs), markdown(asked), sep="\n\n")
     return {"real": table[0], "made": table[1], "grounding": asked, "cost": costs}
+
+
+def _found_in(segmenter: Segmenter, scene: Scene) -> list[dict[str, Any]]:
+    found = find(segmenter.network, scene.xyz, None)
+    classes = [segmenter.network.classes[place] for place in found.classes]
+    labels = named(segmenter.shapes, [scene.xyz[part] for part in found.members], classes, 0.0)
+    return rows_of(scene, found, labels)
 
 
 def _section(checkpoint: str, table: Any, by_class: Any, costs: Any, asked: Any) -> list[str]:

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, softplus
 
+from models.core.checkpoints import load_checkpoint
 from models.core.training import fit
 from models.scene.objects import Objects, from_instances
 from models.scene.open_instancerefer import NEVER, OpenInstanceRefer
-from models.scene.prepared import load_checkpoint
 from models.scene.scan import Instance
 from models.scene.sentences import make_sentences
 from models.scene.shapes import ShapeEncoder
