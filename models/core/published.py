@@ -9,6 +9,15 @@ from torch import Tensor, nn
 
 from models.core.errors import UserError
 
+_WHERE = ("model_state_dict", "state_dict")  # of a training checkpoint's dictionary, the second Lightning's
+
+
+class _Name:
+    """Stands for a class that Lightning 1.x uses as a key beside the weights; nothing is made of it."""
+
+
+_STAND_INS = ((_Name, "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint"),)
+
 
 def load_published(network: nn.Module, path: str | Path, rename: Callable[[str], str | None]) -> None:
     """Fill a network with the tensors of a released file, never running code from it.
@@ -35,11 +44,12 @@ def _fits(given: Tensor, expected: Tensor) -> bool:
 
 def _tensors(path: Path, file: str) -> dict[str, Tensor]:
     try:
-        loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(list(_STAND_INS)):
+            loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged or hostile bytes make the unpickler raise anything
         raise UserError("weights_unreadable", file=file) from error
     if isinstance(loaded, dict):
-        loaded = loaded.get("model_state_dict", loaded)
+        loaded = next((loaded[key] for key in _WHERE if key in loaded), loaded)
     if not isinstance(loaded, dict) or not all(isinstance(value, Tensor) for value in loaded.values()):
         raise UserError("weights_unreadable", file=file)
     return {str(name): value for name, value in loaded.items()}

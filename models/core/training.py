@@ -39,6 +39,7 @@ def fit(
     decay: float = 0.02,
     seed: int = 0,
     check: Callable[[nn.Module], str] | None = None,
+    beside: Mapping[str, Any] | None = None,
 ) -> tuple[nn.Module, dict[str, float]]:
     """Train a network for `minutes` of wall time in total, resuming runs/NAME if it is there.
 
@@ -48,6 +49,8 @@ def fit(
         of the budget that is used up, 0 to 1. `losses` gives named scalars;
         "loss" is minimised, the others are logged.
     check: called with the averaged network at every save; its line is logged.
+    beside: what else learns while `losses` runs and has a state_dict of its own (an adversary); it is saved
+        and resumed with the rest.
     Returns the exponentially averaged network and {"steps", "minutes"}.
     """
     accelerator = Accelerator(mixed_precision="bf16")
@@ -64,6 +67,8 @@ def fit(
         accelerator.unwrap_model(network).load_state_dict(saved["network"])
         optimiser.load_state_dict(saved["optimiser"])
         average.load_state_dict(saved["average"])
+        for key, other in (beside or {}).items():
+            other.load_state_dict(saved["beside"][key])
         done = saved["done"]
     log: dict[str, list[float]] = defaultdict(list)
     start, before, saved_at = time.monotonic(), done["minutes"], time.monotonic()
@@ -95,7 +100,7 @@ def fit(
             if check is not None:
                 accelerator.print("check:", check(average.module.eval()), flush=True)
             if accelerator.is_main_process:
-                _save(state, accelerator.unwrap_model(network), optimiser, average, done)
+                _save(state, accelerator.unwrap_model(network), optimiser, average, done, beside or {})
             saved_at = time.monotonic()
     return average.module.eval(), done
 
@@ -107,13 +112,19 @@ def _averaged(before: Tensor, now: Tensor, count: Tensor | int) -> Tensor:
 
 
 def _save(
-    path: Path, network: nn.Module, optimiser: Any, average: nn.Module, done: Mapping[str, float]
+    path: Path,
+    network: nn.Module,
+    optimiser: Any,
+    average: nn.Module,
+    done: Mapping[str, float],
+    beside: Mapping[str, Any],
 ) -> None:
     saved = {
         "network": network.state_dict(),
         "optimiser": optimiser.state_dict(),
         "average": average.state_dict(),
         "done": dict(done),
+        "beside": {key: other.state_dict() for key, other in beside.items()},
     }
     partial = path.with_suffix(".part")
     torch.save(saved, partial)
