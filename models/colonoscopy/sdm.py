@@ -7,7 +7,7 @@ as in the released weights.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -30,7 +30,8 @@ GROUPS = 32
 class SdmConfig:
     """Sizes of the network; the defaults are the published ones, 384 pixels in image space.
 
-    channels: of the image, in and out. labels: of the mask's one-hot map (background, polyp).
+    channels: of the image, in and out. beside: further ones that only come in. labels: channels of the
+    mask's one-hot map (background, polyp).
     width: channels at full size, `multiples` of it at each half size. blocks: residual blocks at each size
     (the decoder has one more). attention: how many times smaller the sizes with self-attention are.
     head: channels of an attention head. hidden: channels between mask and modulation.
@@ -39,6 +40,7 @@ class SdmConfig:
     """
 
     channels: int = 3
+    beside: int = 0
     labels: int = 2
     width: int = 256
     multiples: tuple[int, ...] = (1, 1, 2, 2, 4, 4)
@@ -51,17 +53,6 @@ class SdmConfig:
 
 
 PUBLISHED = SdmConfig()
-SHIPPED = SdmConfig(
-    channels=32,
-    labels=8,
-    width=128,
-    multiples=(1, 1),
-    attention=(2,),
-    head=32,
-    hidden=8,
-    labels_by="area",
-)
-SHIPPED_LDM = replace(SHIPPED, spade=False)
 
 
 class SpadeNorm(nn.Module):
@@ -187,7 +178,7 @@ class SdmUNet(Placed, PyTorchModelHubMixin):
         self.config = config
         width, time = config.width, 4 * config.width
         self.time_embed = nn.Sequential(nn.Linear(width, time), nn.SiLU(), nn.Linear(time, time))
-        given = config.channels + (0 if config.spade else config.labels)
+        given = config.channels + config.beside + (0 if config.spade else config.labels)
         self.input_blocks = nn.ModuleList([nn.ModuleList([nn.Conv2d(given, width, 3, padding=1)])])
         kept, channels, smaller = [width], width, 1
         for level, multiple in enumerate(config.multiples):
@@ -250,7 +241,7 @@ class SdmUNet(Placed, PyTorchModelHubMixin):
         return ResBlock(before, time, after, change)
 
     def forward(self, image: Tensor, timesteps: Tensor, label: Tensor) -> Tensor:
-        """image: (B, channels, H, W). timesteps: (B,), 0 to 999. label: (B, labels, any size), shares 0 to 1.
+        """image: (B, channels + beside, H, W). timesteps: (B,), 0 to 999. label: (B, labels, h, w), 0 to 1.
 
         H and W are divisible by 2 for each smaller size. Returns (B, channels, H, W).
         """

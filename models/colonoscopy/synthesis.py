@@ -10,15 +10,14 @@ from diffusers import DDIMScheduler, DiffusionPipeline, DPMSolverMultistepSchedu
 from torch import Tensor
 
 from models.colonoscopy.arsdm import clean_estimate, schedule
-from models.colonoscopy.autoencoder import FACTOR, Autoencoder, label_maps
+from models.colonoscopy.autoencoder import Autoencoder, label_maps
 from models.colonoscopy.images import Frame, Mask, fitted
-from models.colonoscopy.sdm import SdmUNet
+from models.colonoscopy.latent_sdm import SIZE, LatentSdm, latent_shape
 from models.core import device
 from models.core.checkpoints import load_checkpoint
 from models.core.errors import UserError
 from models.core.progress import Progress
 
-SIZE = 256
 MODELS = ("arsdm", "adaptive", "sdm")
 SAMPLERS = ("dpm", "ddim")
 MAX_STEPS = 1000
@@ -30,10 +29,10 @@ Step = Progress | list[Frame]
 class SynthesisPipeline(DiffusionPipeline):
     """Draws frames for a mask. scheduler: the one that the U-Net was trained with."""
 
-    unet: SdmUNet
+    unet: LatentSdm
     autoencoder: Autoencoder
 
-    def __init__(self, unet: SdmUNet, autoencoder: Autoencoder, scheduler: DDIMScheduler) -> None:
+    def __init__(self, unet: LatentSdm, autoencoder: Autoencoder, scheduler: DDIMScheduler) -> None:
         super().__init__()
         self.register_modules(unet=unet.eval(), autoencoder=autoencoder.eval(), scheduler=scheduler)
 
@@ -79,7 +78,7 @@ class SynthesisPipeline(DiffusionPipeline):
     ) -> Iterator[tuple[int, Tensor]]:
         """The steps done and the clean image expected then, every few steps; the last is the image."""
         generator = torch.Generator().manual_seed(seed)
-        shape = (1, self.unet.config.channels, SIZE // FACTOR, SIZE // FACTOR)
+        shape = latent_shape(1, self.unet.config.channels)
         latents = torch.randn(shape, generator=generator).to(self.device)
         kind = DDIMScheduler if sampler == "ddim" else DPMSolverMultistepScheduler
         scheduler = kind.from_config(self.scheduler.config)
@@ -115,6 +114,6 @@ def load(model: str) -> SynthesisPipeline:
     """
     if model not in MODELS:
         raise UserError("model_unknown", name=model, choices=", ".join(MODELS))
-    unet = load_checkpoint(SdmUNet, model)
+    unet = load_checkpoint(LatentSdm, model)
     autoencoder = load_checkpoint(Autoencoder, "colonoscopy_autoencoder")
     return SynthesisPipeline(unet, autoencoder, schedule()).to(device.best())

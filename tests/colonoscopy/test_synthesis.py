@@ -6,7 +6,7 @@ import torch
 
 from models.colonoscopy.arsdm import schedule
 from models.colonoscopy.autoencoder import Autoencoder, label_maps
-from models.colonoscopy.sdm import SHIPPED, SdmUNet
+from models.colonoscopy.latent_sdm import SHIPPED, LatentSdm
 from models.colonoscopy.synthesis import SynthesisPipeline, load
 from models.core.errors import UserError
 from models.core.progress import Progress
@@ -17,7 +17,7 @@ def pipeline():
     from dataclasses import replace
 
     torch.manual_seed(0)
-    unet = SdmUNet(replace(SHIPPED, width=32, blocks=1, hidden=4))
+    unet = LatentSdm(replace(SHIPPED, width=32, blocks=1, hidden=4))
     with torch.no_grad():
         for parameter in unet.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.004)

@@ -11,16 +11,19 @@ from torch.nn.functional import adaptive_avg_pool2d
 from models.colonoscopy.arsdm import (
     STEPS,
     adaptive_weights,
+    clean_estimate,
     denoising_loss,
+    refinement_loss,
     schedule,
 )
 from models.colonoscopy.autoencoder import Autoencoder, label_maps
-from models.colonoscopy.sdm import SHIPPED, SdmUNet
+from models.colonoscopy.latent_sdm import LatentSdm
 from models.colonoscopy.training.frames import Views, training_views
 from models.core.training import RUNS, fit
 
 BATCH = 16
 RATE = 4e-4
+REFINEMENT = 0.05  # weight of the segmenter's loss
 SILENT = 0.1  # of the images come without their mask, so that guidance has something to compare with
 
 Batch = tuple[Tensor, Tensor]
@@ -52,7 +55,8 @@ def scaled(frames: np.ndarray) -> Tensor:
 class DiffusionLosses:
     """The loss of a batch at random times.
 
-    adaptive: weigh places by the polyp's share. segment: a frozen segmenter to refine against, or None.
+    adaptive: weigh places by the polyp's share. segment: a frozen segmenter to refine against, which takes
+    frames (B, 3, S, S), 0 to 1, to logits (B, 1, S, S); None for no refinement.
     """
 
     def __init__(
@@ -76,15 +80,24 @@ class DiffusionLosses:
         noise = torch.randn_like(latents)
         noisy = self.schedule.add_noise(latents, noise, times)
         wanted = self.schedule.get_velocity(latents, noise, times)
-        label = label_maps(masks) * (torch.rand(count, 1, 1, 1) >= SILENT)
-        predicted = network(noisy, times, label)
+        heard = (torch.rand(count) >= SILENT).float()
+        predicted = network(noisy, times, label_maps(masks) * heard.view(-1, 1, 1, 1))
         weights = None
         if self.adaptive:
             weights = adaptive_weights(
                 adaptive_avg_pool2d(masks[:, None], (latents.shape[2], latents.shape[3]))
             )
         loss = denoising_loss(predicted, wanted, weights)
-        return {"loss": loss, "v": denoising_loss(predicted.detach(), wanted)}
+        found = {"v": denoising_loss(predicted.detach(), wanted)}
+        if self.segment is not None:
+            # Early estimates show no polyp yet, late ones show that of the noisy image.
+            rows = torch.arange(count)[count // 4 : 3 * count // 4 : 2]
+            kept = self.schedule.alphas_cumprod[times[rows]]
+            clean = clean_estimate(noisy[rows], predicted[rows].float(), kept)
+            drawn = (self.autoencoder.decode(clean).float().clamp(-1, 1) + 1) / 2
+            found["polyp"] = refinement_loss(drawn, masks[rows, None], self.segment, kept * heard[rows])
+            loss = loss + REFINEMENT * found["polyp"]
+        return {"loss": loss, **found}
 
 
 def autoencoder_of(views: Views) -> Autoencoder:
@@ -93,15 +106,30 @@ def autoencoder_of(views: Views) -> Autoencoder:
     return Autoencoder().fit_components(scaled(frames))
 
 
+@torch.no_grad()
+def whole_latents(autoencoder: Autoencoder, views: Views) -> Tensor:
+    """Latents of every second training view, in all eight ways that each can lie."""
+    parts = [scaled(views[0][start : start + 64 : 2]) for start in range(0, len(views[0]), 64)]
+    ways = [(turn, flip) for turn in range(4) for flip in (False, True)]
+    return torch.cat(
+        [
+            autoencoder.encode((frames.flip(-1) if flip else frames).rot90(turn, (-2, -1)))
+            for frames in parts
+            for turn, flip in ways
+        ]
+    )
+
+
 def train_sdm(data: Path, minutes: float, out: Path | None = None) -> Path:
     """Train SDM for `minutes` in total."""
     views = training_views(data)
+    autoencoder = autoencoder_of(views)
     seed = int.from_bytes(np.random.default_rng().bytes(4))  # another order after each resumption
     network, done = fit(
         "colonoscopy_sdm",
-        SdmUNet(SHIPPED),
+        LatentSdm().fit_power(whole_latents(autoencoder, views)),
         batches(views, seed),
-        DiffusionLosses(autoencoder_of(views)),
+        DiffusionLosses(autoencoder),
         rate=RATE,
         minutes=minutes,
     )
