@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 import numpy as np
 
@@ -28,20 +29,21 @@ def judge(words: list[str], objects: Objects, place: int, known: Iterable[str]) 
     known: labels that count as the name of a neighbour.
     """
     said = " ".join(words)
-    names = names_of(objects.labels[place])
-    own = _first(said, names)
+    names = tuple(names_of(objects.labels[place]))
+    own = _any_of(names).search(said)
     rest = said[own.end() :] if own else said
-    neighbours = sorted(
-        {name for label in known for name in names_of(label) if label not in NO_NEIGHBOUR},
-        key=len,
-        reverse=True,
-    )
-    found = _first(rest, [name for name in neighbours if name not in names and name not in COLOURS])
+    found = _any_of(_neighbours(tuple(known), names)).search(rest)
     return {
         "colour": _colour(words, objects, place),
         "class": own is not None,
         "neighbour": _is_near(found.group(1), objects, place) if found else None,
     }
+
+
+def truth(words: list[str], objects: Objects, place: int, known: Iterable[str]) -> int:
+    """How many of a caption's claims are true, less how many are not."""
+    claims = [right for right in judge(words, objects, place, known).values() if right is not None]
+    return sum(1 if right else -1 for right in claims)
 
 
 def names_of(label: str) -> list[str]:
@@ -58,10 +60,18 @@ def nearest_named(objects: Objects, place: int) -> int | None:
     return min(usable, key=lambda i: float(gaps[i]), default=None)
 
 
-def _first(text: str, names: Iterable[str]) -> re.Match[str] | None:
-    """Where one of the names is said first, as a whole word, maybe in the plural."""
+@lru_cache(maxsize=2048)
+def _neighbours(known: tuple[str, ...], own: tuple[str, ...]) -> tuple[str, ...]:
+    """What a neighbour may be called beside an object that is called `own`."""
+    every = {name for label in known if label not in NO_NEIGHBOUR for name in names_of(label)}
+    return tuple(sorted(every - set(own) - COLOURS.keys()))
+
+
+@lru_cache(maxsize=2048)
+def _any_of(names: tuple[str, ...]) -> re.Pattern[str]:
+    """Finds the first of the names, the longest where two begin together, as a whole word, maybe a plural."""
     options = "|".join(re.escape(name) for name in sorted(set(names), key=len, reverse=True))
-    return re.search(rf"(?<![\w-])({options})(?:e?s)?(?![\w-])", text) if options else None
+    return re.compile(rf"(?<![\w-])({options})(?:e?s)?(?![\w-])" if options else "(?!)")
 
 
 def _colour(words: list[str], objects: Objects, place: int) -> bool | None:

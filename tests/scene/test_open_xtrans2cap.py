@@ -8,7 +8,7 @@ import torch
 
 from models.scene.answer import Caption, as_scan2cap
 from models.scene.captioner import Captioner, readable
-from models.scene.claims import judge, names_of, nearest_named
+from models.scene.claims import judge, names_of, nearest_named, truth
 from models.scene.evaluation.captioning import template
 from models.scene.features import VIEW_WIDTH
 from models.scene.metrics import CiderReward, framed
@@ -29,7 +29,14 @@ from models.scene.rooms.layout import Placed, Plan
 from models.scene.rooms.shapes import box
 from models.scene.scan import Instance, Scan
 from models.scene.sentence_words import COLOURS
-from models.scene.training.captioning import captions, losses_alone, losses_taught, self_critical, spoken
+from models.scene.training.captioning import (
+    TRUTH,
+    captions,
+    losses_alone,
+    losses_taught,
+    self_critical,
+    spoken,
+)
 from models.scene.training.captions import NOTHING, Judged, Told
 from models.scene.training.views import flat_views, rendered_views
 
@@ -176,16 +183,30 @@ def test_self_criticism_makes_the_rewarded_caption_likelier():
         [framed(["this", "is", "a", "red", "chair", "."])],
         [framed(["a", "lamp", "near", "the", "table", "."])],
     ]
-    losses = self_critical(CiderReward(references))
+    judged = Judged(around, references, [(objects, 0), (objects, 2)])
+    losses = self_critical(CiderReward(references), LABELS)
     optimiser = torch.optim.Adam(net.parameters(), 3e-3)
     earned = []
     for _ in range(40):
-        found = losses(net, Judged(around, references), 0.0)
+        found = losses(net, judged, 0.0)
         optimiser.zero_grad()
         found["loss"].backward()
         optimiser.step()
-        earned.append(float(found["reward"]))
-    assert np.mean(earned[-5:]) > np.mean(earned[:5]) + 0.05
+        earned.append([float(found["CIDEr"]), float(found["true"])])
+    before, after = np.mean(earned[:5], 0), np.mean(earned[-5:], 0)
+    assert after @ (1, TRUTH) > before @ (1, TRUTH) + 0.05
+
+
+@pytest.mark.parametrize(
+    ("said", "worth"),
+    [
+        ("this is a red chair . it is next to the table .", 3),
+        ("this is a blue chair . it is next to the piano .", -1),
+        ("this is a thing .", -1),  # its class was not said
+    ],
+)
+def test_a_true_claim_counts_and_a_false_one_counts_against(said: str, worth: int):
+    assert truth(said.split(), room(), 0, (*LABELS, "piano")) == worth
 
 
 def scan() -> Scan:

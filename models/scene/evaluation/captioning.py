@@ -113,7 +113,7 @@ def _key(key: tuple[str, int]) -> str:
 def _rates(scenes: Mapping[str, Objects], keys: Keys, said: list[list[str]]) -> dict[str, Any]:
     rows = sorted(zip(keys, said, strict=True))
     picked = random.Random(0).sample(rows, min(JUDGED, len(rows)))
-    known = {label for objects in scenes.values() for label in objects.labels if label}
+    known = tuple(sorted({label for objects in scenes.values() for label in objects.labels if label}))
     verdicts = []
     for (scene, target), words in picked:
         objects, place = asked_about(scenes, [(scene, target)])[0]

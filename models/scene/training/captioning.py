@@ -16,6 +16,7 @@ from torch.nn.functional import cross_entropy, mse_loss
 from models.core.text import phrase_vectors
 from models.core.training import fit
 from models.scene.caption_search import say
+from models.scene.claims import truth
 from models.scene.meshed_memory import PAD
 from models.scene.metrics import CiderReward, caption_scores, framed
 from models.scene.objects import LABEL, Objects
@@ -36,6 +37,7 @@ STEPS, CRITICAL_STEPS = 900, 400  # more learns the few captions by heart: held-
 RATE, CRITICAL_RATE = 1e-3, 3e-4
 BEAMS = 5
 CRITICAL_BATCH = 12
+TRUTH = 0.3  # what a true claim is worth, in CIDEr
 
 
 def spoken(logits: Tensor, told: Told) -> Tensor:
@@ -70,10 +72,15 @@ def losses_taught(network: Any, told: Told, spent: float) -> dict[str, Tensor]:
     return {"loss": loss, "student": student, "teacher": teacher, "consistency": consistency}
 
 
-def self_critical(reward: CiderReward) -> Callable[[Any, Judged, float], dict[str, Tensor]]:
-    """Losses of stage 3: captions found by the student's own beam search, weighed by their CIDEr.
+def self_critical(
+    reward: CiderReward, known: Sequence[str]
+) -> Callable[[Any, Judged, float], dict[str, Tensor]]:
+    """Losses of stage 3: captions found by the student's own beam search, weighed by what they earn.
 
-    A beam counts by how much better it is than the mean of its object's beams.
+    A caption earns its CIDEr, as published, and TRUTH for every claim of colour, class and neighbour that is
+    true of the scene, less TRUTH for every one that is not: CIDEr alone rewards saying what is often said.
+    A beam counts by how much better it is than the mean of its object's beams. known: labels that count as
+    the name of a neighbour.
     """
 
     def losses(network: Any, judged: Judged, spent: float) -> dict[str, Tensor]:
@@ -83,9 +90,13 @@ def self_critical(reward: CiderReward) -> Callable[[Any, Judged, float], dict[st
         ids, _ = say(
             decoder, levels.detach(), exists, STYLES["scanrefer"], END, beams=BEAMS, count=BEAMS, never=SILENT
         )
-        said = [framed(network.text(row)) for row in ids.flatten(0, 1).tolist()]
+        said = [network.text(row) for row in ids.flatten(0, 1).tolist()]
         references = [rows for rows in judged.references for _ in range(BEAMS)]
-        earned = torch.tensor(reward(said, references)).view(-1, BEAMS)
+        cider = torch.tensor(reward(list(map(framed, said)), references)).view(-1, BEAMS)
+        scenes = [scene for scene in judged.truth for _ in range(BEAMS)]
+        right = [truth(words, *scene, known) for words, scene in zip(said, scenes, strict=True)]
+        true = torch.tensor(right, dtype=cider.dtype).view(-1, BEAMS)
+        earned = cider + TRUTH * true
         better = (earned - earned.mean(1, keepdim=True)).flatten()
         seen = decoder.look(levels).repeat_interleave(BEAMS, 0)
         flat = ids.flatten(0, 1)
@@ -93,7 +104,11 @@ def self_critical(reward: CiderReward) -> Callable[[Any, Judged, float], dict[st
         wanted = flat[:, 1:]
         each = logits.float().log_softmax(-1).gather(2, wanted[..., None])[..., 0] * (wanted != PAD)
         likely = each.sum(1) / (wanted != PAD).sum(1)
-        return {"loss": -(likely * better.to(likely.device)).mean(), "reward": earned.mean()}
+        return {
+            "loss": -(likely * better.to(likely.device)).mean(),
+            "CIDEr": cider.mean(),
+            "true": true.mean(),
+        }
 
     return losses
 
@@ -186,4 +201,5 @@ def train(data: Path, out: Path, seed: int = 0) -> None:
     taught = stage("taught", network, lessons, losses_taught, STEPS, RATE)
     reward = CiderReward(list(corpus.references("scanrefer").values()))
     judged = corpus.judged(CRITICAL_BATCH, seed)
-    stage("critical", taught, judged, self_critical(reward), CRITICAL_STEPS, CRITICAL_RATE)
+    losses = self_critical(reward, corpus.labels.names)
+    stage("critical", taught, judged, losses, CRITICAL_STEPS, CRITICAL_RATE)

@@ -66,10 +66,14 @@ class Told:
 
 @dataclass(frozen=True)
 class Judged:
-    """Objects with all that people said of each, framed, in ScanRefer's way."""
+    """Objects with all that people said of each, framed, in ScanRefer's way.
+
+    truth: (objects of the scene as annotated, place) of each, against which claims are held.
+    """
 
     around: Around
     references: list[list[str]]
+    truth: list[tuple[Objects, int]]
 
 
 class CaptionCorpus:
@@ -151,7 +155,8 @@ class CaptionCorpus:
         keys = sorted(known)
         while True:
             picked = rng.sample(keys, count)
-            yield Judged(self._around(picked, noise), [known[key] for key in picked])
+            around, truth = self._around(picked, noise), asked_about(self.scenes, picked)
+            yield Judged(around, [known[key] for key in picked], truth)
 
     def references(self, sort: str) -> dict[tuple[str, int], list[str]]:
         """{(scene, object): framed descriptions}."""
