@@ -1,7 +1,6 @@
 """Training the diffusion models: SDM, SDM with the adaptive loss, ArSDM, and the LDM baseline."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,11 +17,14 @@ from models.colonoscopy.arsdm import (
 )
 from models.colonoscopy.autoencoder import Autoencoder, label_maps
 from models.colonoscopy.latent_sdm import LatentSdm
-from models.colonoscopy.training.frames import Views, training_views
+from models.colonoscopy.sdm import SdmConfig
+from models.colonoscopy.training.frames import Views
 from models.core.training import RUNS, fit
 
 BATCH = 16
 RATE = 4e-4
+EXTRA = 240  # steps of each loss after the base
+FURTHER_RATE = 1e-4
 REFINEMENT = 0.05  # weight of the segmenter's loss
 SILENT = 0.1  # of the images come without their mask, so that guidance has something to compare with
 
@@ -120,20 +122,44 @@ def whole_latents(autoencoder: Autoencoder, views: Views) -> Tensor:
     )
 
 
-def train_sdm(data: Path, minutes: float, out: Path | None = None) -> Path:
-    """Train SDM for `minutes` in total."""
-    views = training_views(data)
-    autoencoder = autoencoder_of(views)
-    seed = int.from_bytes(np.random.default_rng().bytes(4))  # another order after each resumption
+def untrained(views: Views, autoencoder: Autoencoder, config: SdmConfig) -> LatentSdm:
+    """A network that knows the power of the training latents, and nothing yet of colonoscopy."""
+    return LatentSdm(config).fit_power(whole_latents(autoencoder, views))
+
+
+def train_base(
+    views: Views, autoencoder: Autoencoder, config: SdmConfig, run: str, minutes: float
+) -> nn.Module:
+    """SDM's loss from nothing, in runs/RUN, for `minutes` in total; the averaged network."""
     network, done = fit(
-        "colonoscopy_sdm",
-        LatentSdm().fit_power(whole_latents(autoencoder, views)),
-        batches(views, seed),
+        run,
+        untrained(views, autoencoder, config),
+        batches(views, fresh_seed()),
         DiffusionLosses(autoencoder),
         rate=RATE,
         minutes=minutes,
     )
-    out = out or RUNS / "colonoscopy_sdm" / "checkpoint"
-    network.half().save_pretrained(out)  # type: ignore[operator]
-    print(done, flush=True)
-    return out
+    print(run, done, flush=True)
+    return network
+
+
+def train_further(views: Views, losses: DiffusionLosses, start: LatentSdm, run: str) -> nn.Module:
+    """EXTRA steps from a trained network, with SDM's loss or ArSDM's, in runs/RUN; the averaged network."""
+    network, done = fit(run, start, batches(views, seed=1), losses, rate=FURTHER_RATE, steps=EXTRA)
+    print(run, done, flush=True)
+    return network
+
+
+def base_of(run: str) -> LatentSdm:
+    """The averaged network of a run of `train_base`. Raises FileNotFoundError where there is none."""
+    saved = torch.load(RUNS / run / "state.pt", map_location="cpu", weights_only=True)["average"]
+    network = LatentSdm()
+    network.load_state_dict(
+        {key.removeprefix("module."): v for key, v in saved.items() if key != "n_averaged"}
+    )
+    return network
+
+
+def fresh_seed() -> int:
+    """Another order of the data after each resumption."""
+    return int.from_bytes(np.random.default_rng().bytes(4))

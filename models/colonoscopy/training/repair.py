@@ -7,7 +7,6 @@ Latents carry noise, so that the decoder forgives what a sampler leaves.
 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,10 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss, leaky_relu, relu
 
-from models.colonoscopy.autoencoder import FACTOR
-from models.colonoscopy.training.diffusion import autoencoder_of, scaled, turned
-from models.colonoscopy.training.frames import SIZE, Views, training_views
-from models.core.training import RUNS, fit
+from models.colonoscopy.training.diffusion import autoencoder_of, fresh_seed, scaled, turned
+from models.colonoscopy.training.frames import SIZE, Views
+from models.core.training import fit
 
 NAME = "colonoscopy_autoencoder"
 CROP = 128
@@ -120,22 +118,17 @@ def crops(views: Views, seed: int) -> Iterator[Tensor]:
         yield scaled(np.stack([turned(frame, int(rng.integers(8))) for frame in cut]))
 
 
-def train_autoencoder(data: Path, minutes: float, out: Path | None = None) -> Path:
-    """Fit the components, train the repair for `minutes` in total, save it in fp16; the folder."""
-    assert CROP % FACTOR == 0
-    views = training_views(data)
+def train_repair(views: Views, minutes: float) -> nn.Module:
+    """Fit the components and train the repair for `minutes` in total; the averaged autoencoder."""
     losses = RepairLosses()
-    seed = int.from_bytes(np.random.default_rng().bytes(4))  # another order after each resumption
     network, done = fit(
         NAME,
         autoencoder_of(views),
-        crops(views, seed),
+        crops(views, fresh_seed()),
         losses,
         rate=RATE,
         minutes=minutes,
         beside={"judge": losses},
     )
-    out = out or RUNS / NAME / "checkpoint"
-    network.half().save_pretrained(out)  # type: ignore[operator]
-    print(done, flush=True)
-    return out
+    print(NAME, done, flush=True)
+    return network

@@ -1,0 +1,53 @@
+"""Every training of the synthesis by its name: the autoencoder, a base, and from it the three models that ship.
+
+The three see the same base and the same number of further steps, with the same frames in the same order,
+so that what differs between them is their loss. It is the paper's schedule too: its refinement starts
+from a trained model.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from torch import Tensor
+
+from models.colonoscopy.latent_sdm import SHIPPED, SHIPPED_LDM
+from models.colonoscopy.training.diffusion import (
+    DiffusionLosses,
+    autoencoder_of,
+    base_of,
+    train_base,
+    train_further,
+)
+from models.colonoscopy.training.frames import training_views
+from models.colonoscopy.training.repair import NAME as AUTOENCODER
+from models.colonoscopy.training.repair import train_repair
+from models.core.training import RUNS
+
+NAMES = ("autoencoder", "base", "sdm", "adaptive", "arsdm", "ldm")
+BASE = "colonoscopy_base"
+
+
+def train(
+    name: str, data: Path, minutes: float, out: Path, segment: Callable[[Tensor], Tensor] | None = None
+) -> None:
+    """Train one of NAMES, resuming its run, and save the averaged network in fp16 to `out`.
+
+    minutes: of "autoencoder", "base" and "ldm" in total; the others take a fixed number of steps and want
+    "base" trained before. segment: the frozen segmenter of "arsdm", see DiffusionLosses.
+    """
+    views = training_views(data)
+    if name == "autoencoder":
+        network = train_repair(views, minutes)
+    elif name in ("base", "ldm"):
+        config, run = (SHIPPED, BASE) if name == "base" else (SHIPPED_LDM, "colonoscopy_ldm")
+        network = train_base(views, autoencoder_of(views), config, run, minutes)
+    else:
+        autoencoder = autoencoder_of(views)
+        if name == "arsdm":
+            autoencoder = repaired(autoencoder)
+            assert segment is not None
+        losses = DiffusionLosses(
+            autoencoder, adaptive=name != "sdm", segment=segment if name == "arsdm" else None
+        )
+        network = train_further(views, losses, base_of(BASE), f"colonoscopy_{name}")
+    network.half().save_pretrained(out)  # type: ignore[operator]
