@@ -2,11 +2,13 @@
 
 import errno
 import logging
+import queue
 import secrets
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 from models.core.errors import UserError
@@ -57,20 +59,33 @@ class Gate:
         Raises UserError: what `work` raised itself, "busy", "too_slow", "cancelled",
         "out_of_memory", "disk_full", or "internal" for a bug (logged under a reference).
         """
+        with self._inside_line():
+            return self._pass(work, gone or threading.Event())
+
+    def stream(self, work: Callable[[], Iterator[T]], gone: threading.Event | None = None) -> Iterator[T]:
+        """What the iterator that `work()` makes yields, each as soon as it is there.
+
+        Closing this iterator, or setting `gone`, ends the work at its next step. The deadline
+        counts anew from each step. Raises as `run` does.
+        """
+        with self._inside_line():
+            yield from self._follow(work, gone or threading.Event())
+
+    @contextmanager
+    def _inside_line(self) -> Iterator[None]:
         with self._lock:
             if self._inside >= self._room:
                 raise UserError("busy")
             self._inside += 1
         try:
-            return self._pass(work, gone or threading.Event())
+            yield
         finally:
             with self._lock:
                 self._inside -= 1
 
     def _pass(self, work: Callable[[], T], gone: threading.Event) -> T:
         end = time.monotonic() + self.deadline
-        while not self._place.acquire(timeout=POLL):
-            self._look(end, gone)
+        self._enter(end, gone)
         job = _Job(work, self._place)
         while job.thread.is_alive():
             job.thread.join(POLL)
@@ -79,6 +94,41 @@ class Gate:
         if job.error is not None:
             raise in_plain_words(job.error) from None
         return job.result  # type: ignore[return-value]
+
+    def _follow(self, work: Callable[[], Iterator[T]], gone: threading.Event) -> Iterator[T]:
+        steps: queue.SimpleQueue[T] = queue.SimpleQueue()
+        left = threading.Event()
+
+        def forward() -> None:
+            for step in work():
+                steps.put(step)
+                if left.is_set():
+                    return  # the iterator is closed with this frame, which stops what it computes
+
+        self._enter(time.monotonic() + self.deadline, gone)
+        job = _Job(forward, self._place)
+        end = time.monotonic() + self.deadline
+        try:
+            while True:
+                alive = job.thread.is_alive()  # asked first: what it put before it ended is not missed
+                try:
+                    step = steps.get(timeout=POLL if alive else 0)
+                except queue.Empty:
+                    if not alive:
+                        break
+                    self._look(end, gone)
+                    continue
+                yield step
+                self._look(float("inf"), gone)
+                end = time.monotonic() + self.deadline
+        finally:
+            left.set()
+        if job.error is not None:
+            raise in_plain_words(job.error) from None
+
+    def _enter(self, end: float, gone: threading.Event) -> None:
+        while not self._place.acquire(timeout=POLL):
+            self._look(end, gone)
 
     def _look(self, end: float, gone: threading.Event) -> None:
         if gone.is_set():

@@ -80,6 +80,65 @@ def test_a_visitor_who_leaves_gives_up_the_place_in_the_line():
     assert gate.run(lambda: 3) == 3
 
 
+def counting(upto, closed, pause=0.0):
+    try:
+        for number in range(upto):
+            yield number
+            time.sleep(pause)
+    finally:
+        closed.append(1)
+
+
+def test_a_stream_gives_each_step_and_frees_its_place():
+    gate, closed = Gate(), []
+    assert list(gate.stream(lambda: counting(5, closed))) == [0, 1, 2, 3, 4]
+    assert gate.run(lambda: 1) == 1
+
+
+def test_a_closed_stream_stops_its_work_and_the_place_comes_free():
+    gate, closed = Gate(), []
+    running = gate.stream(lambda: counting(10**6, closed, pause=0.01))
+    assert next(running) == 0
+    running.close()
+    assert until(lambda: closed == [1])
+    assert gate.run(lambda: 1) == 1
+    assert gate._inside == 0
+
+
+def test_a_visitor_who_leaves_ends_the_stream():
+    gate, closed, gone = Gate(), [], threading.Event()
+    running = gate.stream(lambda: counting(10**6, closed, pause=0.01), gone)
+    next(running)
+    gone.set()
+    with pytest.raises(UserError, match="cancelled"):
+        list(running)
+    assert until(lambda: closed == [1])
+
+
+def test_a_stream_that_stands_still_is_given_up():
+    gate, go = Gate(deadline=0.15), threading.Event()
+
+    def work():
+        yield 1
+        go.wait(10)
+
+    with pytest.raises(UserError, match="too_slow"):
+        list(gate.stream(work))
+    go.set()
+    assert until(lambda: gate._inside == 0)
+
+
+def test_a_stream_that_fails_gives_what_it_had_and_then_says_why():
+    def work():
+        yield 1
+        raise MemoryError
+
+    running = Gate().stream(work)
+    assert next(running) == 1
+    with pytest.raises(UserError, match="out_of_memory"):
+        next(running)
+
+
 @pytest.mark.parametrize(
     ("error", "key"),
     [
