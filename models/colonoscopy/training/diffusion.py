@@ -1,6 +1,7 @@
 """Training the diffusion models: SDM, SDM with the adaptive loss, ArSDM, and the LDM baseline."""
 
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ REFINEMENT = 0.05  # weight of the segmenter's loss
 SILENT = 0.1  # of the images come without their mask, so that guidance has something to compare with
 
 Batch = tuple[Tensor, Tensor]
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def batches(views: Views, seed: int, batch: int = BATCH) -> Iterator[Batch]:
@@ -150,10 +152,9 @@ def train_further(views: Views, losses: DiffusionLosses, start: LatentSdm, run: 
     return network
 
 
-def base_of(run: str) -> LatentSdm:
-    """The averaged network of a run of `train_base`. Raises FileNotFoundError where there is none."""
+def averaged(run: str, network: Network) -> Network:
+    """Fill a network with the average of a run. Raises FileNotFoundError where there was none."""
     saved = torch.load(RUNS / run / "state.pt", map_location="cpu", weights_only=True)["average"]
-    network = LatentSdm()
     network.load_state_dict(
         {key.removeprefix("module."): v for key, v in saved.items() if key != "n_averaged"}
     )

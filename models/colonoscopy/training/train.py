@@ -1,4 +1,4 @@
-"""Every training of the synthesis by its name: the autoencoder, a base, and from it the three models that ship.
+"""The trainings of the synthesis by name: the autoencoder, a base, and from it the three models that ship.
 
 The three see the same base and the same number of further steps, with the same frames in the same order,
 so that what differs between them is their loss. It is the paper's schedule too: its refinement starts
@@ -10,18 +10,17 @@ from pathlib import Path
 
 from torch import Tensor
 
-from models.colonoscopy.latent_sdm import SHIPPED, SHIPPED_LDM
+from models.colonoscopy.latent_sdm import SHIPPED, SHIPPED_LDM, LatentSdm
 from models.colonoscopy.training.diffusion import (
     DiffusionLosses,
     autoencoder_of,
-    base_of,
+    averaged,
     train_base,
     train_further,
 )
 from models.colonoscopy.training.frames import training_views
 from models.colonoscopy.training.repair import NAME as AUTOENCODER
 from models.colonoscopy.training.repair import train_repair
-from models.core.training import RUNS
 
 NAMES = ("autoencoder", "base", "sdm", "adaptive", "arsdm", "ldm")
 BASE = "colonoscopy_base"
@@ -44,10 +43,10 @@ def train(
     else:
         autoencoder = autoencoder_of(views)
         if name == "arsdm":
-            autoencoder = repaired(autoencoder)
+            autoencoder = averaged(AUTOENCODER, autoencoder)
             assert segment is not None
         losses = DiffusionLosses(
             autoencoder, adaptive=name != "sdm", segment=segment if name == "arsdm" else None
         )
-        network = train_further(views, losses, base_of(BASE), f"colonoscopy_{name}")
+        network = train_further(views, losses, averaged(BASE, LatentSdm(SHIPPED)), f"colonoscopy_{name}")
     network.half().save_pretrained(out)  # type: ignore[operator]
