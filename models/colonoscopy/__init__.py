@@ -1,0 +1,1 @@
+"""The colonoscopy lab: a drawn polyp mask becomes synthetic frames."""

@@ -1,0 +1,1 @@
+"""Networks that find polyps: PraNet as published, and the small one that ships."""
