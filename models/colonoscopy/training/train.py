@@ -5,12 +5,10 @@ so that what differs between them is their loss. It is the paper's schedule too:
 from a trained model.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
-from torch import Tensor
-
 from models.colonoscopy.latent_sdm import SHIPPED, SHIPPED_LDM, LatentSdm
+from models.colonoscopy.segmenters import small
 from models.colonoscopy.training.diffusion import (
     DiffusionLosses,
     autoencoder_of,
@@ -23,16 +21,15 @@ from models.colonoscopy.training.repair import NAME as AUTOENCODER
 from models.colonoscopy.training.repair import train_repair
 
 NAMES = ("autoencoder", "base", "sdm", "adaptive", "arsdm", "ldm")
+GUIDE = "polyps_guide"  # never the one that the figures are made with
 BASE = "colonoscopy_base"
 
 
-def train(
-    name: str, data: Path, minutes: float, out: Path, segment: Callable[[Tensor], Tensor] | None = None
-) -> None:
+def train(name: str, data: Path, minutes: float, out: Path) -> None:
     """Train one of NAMES, resuming its run, and save the averaged network in fp16 to `out`.
 
     minutes: of "autoencoder", "base" and "ldm" in total; the others take a fixed number of steps and want
-    "base" trained before. segment: the frozen segmenter of "arsdm", see DiffusionLosses.
+    "base" trained before, "arsdm" the autoencoder and the checkpoint of the guiding segmenter too.
     """
     views = training_views(data)
     if name == "autoencoder":
@@ -42,11 +39,10 @@ def train(
         network = train_base(views, autoencoder_of(views), config, run, minutes)
     else:
         autoencoder = autoencoder_of(views)
+        segment = None
         if name == "arsdm":
             autoencoder = averaged(AUTOENCODER, autoencoder)
-            assert segment is not None
-        losses = DiffusionLosses(
-            autoencoder, adaptive=name != "sdm", segment=segment if name == "arsdm" else None
-        )
+            segment = small.load(GUIDE).requires_grad_(False)
+        losses = DiffusionLosses(autoencoder, adaptive=name != "sdm", segment=segment)
         network = train_further(views, losses, averaged(BASE, LatentSdm(SHIPPED)), f"colonoscopy_{name}")
     network.half().save_pretrained(out)  # type: ignore[operator]
