@@ -1,4 +1,4 @@
-"""EfficientNet-Lite (Tan and Le, ICML 2019; Google's Lite variants of 2020): an image network for a plain CPU.
+"""EfficientNet-Lite (Tan and Le, ICML 2019; Google's Lite variants of 2020): image networks for a plain CPU.
 
 Two jobs in this lab: the encoder of the small segmenters, and, as ImageNet left it, the feature space
 that synthetic frames are compared in. The weights come in packages of their own (Apache-2.0).
@@ -95,7 +95,7 @@ class Block(nn.Module):
 
 
 class SameConv(nn.Conv2d):
-    """A convolution padded as TensorFlow does: with stride 2 and an even side, one pixel less before than after."""
+    """Padded as TensorFlow does: with stride 2 and an even side, one pixel less before than after."""
 
     def __init__(self, channels: int, out: int, kernel: int, stride: int, groups: int = 1) -> None:
         super().__init__(channels, out, kernel, stride, groups=groups, bias=False)

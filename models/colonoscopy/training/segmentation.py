@@ -1,4 +1,4 @@
-"""Training the small segmenters on real frames, much disturbed, so that they know a polyp by more than colour."""
+"""Training the small segmenters on real frames, much disturbed: a polyp is more than its colour."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,7 +96,7 @@ def exchanged(frame: Frame, other: Frame) -> Frame:
 
 
 def losses(network: nn.Module, batch: Batch, spent: float) -> dict[str, Tensor]:
-    """PraNet's structure loss, at half the size: what the pyramid knows has a quarter. Small frames come first."""
+    """PraNet's structure loss at half the size: the pyramid draws at a quarter. Small frames come first."""
     frames, masks = batch
     if spent < COARSE:
         frames, masks = (interpolate(x, (SMALL, SMALL), mode="bilinear", antialias=True) for x in batch)
