@@ -6,7 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from models.scene.evaluation import grounding, results
+from models.core import results
+from models.scene.evaluation import grounding
 from models.scene.objects import Objects
 
 TABLE = "id\traw_category\tnyu40class\n1\tchair\tchair\n2\tbed\tbed\n3\tlamp\tlamp\n"

@@ -5,8 +5,8 @@ import time
 from statistics import median
 from typing import Any
 
+from models.core.results import markdown, write
 from models.scene import pipeline
-from models.scene.evaluation.results import markdown, write
 
 ASKED = (
     "the chair closest to the window",

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from models.core import results
 from models.core.checkpoints import FOLDER
 from models.scene.claims import judge, nearest_named
-from models.scene.evaluation import results
 from models.scene.evaluation.grounding import load
 from models.scene.metrics import caption_scores, caption_words, framed, truth_rates
 from models.scene.objects import Objects

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.core.checkpoints import load_checkpoint
-from models.scene.evaluation.results import markdown, write
+from models.core.results import markdown, write
 from models.scene.geometry import box_iou
 from models.scene.objects import Objects, from_instances, relabelled
 from models.scene.open_instancerefer import OpenInstanceRefer

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from models.core.results import markdown, write
 from models.scene import nyu40
 from models.scene.evaluation.average_precision import Judged, average_precision
 from models.scene.evaluation.found_objects import grounding, rows_of
-from models.scene.evaluation.results import markdown, write
 from models.scene.naming import named
 from models.scene.pointgroup import BENCHMARK, IGNORED, SHIPPED, PointGroup
 from models.scene.scan import Scan

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-RESULTS = Path(__file__).resolve().parents[3] / "docs" / "RESULTS.md"
+RESULTS = Path(__file__).resolve().parents[2] / "docs" / "RESULTS.md"
 
 
 def markdown(rows: Sequence[Mapping[str, object]]) -> str:
