@@ -83,7 +83,7 @@ def read_facts(path: Path) -> dict[str, Any] | None:
 
 def write_zip(samples: Iterable[Sample], path: Path, burn: bool = True) -> None:
     """images/ and masks/ with the same stems, as ArSDM's training reads them, and samples.json."""
-    listed = []
+    listed: list[dict[str, Any]] = []
     with zipfile.ZipFile(path, "w") as file:
         for sample in samples:
             name = f"{stem(sample, f'{len(listed):03d}_{sample.model}')}.png"
@@ -109,11 +109,11 @@ def dicom(
 ) -> bytes:
     """The frame as DICOM Secondary Capture: derived, of no patient, every UID new."""
     from pydicom.dataset import FileDataset, FileMetaDataset
-    from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+    from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
     frame = burnt(sample.frame) if burn else sample.frame
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = SECONDARY_CAPTURE
+    meta.MediaStorageSOPClassUID = UID(SECONDARY_CAPTURE)
     meta.MediaStorageSOPInstanceUID = generate_uid()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     file = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)

@@ -24,7 +24,7 @@ TOO_NEAR = 1.0  # the percentile of real frames' distances below which a drawn o
 
 
 class Memory(nn.Module, PyTorchModelHubMixin):
-    """Features of `known` training views, width numbers each, and nearest distances of `unseen` real frames."""
+    """Features of `known` training views, and the nearest distances of `unseen` real frames."""
 
     mean: Tensor
     deviation: Tensor

@@ -114,7 +114,7 @@ def _hash(model: str) -> str:
 
 
 def segment(frame: Frame) -> Mask:
-    """The polyps (H, W) that the shipped segmenter finds in a frame (H, W, 3). Raises as its checkpoint does."""
+    """The polyps (H, W) that the shipped segmenter finds in a frame (H, W, 3); raises as `load_checkpoint`."""
     from models.colonoscopy.segmenters import small
 
     return small.load(JUDGE).find(frame)

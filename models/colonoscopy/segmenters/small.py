@@ -42,7 +42,7 @@ class SmallSegmenter(nn.Module, PyTorchModelHubMixin):
     @torch.inference_mode()
     def probabilities(self, frame: Frame) -> Tensor:
         """How sure it is of polyp (SIZE, SIZE), 0 to 1, in a frame of any size."""
-        pixels = torch.from_numpy(squared(frame, SIZE)).to(self.lateral[0].weight.device)
+        pixels = torch.from_numpy(squared(frame, SIZE)).to(next(self.parameters()).device)
         return torch.sigmoid(self(pixels.permute(2, 0, 1)[None].float() / 255))[0, 0].cpu()
 
     def find(self, frame: Frame) -> Mask:

@@ -39,7 +39,8 @@ def batches(known: Examples, seed: int) -> Iterator[Batch]:
     while True:
         chosen = []
         for row in rng.integers(len(known), size=BATCH):
-            frame, mask = moved(*known[row], rng)
+            frame, mask = known[row]
+            frame, mask = moved(frame, mask, rng)
             chosen.append((recoloured(frame, known[rng.integers(len(known))][0], rng), mask))
         yield as_tensors(chosen)
 
@@ -76,12 +77,12 @@ def recoloured(frame: Frame, other: Frame, rng: np.random.Generator) -> Frame:
     hsv = cv2.cvtColor(frame, cv2.COLOR_RGB2HSV).astype(np.float32)
     hsv[..., 0] = (hsv[..., 0] + rng.normal(0, 5)) % 180
     hsv[..., 1] *= np.exp(rng.normal(0, 0.2))
-    frame = cv2.cvtColor(hsv.clip(0, 255).astype(np.uint8), cv2.COLOR_HSV2RGB)
+    frame = np.asarray(cv2.cvtColor(hsv.clip(0, 255).astype(np.uint8), cv2.COLOR_HSV2RGB), np.uint8)
     levels = (np.arange(256) / 255) ** np.exp(rng.normal(0, 0.25))
     levels = (levels - 0.5) * np.exp(rng.normal(0, 0.15)) + 0.5 + rng.normal(0, 0.05)
     frame = (255 * levels).clip(0, 255).astype(np.uint8)[frame]
     if rng.random() < 0.3:
-        frame = cv2.GaussianBlur(frame, (0, 0), rng.uniform(0.5, 2.5))
+        frame = np.asarray(cv2.GaussianBlur(frame, (0, 0), rng.uniform(0.5, 2.5)), np.uint8)
     if rng.random() < 0.3:
         frame = (frame + rng.normal(0, rng.uniform(2, 12), frame.shape)).clip(0, 255).astype(np.uint8)
     return frame
