@@ -1,7 +1,9 @@
 """Average precision by ScanNet's rules, on scenes to be counted by hand; points that stand for more."""
 
 import math
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from models.scene.evaluation.average_precision import Judged, average_precision
 from models.scene.evaluation.found_objects import rows_of
 from models.scene.evaluation.segmentation import judge, measured
 from models.scene.pointgroup import IGNORED
+from models.scene.proposals import read_proposals
 from models.scene.segmenter import Found
 from models.scene.training.pointgroup import Scene, filled, reduced, score_targets
 
@@ -127,12 +130,15 @@ def test_figures_of_one_that_is_always_right_and_of_one_that_is_not(monkeypatch:
     assert wrong["mIoU/20"] == pytest.approx(50)  # and the floor 1
 
 
-def test_what_was_found_becomes_boxes_at_the_height_of_the_scan() -> None:
+def test_what_was_found_becomes_boxes_at_the_height_of_the_scan(tmp_path: Path) -> None:
     room = replace(small_room(), floor=-1.5)
     (row,) = rows_of(room, Found(room.classes, [np.flatnonzero(room.owner == 2)], [2], [0.7]), CLASSES)
     assert (row["label"], row["score"]) == ("chair", 0.7)
-    assert row["extension"][0] == pytest.approx([2, 0, -1.4], abs=0.05)
-    assert row["extension"][1] == pytest.approx([2.5, 0.5, -0.9], abs=0.05)
+    (tmp_path / "found.json").write_text(json.dumps({"room": [row]}))
+    (read,) = read_proposals(tmp_path / "found.json")["room"]  # as grounding reads it
+    assert read.label == "chair" and read.box == pytest.approx(row["extension"])
+    assert row["extension"][:3] == pytest.approx([2, 0, -1.4], abs=0.05)
+    assert row["extension"][3:] == pytest.approx([2.5, 0.5, -0.9], abs=0.05)
 
 
 def test_clusters_are_taught_their_overlap() -> None:

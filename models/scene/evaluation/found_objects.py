@@ -26,7 +26,7 @@ def rows_of(scene: Scene, found: Found, labels: Sequence[str]) -> list[dict[str,
             {
                 "id": rank,
                 "label": labels[rank],
-                "extension": [points.min(0).tolist(), points.max(0).tolist()],
+                "extension": [*points.min(0).tolist(), *points.max(0).tolist()],
                 "score": found.scores[rank],
                 "avg_rgba": GREY,
             }
