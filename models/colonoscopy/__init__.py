@@ -1,1 +1,6 @@
 """The colonoscopy lab: a drawn polyp mask becomes synthetic frames."""
+
+# What can be asked for, here because it is shown before any network is loaded.
+MODELS = ("arsdm", "adaptive", "sdm")
+SAMPLERS = ("dpm", "ddim")
+TOO_NEAR = 1.0  # the percentile of real frames' distances below which a drawn one counts as remembered

@@ -20,7 +20,6 @@ NAME = "colonoscopy_memory"
 NETWORK = "lite2"
 SIZE = 256
 AT_ONCE = 8
-TOO_NEAR = 1.0  # the percentile of real frames' distances below which a drawn one counts as remembered
 
 
 class Memory(nn.Module, PyTorchModelHubMixin):

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from models.colonoscopy.images import Frame, Mask, fitted
 from models.colonoscopy.masks import check_mask
-from models.colonoscopy.metrics import dice
 from models.core.checkpoints import CheckpointCard, all_cards
 from models.core.errors import UserError
 from models.core.progress import Progress
@@ -87,6 +86,7 @@ def draw(order: Order) -> Iterator[Progress | Sample]:
 
 def _judged(frame: Frame, order: Order, index: int, seconds: float, remembered: "Memory") -> Sample:
     from models.colonoscopy.memory import features
+    from models.colonoscopy.metrics import dice
 
     mask = fitted(order.mask, *frame.shape[:2])
     found = segment(frame)
@@ -114,7 +114,7 @@ def _hash(model: str) -> str:
 
 
 def segment(frame: Frame) -> Mask:
-    """The polyps (H, W) that the shipped segmenter finds in a frame (H, W, 3); raises as `load_checkpoint`."""
+    """Polyps (H, W) that the shipped segmenter finds in a frame (H, W, 3). Raises as `load_checkpoint`."""
     from models.colonoscopy.segmenters import small
 
     return small.load(JUDGE).find(frame)

@@ -9,6 +9,7 @@ import torch
 from diffusers import DDIMScheduler, DiffusionPipeline, DPMSolverMultistepScheduler
 from torch import Tensor
 
+from models.colonoscopy import MODELS, SAMPLERS
 from models.colonoscopy.arsdm import clean_estimate, schedule
 from models.colonoscopy.autoencoder import Autoencoder, label_maps
 from models.colonoscopy.images import Frame, Mask, fitted
@@ -18,8 +19,6 @@ from models.core.checkpoints import load_checkpoint
 from models.core.errors import UserError
 from models.core.progress import Progress
 
-MODELS = ("arsdm", "adaptive", "sdm")
-SAMPLERS = ("dpm", "ddim")
 MAX_STEPS = 1000
 PREVIEWS = 5  # a frame, about
 
