@@ -107,9 +107,14 @@ def fitted(mask: Mask, height: int, width: int) -> Mask:
     return cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
 
 
+def image_files(folder: Path) -> list[Path]:
+    """The image files of a folder in natural order; hidden ones are not meant."""
+    files = (path for path in folder.iterdir() if path.suffix.lower() in KINDS)
+    return natsorted(path for path in files if not path.name.startswith("."))
+
+
 def _by_stem(folder: Path) -> dict[str, Path]:
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in KINDS)
-    return {path.stem: path for path in files if not path.name.startswith(".")}
+    return {path.stem: path for path in image_files(folder)}
 
 
 def outside(frame: Frame) -> Mask:

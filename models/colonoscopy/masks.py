@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-from natsort import natsorted
 
-from models.colonoscopy.images import KINDS, Mask, read_image
+from models.colonoscopy.images import Mask, image_files, read_image
 from models.core.errors import UserError
 
 LEAST, MOST = 0.001, 0.9  # share of the frame that a polyp may cover
@@ -46,10 +45,10 @@ def check_mask(mask: Mask) -> Mask:
 
 
 def mask_files(folder: Path) -> list[Path]:
-    """The image files of a folder, or of its masks/, in natural order. Raises UserError("masks_missing")."""
+    """The image files of a folder, or of its masks/. Raises UserError("masks_missing") for none."""
     inner = folder / "masks"
-    folder = inner if inner.is_dir() else folder
-    found = [p for p in folder.iterdir() if p.suffix.lower() in KINDS] if folder.is_dir() else []
+    inner = inner if inner.is_dir() else folder
+    found = image_files(inner) if inner.is_dir() else []
     if not found:
         raise UserError("masks_missing", name=folder.name)
-    return natsorted(path for path in found if not path.name.startswith("."))
+    return found

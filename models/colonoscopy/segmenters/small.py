@@ -6,13 +6,16 @@ Two of them are trained alike from different seeds. `polyps` judges frames on th
 
 from functools import cache
 
+import cv2
+import numpy as np
 import torch
 from huggingface_hub import PyTorchModelHubMixin
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from models.colonoscopy.efficientnet import EfficientNetLite
-from models.colonoscopy.images import Frame, Mask, fitted, squared
+from models.colonoscopy.images import Frame, Mask, squared
 from models.core import device
 from models.core.checkpoints import load_checkpoint
 
@@ -47,7 +50,12 @@ class SmallSegmenter(nn.Module, PyTorchModelHubMixin):
 
     def find(self, frame: Frame) -> Mask:
         """The mask (H, W) of polyps in a frame (H, W, 3), where it is more sure than not."""
-        return fitted(self.probabilities(frame).numpy() > 0.5, *frame.shape[:2])
+        return enlarged(self.probabilities(frame).numpy(), *frame.shape[:2]) > 0.5
+
+
+def enlarged(likely: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+    """Probabilities at a frame's own size, so that the outline of a mask has no steps."""
+    return np.asarray(cv2.resize(likely, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 class Separable(nn.Sequential):

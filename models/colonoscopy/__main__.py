@@ -1,0 +1,158 @@
+"""The colonoscopy lab's command line: python -m models.colonoscopy COMMAND. The same pipeline as the page."""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+from models.core import device
+from models.core.checkpoints import FOLDER
+from models.core.errors import UserError
+
+WORDS = Path(__file__).parents[2] / "app" / "words" / "en.json"
+SEGMENTERS = ("polyps", "polyps_guide")
+TRAININGS = (*SEGMENTERS, "memory", "autoencoder", "base", "sdm", "adaptive", "arsdm", "ldm")
+PARTS = ("fidelity", "realism", "memory", "speed", "use")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    top = argparse.ArgumentParser(prog="python -m models.colonoscopy", description=__doc__)
+    top.add_argument("--device", default="auto", choices=device.CHOICES)
+    commands = top.add_subparsers(dest="command", required=True)
+
+    sample = commands.add_parser("sample", help="draw synthetic frames for masks; a stopped run goes on")
+    given = sample.add_mutually_exclusive_group(required=True)
+    given.add_argument("--mask", type=Path, help="an image, white on the polyp")
+    given.add_argument("--masks", type=Path, help="a folder of them, or one that has them in masks/")
+    sample.add_argument("--limit", type=_some, help="take only the first masks of the folder")
+    sample.add_argument("--count", type=int, default=1, help="frames a mask")
+    sample.add_argument("--seed", type=int, default=0, help="of the first frame; the next has the next one")
+    sample.add_argument("--model", default="arsdm", help="arsdm, adaptive or sdm")
+    sample.add_argument("--steps", type=int, default=20, help="of the sampler, for one frame")
+    sample.add_argument("--sampler", default="dpm", help="dpm, which needs few steps, or ddim")
+    sample.add_argument(
+        "--unmarked", action="store_true", help="no word burnt into the picture; the metadata still tells"
+    )
+    sample.add_argument("--out", type=Path, required=True, help="gets images/, masks/ and samples.json")
+
+    segment = commands.add_parser("segment", help="the polyps in a frame, or in a folder of frames")
+    segment.add_argument("frames", type=Path, help="an image, or a folder of them")
+    segment.add_argument("--out", type=Path, required=True, help="the folder that gets a mask of each frame")
+
+    train = commands.add_parser("train", help="train a network on the data folder")
+    train.add_argument("name", choices=TRAININGS)
+    train.add_argument("--data", type=Path, required=True)
+    train.add_argument("--minutes", type=float, default=60, help="of work in total; a stopped run goes on")
+    train.add_argument("--out", type=Path, help="the checkpoint's folder")
+
+    evaluate = commands.add_parser("evaluate", help="measure; the last line is one JSON object")
+    evaluate.add_argument("name", choices=("synthesis", "segmentation"))
+    evaluate.add_argument("--data", type=Path, help="the data folder, which has colonoscopy/ in it")
+    evaluate.add_argument(
+        "--pairs", type=Path, help="a folder of images/ and masks/ instead of the test sets"
+    )
+    evaluate.add_argument(
+        "--parts", default=",".join(PARTS), help=f"of synthesis, with commas between: {', '.join(PARTS)}"
+    )
+    evaluate.add_argument("--limit", type=_some, help="only the first pairs of each set; nothing is recorded")
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command and returns the exit status; what a person caused is told in a sentence."""
+    options = parser().parse_args(arguments)
+    try:
+        device.choose(options.device)
+        COMMANDS[options.command](options)
+    except UserError as error:
+        print(sentence(error), file=sys.stderr)
+        return 2
+    return 0
+
+
+def sentence(error: UserError) -> str:
+    """What the page would say."""
+    words: dict[str, str] = json.loads(WORDS.read_text(encoding="utf-8"))["errors"]
+    return words[error.key].format(**error.facts)
+
+
+def _some(text: str) -> int:
+    """A number from 1 on, for argparse."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def _sample(options: argparse.Namespace) -> None:
+    from models.colonoscopy import sampling
+    from models.colonoscopy.masks import mask_files, read_drawn
+    from models.colonoscopy.pipeline import Order
+
+    files = [options.mask] if options.mask else mask_files(options.masks)[: options.limit]
+    usable = []
+    for path in files:  # one bad file must not end a long run in its middle
+        try:
+            usable.append((path, read_drawn(path)))
+        except UserError as error:
+            if options.mask:
+                raise
+            print(f"{path.name}: {sentence(error)}", file=sys.stderr)
+    if not usable:
+        raise UserError("masks_missing", name=options.masks.name)
+    files, first = [path for path, _ in usable], usable[0][1]
+    order = Order(first, model=options.model, steps=options.steps, sampler=options.sampler)
+    wanted = sampling.jobs(files, options.count, options.seed)
+    done = sampling.sample(wanted, order, options.out, burn=not options.unmarked)
+    print(f"{len(done)} frames in {options.out}")
+
+
+def _segment(options: argparse.Namespace) -> None:
+    from models.colonoscopy import marks, pipeline
+    from models.colonoscopy.images import image_files, read_frame
+
+    files = image_files(options.frames) if options.frames.is_dir() else [options.frames]
+    options.out.mkdir(parents=True, exist_ok=True)
+    for path in files:
+        found = pipeline.segment(read_frame(path))
+        (options.out / f"{path.stem}.png").write_bytes(marks.mask_png(found))
+        print(f"{found.mean():6.1%}  {path.name}")
+
+
+def _train(options: argparse.Namespace) -> None:
+    from models.colonoscopy.training import memory, segmentation, train
+
+    out = options.out or FOLDER / options.name
+    if options.name in SEGMENTERS:
+        segmentation.train(options.name, options.data, out, options.minutes)
+    elif options.name == "memory":
+        memory.train(options.data, options.out or FOLDER / memory.NAME)
+    else:
+        prefix = "colonoscopy_" if options.name in ("autoencoder", "base", "ldm") else ""
+        train.train(
+            options.name, options.data, options.minutes, options.out or FOLDER / f"{prefix}{options.name}"
+        )
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from models.colonoscopy.evaluation import segmentation, synthesis
+    from models.colonoscopy.evaluation.sets import test_sets
+
+    sets = test_sets(options.data, options.pairs)
+    if options.name == "segmentation":
+        found: object = segmentation.evaluate(sets, options.limit)
+    else:
+        parts = [part.strip() for part in options.parts.split(",")]
+        found = synthesis.evaluate(sets, options.data, parts, options.limit)
+    print(json.dumps(found))
+
+
+COMMANDS = {"sample": _sample, "segment": _segment, "train": _train, "evaluate": _evaluate}
+
+if __name__ == "__main__":
+    sys.exit(main())

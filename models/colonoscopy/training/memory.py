@@ -1,0 +1,27 @@
+"""What the memory check knows: features of the generators' views, and how near to them real frames come."""
+
+from pathlib import Path
+
+import numpy as np
+
+from models.colonoscopy.images import read_pairs
+from models.colonoscopy.memory import NAME, Memory, features
+from models.colonoscopy.training.frames import training_views, views
+
+__all__ = ["NAME", "train"]
+TESTS = ("kvasir_test", "polypgen_C1")
+
+
+def train(data: Path, out: Path) -> None:
+    """Compute the features and save them in fp16; the model card is written by hand."""
+    known, _ = training_views(data)
+    rng = np.random.default_rng(0)
+    unseen = [
+        frame
+        for name in TESTS
+        for pair in read_pairs(data / "colonoscopy" / name)
+        for frame, _ in views(pair.frame, pair.mask, 1, rng)
+    ]
+    memory = Memory.of(features(list(known)), features(unseen))
+    memory.half().save_pretrained(out)
+    print({"known": len(known), "unseen": len(unseen), "usual": memory.usual.float().median().item()})
