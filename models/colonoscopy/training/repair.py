@@ -22,9 +22,9 @@ NAME = "colonoscopy_autoencoder"
 CROP = 128
 BATCH = 4
 RATE = 1e-3
-NOISE = 0.15  # at most, of latents of unit size
-ALONE = 0.3  # of the budget, before the judge has a say; it learns from half of that on
-SHARE = 0.5  # of the judge in the gradient on the picture
+NOISE = 0.4  # at most, of latents of unit size
+ALONE = 0.5  # of the budget, before the judge has a say; it learns from half of that on
+SHARE = 0.4  # of the judge in the gradient on the picture
 FEATURES = 0.5  # weight of the difference between the judge's features
 
 
