@@ -1,12 +1,22 @@
 """Checks on what a visitor types or sends, before anything else reads it."""
 
+import base64
+import io
+import math
 import unicodedata
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from app import words
 from models.core.errors import UserError
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 MAX_SENTENCE = 300  # characters; ScanRefer's longest description has fewer
+MAX_DRAWING = 400_000  # characters of a drawn mask; one of noise has 90,000
+PNG_URL = "data:image/png;base64,"
+MAX_LABEL = 40  # characters; ScanNet's longest label has fewer
 
 
 def sentence(text: object) -> str:
@@ -15,15 +25,69 @@ def sentence(text: object) -> str:
     Raises UserError("sentence_empty"), ("sentence_long"), or ("sentence_language") when it
     has letters of another script than Latin: the language model would be guessing.
     """
-    clean = " ".join(text.split()) if isinstance(text, str) else ""
-    clean = "".join(letter for letter in clean if unicodedata.category(letter)[0] != "C")
+    clean = _clean(text)
     if not clean:
         raise UserError("sentence_empty")
     if len(clean) > MAX_SENTENCE:
         raise UserError("sentence_long", count=len(clean), limit=MAX_SENTENCE)
-    if any(letter.isalpha() and "LATIN" not in unicodedata.name(letter, "") for letter in clean):
+    if _foreign(clean):
         raise UserError("sentence_language")
     return clean
+
+
+def label(text: object) -> str:
+    """What a visitor calls an object, in lower case as ScanNet does.
+
+    Raises UserError("label_empty"), ("label_long"), or ("label_language"): labels are read in English only.
+    """
+    clean = _clean(text).lower()
+    if not clean:
+        raise UserError("label_empty")
+    if len(clean) > MAX_LABEL:
+        raise UserError("label_long", count=len(clean), limit=MAX_LABEL)
+    if _foreign(clean):
+        raise UserError("label_language")
+    return clean
+
+
+def _clean(text: object) -> str:
+    """Without control characters, its white space made single; "" for what is no text."""
+    clean = " ".join(text.split()) if isinstance(text, str) else ""
+    return "".join(letter for letter in clean if unicodedata.category(letter)[0] != "C").strip()
+
+
+def _foreign(text: str) -> bool:
+    """Whether a letter is of another script than Latin."""
+    return any(letter.isalpha() and "LATIN" not in unicodedata.name(letter, "") for letter in text)
+
+
+def whole_number(value: object) -> int | None:
+    """A whole number from a field that may hold anything, None where it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if math.isfinite(value) and value == int(value) else None
+
+
+def drawing(url: object, side: int) -> "NDArray[np.bool_]":
+    """What was drawn on a pad, from the PNG data URL that it sends: bool (side, side), True where it is light.
+
+    "" or None is an empty drawing. Raises UserError("pad_broken") for anything else that no pad sends.
+    """
+    import numpy as np
+    from PIL import Image
+
+    if not url:
+        return np.zeros((side, side), bool)
+    if not isinstance(url, str) or not url.startswith(PNG_URL) or len(url) > MAX_DRAWING:
+        raise UserError("pad_broken")
+    try:
+        data = base64.b64decode(url.removeprefix(PNG_URL), validate=True)
+        with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+            if image.size != (side, side):
+                raise UserError("pad_broken")
+            return np.asarray(image.convert("L")) > 127
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        raise UserError("pad_broken") from None
 
 
 def forbid_fetching() -> None:

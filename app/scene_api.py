@@ -1,10 +1,11 @@
 """The scene lab's named API endpoints: plain JSON in and out, for gradio_client and curl.
 
-`/scene_open`, `/scene_ground` and `/scene_pick` do what a visitor does on the page. A client
-keeps its scan between calls as a page does, until its session ends.
+`/scene_open`, `/scene_segment`, `/scene_ground`, `/scene_pick`, `/scene_caption` and `/scene_describe` do
+what a visitor does on the page. A client keeps its scan between calls as a page does, until its session ends.
 """
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
@@ -13,7 +14,7 @@ from app import scene_desk
 from app.jobs import in_plain_words
 from app.visits import Visit, Visits
 from app.words import explain, language
-from models.scene.answer import as_json
+from models.scene.answer import as_json, as_scan2cap
 
 
 class SceneApi:
@@ -31,6 +32,9 @@ class SceneApi:
         button.click(self.open, [scan, files], result, api_name="scene_open")
         button.click(self.ground, [sentence, scan, files], result, api_name="scene_ground")
         button.click(self.pick, [number], result, api_name="scene_pick")
+        button.click(self.segment, [scan, files], result, api_name="scene_segment")
+        button.click(self.caption, [number], result, api_name="scene_caption")
+        button.click(self.describe, None, result, api_name="scene_describe")
 
     def open(self, scan: str, files: list[str] | None, request: gr.Request) -> dict[str, Any]:
         """Open a shipped scan by name, or uploaded files (or one zip), and list its objects."""
@@ -54,13 +58,50 @@ class SceneApi:
             request, lambda visit: scene_desk.as_json(scene_desk.instance(visit, object_id))
         )
 
+    def segment(self, scan: str, files: list[str] | None, request: gr.Request) -> dict[str, Any]:
+        """Find the objects of a scan without labels: of the uploaded or named scan, else the one that is open.
+
+        `unit`: what the file was taken to be in. `tilt`: degrees by which it was turned upright, or null.
+        """
+
+        def work(visit: Visit) -> dict[str, Any]:
+            if scan or files:
+                self._open(visit, scan, files)
+            for _ in scene_desk.finding(visit):
+                pass
+            assert visit.scan is not None
+            return {"unit": visit.scan.unit, "tilt": visit.tilt, **self._listed(visit)}
+
+        return self._answered(request, work)
+
+    def caption(self, object_id: int, request: gr.Request) -> dict[str, Any]:
+        """What there is to say of an object of the scan that is open."""
+        return self._answered(request, lambda visit: asdict(scene_desk.caption(visit, object_id)))
+
+    def describe(self, request: gr.Request) -> dict[str, Any]:
+        """Captions of all objects of the scan that is open, also in Scan2Cap's form."""
+
+        def work(visit: Visit) -> dict[str, Any]:
+            said = list(scene_desk.describing(visit))
+            name = visit.scan.name if visit.scan else ""
+            return {"captions": [asdict(one) for one in said], "scan2cap": as_scan2cap(name, said)}
+
+        return self._answered(request, work)
+
+    @classmethod
+    def _open(cls, visit: Visit, scan: str, files: list[str] | None) -> dict[str, Any]:
+        if files:
+            scene_desk.open_upload(visit, files)
+        else:
+            scene_desk.open_shipped(visit, scan)
+        return {"scan": visit.shipped, **cls._listed(visit)}
+
     @staticmethod
-    def _open(visit: Visit, scan: str, files: list[str] | None) -> dict[str, Any]:
-        opened = scene_desk.open_upload(visit, files) if files else scene_desk.open_shipped(visit, scan)
+    def _listed(visit: Visit) -> dict[str, Any]:
+        assert visit.scan is not None
         return {
-            "scan": visit.shipped,
-            "points": len(opened.vertices),
-            "objects": [scene_desk.as_json(found) for found in opened.instances],
+            "points": len(visit.scan.vertices),
+            "objects": [scene_desk.as_json(found) for found in visit.scan.instances],
         }
 
     def _answered(self, request: gr.Request, work: Callable[[Visit], dict[str, Any]]) -> dict[str, Any]:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from models.scene.answer import Answer
+from models.colonoscopy.pipeline import Sample
+from models.scene.answer import Answer, Caption
+from models.scene.editing import Edit
 from models.scene.scan import Scan
 
 IDLE = 2 * 3600.0  # seconds after which a visit that never said goodbye is forgotten
@@ -18,16 +20,30 @@ IDLE = 2 * 3600.0  # seconds after which a visit that never said goodbye is forg
 class Visit:
     """One open page. A visitor's own files lie in `folder` and nowhere else.
 
+    original: the scan as it was opened or as its objects were found; scan: with the `edits` made to it.
     shipped: name of the shipped scan that is open, "" for an upload.
+    found: a network found the objects. tilt: degrees by which it set the scan upright, None where it did not.
     stored: `answer` was not computed now but kept with the program.
-    gone: set when the page was closed; work for it gives up.
+    looked: id of the object that is being looked at.
+    captions: what "Describe the room" has said so far.
+    frames: the synthetic frames drawn last. halt: set when no more of them are wanted.
+    gone: set when the page was closed; work for it gives up. stop: the same for its one long job.
     """
 
     scan: Scan | None = None
+    original: Scan | None = None
+    edits: tuple[Edit, ...] = ()
     shipped: str = ""
+    found: bool = False
+    tilt: float | None = None
     answer: Answer | None = None
     stored: bool = False
+    looked: int | None = None
+    captions: tuple[Caption, ...] = ()
+    frames: list[Sample] = field(default_factory=list)
+    halt: threading.Event = field(default_factory=threading.Event)
     gone: threading.Event = field(default_factory=threading.Event)
+    stop: threading.Event = field(default_factory=threading.Event)
     seen: float = field(default_factory=time.monotonic)
     _folder: Path | None = None
 
@@ -38,10 +54,31 @@ class Visit:
             self._folder = Path(tempfile.mkdtemp(prefix="trilab-visit-"))
         return self._folder
 
+    def opens(self, scan: Scan, shipped: str = "", found: bool = False, tilt: float | None = None) -> None:
+        """Another scan takes the place of the one that was open."""
+        self.original, self.shipped, self.found, self.tilt = scan, shipped, found, tilt
+        self.repaired(scan, ())
+
+    def repaired(self, scan: Scan, edits: tuple[Edit, ...]) -> None:
+        """The scan is now this one: what was said of it, or is being said, is of another."""
+        self.stop.set()
+        self.scan, self.edits = scan, edits
+        self.answer, self.stored, self.looked, self.captions = None, False, None, ()
+
+    def begins(self) -> threading.Event:
+        """A long job begins, and the one before ends; set what this gives back to end it."""
+        self.stop.set()
+        self.stop = threading.Event()
+        return self.stop
+
     def end(self) -> None:
         """Delete everything the visitor brought."""
         self.gone.set()
-        self.scan = self.answer = None
+        self.halt.set()
+        self.frames = []
+        self.stop.set()
+        self.scan = self.original = self.answer = None
+        self.captions = ()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 

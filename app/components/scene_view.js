@@ -4,8 +4,9 @@ function startViewer() {
   const root = element.querySelector('.sv');
   const [stage, plot, labelBox, tip, message, tools] =
     ['stage', 'plot', 'labels', 'tip', 'message', 'tools'].map(name => root.querySelector(`.sv-${name}`));
-  const state = {scan: null, overlay: null, labels: [], software: false, seeThrough: true, moved: false, value: null, over: null, view: '',
+  const state = {scan: null, overlay: null, labels: [], software: false, seeThrough: true, moved: false, value: null, over: null, view: '', repairs: '',
     oneSided: new Set(), glowing: new Set()};
+  const NOTHING = {candidates: [], anchors: [], from: null, marks: [], picked: null, cell: null};
   let words = {}, Plotly = null, pending = 0;
 
   // ---- words and states
@@ -107,6 +108,7 @@ function startViewer() {
       Plotly = await loadPlotly();
       if (turn !== pending) return;
       scan.frame = frameOf(scan.bounds);
+      mend(scan, state.repairs);
       state.scan = scan;
       cut();
       state.moved = false;
@@ -147,7 +149,7 @@ function startViewer() {
   async function layOver() {
     const {scan} = state;
     if (!scan || !Plotly) return;
-    const {traces, labels} = overlayOf(scan, state.overlay ?? {candidates: [], anchors: [], picked: null, cell: null}, words);
+    const {traces, labels} = overlayOf(scan, {...NOTHING, ...state.overlay}, words);
     const corners = names => traces.filter(trace => trace.i && names.test(trace.name)).map(trace => trace.i.length * 3);
     state.oneSided = new Set([scan.drawn.i.length * 3, ...corners(/ object$/)]);
     state.glowing = new Set(corners(/^(winner|winner object|candidates|anchors|picked)$/));
@@ -214,7 +216,7 @@ function startViewer() {
   }
 
   function choose(id, xyz) {
-    state.overlay = {candidates: [], anchors: [], cell: null, ...state.overlay, picked: id};
+    state.overlay = {...NOTHING, ...state.overlay, marks: [], picked: id};
     root.dataset.picked = id ?? '';
     layOver();
     trigger('pick', id === null ? {id: null} : {id, xyz: xyz.map(value => Math.round(value * 1000) / 1000)});
@@ -311,8 +313,10 @@ function startViewer() {
   async function refresh() {
     if (props.words !== state.spoken) { state.spoken = props.words; speak(); }
     const fresh = props.value !== state.value;
-    if (!fresh && props.overlay === state.over) return;
+    const repaired = props.repairs !== state.repairs;
+    if (!fresh && !repaired && props.overlay === state.over) return;
     state.over = props.overlay;
+    state.repairs = props.repairs;
     try {
       state.overlay = props.overlay ? JSON.parse(props.overlay) : null;
     } catch (error) {
@@ -320,12 +324,15 @@ function startViewer() {
       state.overlay = null;
     }
     root.dataset.picked = state.overlay?.picked ?? '';
-    if (!fresh) return layOver();
+    if (!fresh) {
+      if (repaired && state.scan) mend(state.scan, props.repairs);
+      return layOver();
+    }
     state.value = props.value;
     await showScan(props.value);
   }
 
-  watch(['value', 'overlay', 'words'], refresh);
+  watch(['value', 'overlay', 'repairs', 'words'], refresh);
   refresh();
   everyFrame();
 }

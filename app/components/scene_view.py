@@ -8,12 +8,14 @@ apart, so that a question never resends the scan:
     view.pick(fn, None, outputs, trigger_mode="always_last")  # fn(event: gr.EventData): read_pick(event)
     return show(scan_payload(scan))     # a new scan, which clears the overlay
     return lay_over(overlay_payload(answer, picked))
+    return lay_over(overlay_payload(None), repairs_payload(repaired, owners))  # its instances were repaired
 """
 
 import base64
 import json
 import math
 import zlib
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -25,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.scene import scan as scans
-from models.scene.answer import Answer
+from models.scene.answer import Answer, Caption
 from models.scene.scan import Instance, Scan
 
 HERE = Path(__file__).parent
@@ -78,7 +80,7 @@ class SceneView(gr.HTML):
         render: bool = True,
         **props: Any,
     ) -> None:
-        given = {"overlay": "", "plotly": _plotly_url(), **props}
+        given = {"overlay": "", "repairs": "", "plotly": _plotly_url(), **props}
         super().__init__(
             value,
             html_template=_text("scene_view.html"),
@@ -106,12 +108,12 @@ def spoken(words: dict[str, str] | None) -> str:
 def show(payload: str | None, words: dict[str, str] | None = None) -> dict[str, Any]:
     """The update that shows a scan (None: none) with nothing over it."""
     said: dict[str, Any] = {"words": spoken(words)} if words else {}
-    return gr.update(value=payload, overlay="", **said)
+    return gr.update(value=payload, overlay="", repairs="", **said)
 
 
-def lay_over(payload: str) -> dict[str, Any]:
-    """The update that changes only what lies over the scan."""
-    return gr.update(overlay=payload)
+def lay_over(payload: str, repairs: str | None = None) -> dict[str, Any]:
+    """The update that changes only what lies over the scan, and which instances it has (None: the same)."""
+    return gr.update(overlay=payload) if repairs is None else gr.update(overlay=payload, repairs=repairs)
 
 
 def read_pick(event: gr.EventData) -> Pick | None:
@@ -154,13 +156,22 @@ def scan_payload(scan: Scan, max_vertices: int = 100_000) -> str:
     return _dump(body)
 
 
-def overlay_payload(answer: Answer | None, picked: int | None = None, *, chosen: int | None = None) -> str:
+def overlay_payload(
+    answer: Answer | None,
+    picked: int | None = None,
+    *,
+    chosen: int | None = None,
+    caption: Caption | None = None,
+    marks: Iterable[Instance] = (),
+) -> str:
     """What lies over the scan, as JSON: ranked candidates, anchors, floor cell, and the picked instance.
 
     picked: id of an instance to mark as picked. chosen: id of the candidate to show as the
-    strongest instead of the first (a row of a table that was clicked).
+    strongest instead of the first (a row of a table that was clicked). caption: of the picked instance,
+    whose anchors are then drawn instead of the answer's. marks: found instances, to be outlined.
     """
-    body: dict[str, Any] = {"picked": picked, "candidates": [], "anchors": [], "cell": None}
+    body: dict[str, Any] = {"picked": picked, "candidates": [], "anchors": [], "from": None, "cell": None}
+    body["marks"] = [{"id": one.id, "score": round(float(one.confidence), 3)} for one in marks]
     if answer is not None and answer.candidates:
         strongest = answer.candidates[0].object_id if chosen is None else chosen
         ranked = list(enumerate(answer.candidates, start=1))
@@ -177,9 +188,21 @@ def overlay_payload(answer: Answer | None, picked: int | None = None, *, chosen:
             if rank <= SHOWN or candidate.object_id == strongest
         ]
         body["anchors"] = [asdict(anchor) for anchor in answer.anchors]
+        body["from"] = strongest
         x, y = answer.cell
         body["cell"] = {"x": x, "y": y, "probability": round(answer.cells[y][x], 4)}
+    if caption is not None:
+        body["anchors"] = [asdict(anchor) for anchor in caption.anchors]
+        body["from"] = caption.object_id
     return _dump(body)
+
+
+def repairs_payload(scan: Scan, owners: Mapping[int, int]) -> str:
+    """The instances of a scan that was repaired after it was shown, as JSON.
+
+    owners: for the id of each instance that was shown the id it has now, -1 where it is gone.
+    """
+    return _dump({"instances": [_described(one) for one in scan.instances], "owners": list(owners.items())})
 
 
 def _floor(z: NDArray[np.float32]) -> float:

@@ -75,6 +75,18 @@ async function unpackScan(text, coarse) {
   return scan;
 }
 
+// Instances that were repaired since the scan was packed: their list is replaced, and vertices follow their owners.
+function mend(scan, text) {
+  scan.packed ??= {instances: scan.instances, place: scan.mesh.place.slice()};
+  const {instances, owners} = text ? JSON.parse(text) : {instances: scan.packed.instances, owners: []};
+  const now = new Map(instances.map((instance, n) => [instance.id, n + 1]));
+  const owner = new Map(owners);
+  const places = [0, ...scan.packed.instances.map(({id}) => now.get(owner.has(id) ? owner.get(id) : id) ?? 0)];
+  scan.packed.place.forEach((place, n) => { scan.mesh.place[n] = places[place]; });
+  scan.instances = instances;
+  scan.byId = new Map(instances.map((instance, n) => [instance.id, {...instance, place: n + 1}]));
+}
+
 // 'gpu', 'software', or 'none' where the browser has no WebGL.
 function graphics() {
   const gl = document.createElement('canvas').getContext('webgl');

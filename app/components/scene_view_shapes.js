@@ -130,11 +130,21 @@ function overlayOf(scan, overlay, words) {
     labels.push({text, at: topOf(candidate.box), kind: wins ? 'winner' : 'candidate', colour: css(colour), id: candidate.id, rank: wins ? 0 : candidate.rank});
   }
   if (others.x.length) traces.push(others.trace('candidates'));
+  const marks = new Pieces();
+  for (const {id, score} of overlay.marks) {
+    const instance = scan.byId.get(id);
+    if (!instance) continue;
+    const colour = css(scoreColour(0.5 * score));
+    marks.box(instance.box, 0.014, colour);
+    labels.push({text: `${instance.label} · ${percent(score)}`, at: topOf(instance.box), kind: 'candidate', colour, id, rank: 10 - score});
+  }
+  if (marks.x.length) traces.push(marks.trace('marks', 0.8));
   const lines = new Pieces();
-  for (const anchor of strongest ? overlay.anchors : []) {
+  const from = scan.byId.get(overlay.from);
+  for (const anchor of from ? overlay.anchors : []) {
     const instance = scan.byId.get(anchor.object_id);
     if (!instance) continue;
-    lines.dashes(topOf(strongest.box), topOf(instance.box), 0.02 + 0.03 * anchor.weight, css(COLOURS.anchor));
+    lines.dashes(topOf(from.box), topOf(instance.box), 0.02 + 0.03 * anchor.weight, css(COLOURS.anchor));
     lines.box(instance.box, 0.016, css(COLOURS.anchor));
     labels.push({text: anchor.label, at: topOf(instance.box), kind: 'anchor', colour: css(COLOURS.anchor), id: anchor.object_id, rank: 0.5});
   }

@@ -94,7 +94,7 @@ def test_asking_before_a_scan_is_open(client):
 
 def test_an_object_that_is_not_there(client):
     client.predict(SCANS[0], None, api_name="/scene_open")
-    with pytest.raises(AppError, match="no object with that number"):
+    with pytest.raises(AppError, match="has no object 99"):
         client.predict(99, api_name="/scene_pick")
 
 
