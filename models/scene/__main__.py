@@ -75,8 +75,8 @@ def parser() -> argparse.ArgumentParser:
 def _add_proposals(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--proposals",
-        default="gt",
-        help="gt for the scan's own instances, pointgroup to find some, or a file or folder of predictions",
+        help="gt for the scan's own instances (the default where it has some), pointgroup to find some (the "
+        "default where it has none), or a file or folder of predictions",
     )
 
 
@@ -98,9 +98,10 @@ def _opened(options: argparse.Namespace) -> "Scan":
     from models.scene import pipeline
 
     scan = pipeline.open_path(options.scan)
-    if options.proposals == "pointgroup":
+    proposals = options.proposals or ("gt" if scan.instances else "pointgroup")
+    if proposals == "pointgroup":
         return pipeline.segment(scan).scan
-    return scan if options.proposals == "gt" else pipeline.with_proposals(scan, Path(options.proposals))
+    return scan if proposals == "gt" else pipeline.with_proposals(scan, Path(proposals))
 
 
 def _ground(options: argparse.Namespace) -> None:
