@@ -21,6 +21,7 @@ from models.core.progress import Progress
 
 MAX_STEPS = 1000
 PREVIEWS = 5  # a frame, about
+GUIDANCE = 2.0
 
 Step = Progress | list[Frame]
 
@@ -44,14 +45,14 @@ class SynthesisPipeline(DiffusionPipeline):
         steps: int = 20,
         sampler: str = "dpm",
         eta: float = 1.0,
-        guidance: float = 1.0,
+        guidance: float = GUIDANCE,
     ) -> Iterator[Step]:
         """Draw `count` frames one after another; close the iterator to stop at the next step.
 
         mask: bool (H, W) of any size, True on the polyp. seed: frame i begins with the noise of seed + i,
         whatever the model and the mask. sampler: "dpm", DPM-Solver++ of second order, or "ddim" with eta,
         the share of fresh noise in each step (the paper's is 1). guidance: above 1 the difference that the
-        mask makes is exaggerated, at twice the time.
+        mask makes is exaggerated (SDM's classifier-free guidance, which ArSDM leaves out), at twice the time.
         Yields Progress with {"index", "frame"} as preview, a frame that is done or what it will be, and at
         last all frames, uint8 (256, 256, 3). Raises UserError: steps_range, sampler_unknown.
         """
@@ -90,9 +91,11 @@ class SynthesisPipeline(DiffusionPipeline):
         every = max(1, steps // PREVIEWS)
         for done, time in enumerate(scheduler.timesteps.tolist(), 1):
             times = torch.tensor([time], device=self.device)
-            v = self.unet(latents, times, label)
-            if guidance != 1:
-                v_alone = self.unet(latents, times, torch.zeros_like(label))
+            if guidance == 1:
+                v = self.unet(latents, times, label)
+            else:
+                both = torch.cat([torch.zeros_like(label), label])
+                v_alone, v = self.unet(latents.expand(2, -1, -1, -1), times.expand(2), both).chunk(2)
                 v = v_alone + guidance * (v - v_alone)
             if done % every == 0 and done < steps:
                 yield done, clean_estimate(latents, v, kept[times])
