@@ -132,7 +132,7 @@ def test_figures_of_one_that_is_always_right_and_of_one_that_is_not(monkeypatch:
 
 def test_what_was_found_becomes_boxes_at_the_height_of_the_scan(tmp_path: Path) -> None:
     room = replace(small_room(), floor=-1.5)
-    (row,) = rows_of(room, Found(room.classes, [np.flatnonzero(room.owner == 2)], [2], [0.7]), CLASSES)
+    (row,) = rows_of(room, Found(room.classes, [np.flatnonzero(room.owner == 2)], [2], [0.7]), ["chair"])
     assert (row["label"], row["score"]) == ("chair", 0.7)
     (tmp_path / "found.json").write_text(json.dumps({"room": [row]}))
     (read,) = read_proposals(tmp_path / "found.json")["room"]  # as grounding reads it
