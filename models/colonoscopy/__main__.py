@@ -125,13 +125,14 @@ def _segment(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    from models.colonoscopy.memory import NAME
     from models.colonoscopy.training import memory, segmentation, train
 
     out = options.out or FOLDER / options.name
     if options.name in SEGMENTERS:
         segmentation.train(options.name, options.data, out, options.minutes)
     elif options.name == "memory":
-        memory.train(options.data, options.out or FOLDER / memory.NAME)
+        memory.train(options.data, options.out or FOLDER / NAME)
     else:
         prefix = "colonoscopy_" if options.name in ("autoencoder", "base", "ldm") else ""
         train.train(

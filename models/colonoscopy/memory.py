@@ -23,7 +23,7 @@ AT_ONCE = 8
 
 
 class Memory(nn.Module, PyTorchModelHubMixin):
-    """Features of `known` training views, and the nearest distances of `unseen` real frames."""
+    """Features of `known` training frames, and the nearest distances of `unseen` real frames."""
 
     mean: Tensor
     deviation: Tensor
@@ -39,7 +39,7 @@ class Memory(nn.Module, PyTorchModelHubMixin):
 
     @classmethod
     def of(cls, training: Tensor, unseen: Tensor) -> "Memory":
-        """From features (N, width) of training views and (M, width) of real frames that nobody trained on."""
+        """From features (N, width) of training frames and (M, width) of frames that nobody trained on."""
         memory = cls(len(training), len(unseen), training.shape[1])
         memory.mean.copy_(training.mean(0))
         memory.deviation.copy_(training.std(0))
@@ -48,7 +48,7 @@ class Memory(nn.Module, PyTorchModelHubMixin):
         return memory
 
     def nearest(self, features: Tensor) -> Tensor:
-        """Distances (B,) of features (B, width) to the nearest training view: root mean square deviations."""
+        """Distances (B,) of (B, width) to the nearest training frame, in root mean square deviations."""
         standard = (features - self.mean) / self.deviation
         return torch.cdist(standard, self.features).amin(1) / self.mean.numel() ** 0.5
 

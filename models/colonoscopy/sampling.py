@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from accelerate import PartialState
 from natsort import natsorted
 
 from models.colonoscopy import marks, pipeline
+from models.colonoscopy.images import fitted, read_mask
 from models.colonoscopy.masks import read_drawn
 from models.core import device
 from models.core.checkpoints import card
@@ -58,7 +60,7 @@ def sample(
     images, masks = out / "images", out / "masks"
     for folder in (images, masks):
         folder.mkdir(parents=True, exist_ok=True)
-    missing = [job for job in wanted if not _done(images / f"{job.name}.png", job, order)]
+    missing = [job for job in wanted if not _done(out, job, order)]
     try:
         with state.split_between_processes(missing) as mine:
             for number, job in enumerate(mine, 1):
@@ -84,8 +86,9 @@ def _draw(job: Job, order: pipeline.Order, images: Path, masks: Path, burn: bool
             )  # last, so that an image is never there without its mask
 
 
-def _done(path: Path, job: Job, order: pipeline.Order) -> bool:
-    known = marks.read_facts(path)
+def _done(out: Path, job: Job, order: pipeline.Order) -> bool:
+    """Whether the job's frame is there, drawn by this very model for this very mask."""
+    known = marks.read_facts(out / "images" / f"{job.name}.png")
     wanted = {
         "seed": job.seed,
         "model": order.model,
@@ -93,7 +96,13 @@ def _done(path: Path, job: Job, order: pipeline.Order) -> bool:
         "sampler": order.sampler,
         "weights": card(order.model).sha256,
     }
-    return known is not None and all(known.get(key) == value for key, value in wanted.items())
+    if known is None or any(known.get(key) != value for key, value in wanted.items()):
+        return False
+    try:
+        drawn = read_mask(out / "masks" / f"{job.name}.png")
+    except UserError:
+        return False
+    return np.array_equal(drawn, fitted(read_drawn(job.mask), *drawn.shape))
 
 
 def _listed(images: Path) -> list[dict[str, object]]:

@@ -1,20 +1,19 @@
-"""What the memory check knows: features of the generators' views, and how near to them real frames come."""
+"""What the memory check knows: features of the training frames, and how near to them others come."""
 
 from pathlib import Path
 
 import numpy as np
 
 from models.colonoscopy.images import read_pairs
-from models.colonoscopy.memory import NAME, Memory, features
-from models.colonoscopy.training.frames import training_views, views
+from models.colonoscopy.memory import Memory, features
+from models.colonoscopy.training.frames import VIEWS, training_views, views
 
-__all__ = ["NAME", "train"]
 TESTS = ("kvasir_test", "polypgen_C1")
 
 
 def train(data: Path, out: Path) -> None:
     """Compute the features and save them in fp16; the model card is written by hand."""
-    known, _ = training_views(data)
+    known = training_views(data)[0][::VIEWS]  # the largest view of each frame; the others are parts of it
     rng = np.random.default_rng(0)
     unseen = [
         frame
