@@ -4,14 +4,21 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from app import page, precompute, scene_desk, scene_tab
+from models.core.errors import UserError
+from models.core.progress import Progress
 from models.scene import pipeline
-from models.scene.answer import Anchor, Answer, Candidate
-from models.scene.scan import Scan
+from models.scene.answer import Anchor, Answer, Candidate, Caption
+from models.scene.levelling import Level
+from models.scene.scan import Scan, instances_of
+from models.scene.segmenter import Segmented
+from models.scene.sentence_words import STRUCTURE
 from tests.scene.scan_makers import scannet
 
 SCANS = ("room_bedroom_01", "room_office_02")  # each: floor 5, table 6, chair 7
@@ -44,9 +51,55 @@ def name_matcher(scan: Scan, sentence: str) -> Answer:
     )
 
 
+def label_sayer(scan: Scan, object_id: int) -> Caption:
+    """A stand-in for the network that captions: the label, and that of another object."""
+    found = next((one for one in scan.instances if one.id == object_id), None)
+    if found is None:
+        raise UserError("object_unknown", object=object_id)
+    other = next((one for one in scan.instances if one.id != object_id), found)
+    return Caption(
+        object_id=object_id,
+        label=found.label,
+        text=f"This is a {found.label}. It is next to the {other.label}.",
+        others=(f"A {found.label} in the room.", f"There is a {found.label}."),
+        likely=(0.61, 0.42, 0.3),
+        anchors=(Anchor(other.id, other.label, 0.4),) if other is not found else (),
+        checkpoint="label-sayer",
+        seconds=0.01,
+    )
+
+
+def all_said(scan: Scan) -> Iterator[Caption]:
+    """The stand-in's captions of every object that is no floor."""
+    yield from (label_sayer(scan, one.id) for one in scan.instances if one.label not in STRUCTURE)
+
+
+PAINT = {(120, 80, 40): ("table", 0.9), (20, 60, 200): ("chair", 0.7)}  # of scan_makers.room()
+
+
+def paint_finder(scan: Scan) -> Iterator[Progress | Segmented]:
+    """A stand-in for the network that finds objects: those that are painted as the tests' table and chair."""
+    yield Progress(0.0, "find_load")
+    yield Progress(0.5, "find_group")
+    owner = np.full(len(scan.vertices), -1, np.int32)
+    labels = {}
+    for id, (paint, (label, _)) in enumerate(PAINT.items()):
+        owner[(scan.colours == paint).all(1)] = id
+        labels[id] = label
+    found = instances_of(scan.aligned, scan.colours, owner, labels)
+    if not found:
+        raise UserError("segment_nothing", name=scan.name)
+    sure = dict(PAINT.values())
+    instances = tuple(replace(one, confidence=sure[one.label]) for one in found)
+    masks = [np.flatnonzero(owner == one.id) for one in instances]
+    level = Level(np.eye(4), 12.0, 2.4)
+    classes = [one.label for one in instances]
+    yield Segmented(replace(scan, vertex_instance=owner, instances=instances), level, masks, classes)
+
+
 @contextmanager
 def served(folder: Path, ground: Ground = name_matcher) -> Iterator[str]:
-    """Address of the page; `folder` holds its scans, `ground` answers instead of the network."""
+    """Address of the page; `folder` holds its scans, `ground` and the stand-ins above are its networks."""
     for name in SCANS:
         scannet(folder / name, name)
     (folder / "examples.json").write_text(json.dumps({SCANS[0]: [EXAMPLE]}))
@@ -55,6 +108,9 @@ def served(folder: Path, ground: Ground = name_matcher) -> Iterator[str]:
         patch.setattr(precompute, "EXAMPLES", folder / "examples.json")
         patch.setattr(precompute, "ANSWERS", folder / "answers.json")
         patch.setattr(pipeline, "ground", ground)
+        patch.setattr(pipeline, "caption", label_sayer)
+        patch.setattr(pipeline, "describe", all_said)
+        patch.setattr(pipeline, "segmenting", paint_finder)
         _forget()
         running = page.start("127.0.0.1", None)
         try:

@@ -19,7 +19,7 @@ from models.core.guards import MAX_FILE
 from models.scene import pipeline
 from models.scene.scan import Instance, Scan
 from tests.scene.scan_makers import scannet
-from tests.served import SCANS, name_matcher, served, until
+from tests.served import SCANS, name_matcher, until
 
 FOREIGN = (
     "../assets",
@@ -32,24 +32,6 @@ FOREIGN = (
     "%2e%2e",
 )
 META = {"_type": "gradio.FileData"}
-
-
-@pytest.fixture(scope="module")
-def scans(tmp_path_factory):
-    return tmp_path_factory.mktemp("scans")
-
-
-@pytest.fixture(scope="module")
-def address(scans):
-    with served(scans) as address:
-        yield address
-
-
-@pytest.fixture
-def client(address):
-    client = Client(address, verbose=False)
-    yield client
-    client.close()
 
 
 def call(address: str, name: str, data: list) -> str:

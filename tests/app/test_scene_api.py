@@ -4,21 +4,17 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from tests.scene.scan_makers import packed, scannet
-from tests.served import SCANS, served
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    with served(tmp_path_factory.mktemp("scans")) as address:
-        yield address
+from tests.scene.scan_makers import grid, packed, ply, room, scannet
+from tests.served import SCANS
 
 
 @pytest.fixture
-def client(address):
-    client = Client(address, verbose=False)
-    yield client
-    client.close()
+def raw(tmp_path):
+    """A scan without labels."""
+    vertices, colours, faces, _ = room()
+    path = tmp_path / "raw.ply"
+    path.write_bytes(ply(vertices, colours, faces))
+    return handle_file(str(path))
 
 
 @pytest.fixture
@@ -29,7 +25,8 @@ def zipped(tmp_path):
 
 def test_the_endpoints_have_their_names(client):
     named = client.view_api(return_format="dict")["named_endpoints"]
-    assert {"/scene_open", "/scene_ground", "/scene_pick"} <= set(named)
+    known = ("open", "ground", "pick", "segment", "caption", "describe")
+    assert {f"/scene_{name}" for name in known} <= set(named)
     assert all(name.startswith("/scene_") for name in named)
 
 
@@ -103,3 +100,53 @@ def test_a_client_is_told_in_its_own_language(address):
     with pytest.raises(AppError, match="还没有打开扫描"):
         client.predict("the chair", "", None, api_name="/scene_ground")
     client.close()
+
+
+def test_a_caption_of_an_object(client):
+    client.predict(SCANS[0], None, api_name="/scene_open")
+    said = client.predict(7, api_name="/scene_caption")
+    assert (said["object_id"], said["label"]) == (7, "chair")
+    assert said["text"].startswith("This is a chair.")
+    assert len(said["likely"]) == 1 + len(said["others"])
+    assert set(said["anchors"][0]) == {"object_id", "label", "weight"}
+    with pytest.raises(AppError, match="has no object 99"):
+        client.predict(99, api_name="/scene_caption")
+
+
+def test_the_whole_room_in_scan2caps_form(client):
+    client.predict(SCANS[0], None, api_name="/scene_open")
+    said = client.predict(api_name="/scene_describe")
+    assert [one["label"] for one in said["captions"]] == ["table", "chair"]
+    assert said["scan2cap"][f"{SCANS[0]}|7|chair"] == ["sos this is a chair . it is next to the floor . eos"]
+
+
+def test_a_raw_scan_is_found_described_and_asked(client, raw):
+    assert client.predict("", [raw], api_name="/scene_open")["objects"] == []
+    with pytest.raises(AppError, match="no labelled objects"):
+        client.predict("the chair", "", None, api_name="/scene_ground")
+    found = client.predict("", None, api_name="/scene_segment")
+    assert [(one["label"], one["confidence"]) for one in found["objects"]] == [("table", 0.9), ("chair", 0.7)]
+    assert (found["unit"], found["tilt"]) == ("m", 12)
+    chair = found["objects"][1]["object_id"]
+    assert client.predict("the chair", "", None, api_name="/scene_ground")["object_id"] == chair
+    assert "chair" in client.predict(chair, api_name="/scene_caption")["text"]
+    assert len(client.predict(api_name="/scene_describe")["captions"]) == 2
+
+
+def test_a_raw_scan_is_uploaded_and_found_in_one_call(client, raw):
+    assert len(client.predict("", [raw], api_name="/scene_segment")["objects"]) == 2
+
+
+def test_a_scan_in_which_nothing_is_found(client, tmp_path):
+    vertices, faces = grid(20, (0, 0, 0), 4)
+    path = tmp_path / "empty.ply"
+    path.write_bytes(ply(vertices, None, faces))
+    with pytest.raises(AppError, match="No object was found"):
+        client.predict("", [handle_file(str(path))], api_name="/scene_segment")
+
+
+@pytest.mark.parametrize("name", ["segment", "caption", "describe"])
+def test_nothing_is_said_before_a_scan_is_open(client, name):
+    given = {"segment": ("", None), "caption": (7,), "describe": ()}[name]
+    with pytest.raises(AppError, match="No scan is open"):
+        client.predict(*given, api_name=f"/scene_{name}")

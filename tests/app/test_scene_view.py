@@ -225,7 +225,8 @@ def test_overlay_shows_the_chosen_candidate_even_far_down() -> None:
 @pytest.mark.parametrize("answer", [None, replace(_answer(1), candidates=())])
 def test_overlay_of_nothing(answer: Answer | None) -> None:
     overlay = json.loads(scene_view.overlay_payload(answer))
-    assert overlay == {"picked": None, "candidates": [], "anchors": [], "from": None, "cell": None, "marks": []}
+    nothing = {"picked": None, "candidates": [], "anchors": [], "from": None, "cell": None, "marks": []}
+    assert overlay == nothing
 
 
 @pytest.mark.parametrize(

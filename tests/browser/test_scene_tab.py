@@ -13,17 +13,11 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.scene.scan_makers import CHAIR, scannet
-from tests.served import EXAMPLE, SCANS, served
+from tests.served import EXAMPLE, SCANS
 
 FIELD = "#tl-sentence :is(input, textarea)"
 SLOW = 90_000  # milliseconds: software drawing on a machine with company
 CHAIR_ID = CHAIR + 5  # scannet() numbers its objects from 5
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served(tmp_path_factory.mktemp("scans")) as address:
-        yield address
 
 
 @pytest.fixture(scope="module")

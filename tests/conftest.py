@@ -1,0 +1,30 @@
+"""What tests of the page share: the page served on stand-ins for the networks, and a client of its API."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from gradio_client import Client
+
+from tests.served import served
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the page's scans."""
+    return tmp_path_factory.mktemp("scans")
+
+
+@pytest.fixture(scope="module")
+def address(scans: Path) -> Iterator[str]:
+    """Where the page is."""
+    with served(scans) as address:
+        yield address
+
+
+@pytest.fixture
+def client(address: str) -> Iterator[Client]:
+    """A stranger's script with a session of its own."""
+    client = Client(address, verbose=False)
+    yield client
+    client.close()
