@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from natsort import natsorted
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from models.core.errors import UserError
 from models.core.guards import MEGABYTE, check_file
@@ -55,6 +55,7 @@ class Box:
 def read_image(path: Path, mode: str) -> Image.Image:
     """An image file in a Pillow mode ("RGB", "L"), of at most MAX_PIXELS: checked before it is decoded.
 
+    It is turned as its EXIF data say; those and all other metadata are dropped.
     Raises UserError: file_missing, file_empty, file_too_big, image_too_large, image_unreadable.
     """
     check_file(path, MAX_FILE)
@@ -62,7 +63,7 @@ def read_image(path: Path, mode: str) -> Image.Image:
         with Image.open(path, formats=("PNG", "JPEG", "BMP", "TIFF")) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise UserError("image_too_large", name=path.name, width=image.width, height=image.height)
-            return image.convert(mode)
+            return ImageOps.exif_transpose(image).convert(mode)
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         raise UserError("image_unreadable", name=path.name) from None
 
