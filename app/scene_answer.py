@@ -6,7 +6,6 @@ from typing import Any
 
 from app.words import say
 from models.scene.answer import Answer, Candidate
-from models.scene.scan import Instance
 
 SHOWN = 8  # rows of the table
 
@@ -55,20 +54,6 @@ def panel(language: str, answer: Answer, stored: bool, checkpoint: str, selected
         )
     parts.append(_how(language, answer, stored, checkpoint))
     return f'<div class="tl-answer">{"".join(parts)}</div>'
-
-
-def picked(language: str, found: Instance) -> str:
-    """What is known of an object that was clicked: label, number, size, colour."""
-    low, high = found.box[:3], found.box[3:]
-    size = dict(zip("xyz", (f"{edge:.2f}" for edge in high - low), strict=True))
-    red, green, blue = (int(value) for value in found.colour)
-    name = escape(say(language, "scene.picked", id=found.id))
-    return (
-        f'<p class="tl-picked"><b>{escape(found.label)}</b> <span>{name}</span> '
-        f"<span>{escape(say(language, 'scene.size', **size))}</span> "
-        f'<span class="tl-swatch" style="--c:rgb({red},{green},{blue})" role="img" '
-        f'aria-label="{escape(say(language, "scene.colour"))} rgb({red}, {green}, {blue})"></span></p>'
-    )
 
 
 def _section(title: str, body: str) -> str:

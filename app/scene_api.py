@@ -59,7 +59,7 @@ class SceneApi:
         )
 
     def segment(self, scan: str, files: list[str] | None, request: gr.Request) -> dict[str, Any]:
-        """Find the objects of a scan without labels: of the uploaded or named scan, else the one that is open.
+        """Find the objects of a scan without labels: the uploaded or named one, else the one that is open.
 
         `unit`: what the file was taken to be in. `tilt`: degrees by which it was turned upright, or null.
         """

@@ -1,4 +1,4 @@
-"""What a visitor can ask of the scene lab: open a scan, find its objects and repair them, ask, have it described.
+"""What a visitor can ask of the scene lab: open a scan, find and repair its objects, ask, have it described.
 
 The page and the API both come through here; nothing in it knows a widget.
 """
@@ -133,7 +133,7 @@ def finding(visit: Visit) -> Iterator[Progress]:
     scan = visit.original
     if scan is None:
         raise UserError("no_scan")
-    stop = visit.begins()
+    stop, visit.raw = visit.begins(), False
     for step in _until(stop, visit, lambda: pipeline.segmenting(scan)):
         if isinstance(step, Progress):
             yield step

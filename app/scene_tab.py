@@ -1,7 +1,9 @@
-"""The scene lab's tab: layout and wiring. What it asks is in scene_desk, what it shows in scene_answer."""
+"""The scene lab's tab: layout, opening a scan, asking. What it asks is in scene_desk, what it shows in
+scene_answer and scene_cards; what happens to an object is in scene_look, to the whole room in scene_room.
+"""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from html import escape
 from typing import Any
@@ -9,10 +11,12 @@ from typing import Any
 import gradio as gr
 from gradio.context import Context
 
-from app import precompute, scene_answer, scene_desk
+from app import precompute, scene_answer, scene_cards, scene_desk
 from app.components import scene_view
 from app.jobs import in_plain_words
 from app.scene_api import SceneApi
+from app.scene_look import Looking
+from app.scene_room import Room
 from app.visits import Visit, Visits
 from app.words import explain, language, say, words
 from models.core import checkpoints
@@ -77,7 +81,14 @@ class SceneTab:
                 self._lay_stage(i18n)
             with gr.Column(elem_classes="tl-reasons", scale=3, min_width=320):
                 self._lay_reasons(i18n)
+        self.shown = [
+            *(self.picker, self.sentence, self.chips, self.notice, self.view, self.status),
+            *(self.panel, self.object, self.room),
+        ]
+        self.of_room = Room(self)
         self._wire()
+        Looking(self).wire()
+        self.of_room.wire()
 
     def _lay_side(self, i18n: gr.I18n) -> None:
         _html(i18n("html.scene_lead"))
@@ -108,6 +119,8 @@ class SceneTab:
 
     def _lay_reasons(self, i18n: gr.I18n) -> None:
         self.panel = _html(i18n("html.scene_waiting"), elem_id="tl-panel", js_on_load=scene_answer.ROWS_JS)
+        self.object = _html(elem_id="tl-object", js_on_load=scene_cards.OBJECT_JS)
+        self.room = _html(elem_id="tl-room", js_on_load=scene_cards.ROOM_JS)
         cards = _cards()
         if cards:
             with gr.Accordion(i18n("scene.card"), open=False, elem_id="tl-card"):
@@ -116,19 +129,16 @@ class SceneTab:
     def _wire(self) -> None:
         page = Context.root_block
         assert page is not None
-        shown = [self.picker, self.sentence, self.chips, self.notice, self.view, self.status, self.panel]
+        shown = self.shown
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         busy = {**quiet, "show_progress": "minimal", "show_progress_on": [self.panel], "trigger_mode": "once"}
         address = {"fn": None, "inputs": [self.picker, self.sentence], "js": ADDRESS_JS, **quiet}
         page.load(self.arrive, None, shown, **quiet).then(**address)
         self.picker.input(self.pick_scan, self.picker, shown, **quiet).then(**address)
-        self.upload.upload(self.take_upload, self.upload, shown, **busy).then(**address)
+        taken = self.upload.upload(self.take_upload, self.upload, shown, **busy).then(**address)
+        taken.then(self.of_room.find_where_none, None, shown, **quiet)
         gr.on([self.find.click, self.sentence.submit], self.ask, self.sentence, shown, **busy).then(**address)
         self.chips.choose(self.ask_chip, None, shown, **busy).then(**address)
-        self.panel.choose(self.choose_row, None, [self.view, self.status, self.notice], **quiet)
-        # By default Gradio drops a click that comes while the one before is answered.
-        clicked = {**quiet, "trigger_mode": "always_last"}
-        self.view.pick(self.choose_point, None, [self.view, self.status, self.panel, self.notice], **clicked)
 
     def arrive(self, request: gr.Request) -> Updates:
         """The page opens: `?scan=` (else the first scan), then `?q=` is asked."""
@@ -150,7 +160,7 @@ class SceneTab:
         """A visitor's own files arrived."""
 
         def work(visit: Visit) -> Updates:
-            return self._drawn(request, visit, scene_desk.open_upload(visit, files))
+            return self.drawn(request, visit, scene_desk.open_upload(visit, files))
 
         return self._told(request, work)
 
@@ -163,73 +173,70 @@ class SceneTab:
         text = event._data.get("text", "")
         return {self.sentence: text} | self.ask(text, request)
 
-    def choose_row(self, request: gr.Request, event: gr.EventData) -> Updates:
-        """A candidate or an anchor was chosen in the panel: light it in the viewer."""
-        return self._told(request, lambda visit: self._looked(request, visit, event._data.get("id")))
-
-    def choose_point(self, request: gr.Request, event: gr.EventData) -> Updates:
-        """An object was clicked in the viewer: tell what it is and light its row."""
-        pick = scene_view.read_pick(event)
-        chosen = pick.id if pick else None
-
-        def work(visit: Visit) -> Updates:
-            if chosen is None:
-                return {self.view: _overlay(visit, None), self.status: ""}
-            updates = self._looked(request, visit, chosen)
-            if visit.answer is not None:
-                updates[self.panel] = self._panel(request, visit, chosen)
-            return updates
-
-        return self._told(request, work)
-
     def _told(self, request: gr.Request, work: Callable[[Visit], Updates]) -> Updates:
         """What `work` shows, or the sentence that tells why it could not."""
         try:
             return {self.notice: ""} | work(self.visits.of(request))
         except Exception as error:  # a bug must end in a sentence as well
-            told = explain(language(request), in_plain_words(error))
-            return {self.notice: scene_answer.notice(told)}
+            return self._notice(request, error)
+
+    def telling(self, request: gr.Request, work: Callable[[Visit], Iterator[Updates]]) -> Iterator[Updates]:
+        """What `work` shows step by step, and the sentence that tells why it went no further."""
+        try:
+            for updates in work(self.visits.of(request)):
+                yield {self.notice: "", **updates}
+        except Exception as error:
+            yield self._notice(request, error)
+
+    def _notice(self, request: gr.Request, error: Exception) -> Updates:
+        return {self.notice: scene_answer.notice(explain(language(request), in_plain_words(error)))}
 
     def _opened(self, request: gr.Request, visit: Visit, scan: str) -> Updates:
-        updates = self._drawn(request, visit, scene_desk.open_shipped(visit, scan))
+        updates = self.drawn(request, visit, scene_desk.open_shipped(visit, scan))
         scene_desk.warm_up(scan)
         return updates
 
-    def _drawn(self, request: gr.Request, visit: Visit, scan: Scan) -> Updates:
+    def drawn(self, request: gr.Request, visit: Visit, scan: Scan) -> Updates:
+        """A scan that was just opened, nothing asked of it yet."""
         name = language(request)
-        key = "scene.opened" if scan.instances else "scene.opened_bare"
-        facts = say(name, key, objects=len(scan.instances), points=f"{len(scan.vertices):,}")
         return {
             self.picker: gr.Radio(value=visit.shipped or None),
             self.sentence: "",
             self.chips: _chips(name, visit.shipped),
             self.view: scene_view.show(_payload(visit, scan), viewer_words(name)),
-            self.status: f'<p class="tl-quiet">{escape(facts)}</p>',
-            self.panel: scene_answer.waiting(name),
+            self.status: scene_cards.facts(name, visit, scan),
+            self.panel: self.waiting(request),
+            self.object: "",
+            self.room: scene_cards.room(name, visit),
         }
+
+    def waiting(self, request: gr.Request) -> str:
+        """The panel before anything was asked."""
+        return scene_answer.waiting(language(request))
 
     def _answered(self, request: gr.Request, visit: Visit, sentence: object) -> Updates:
         answer = scene_desk.ask(visit, sentence)
+        visit.looked = None
         chosen = answer.candidates[0].object_id if answer.candidates else None
         return {
             self.view: scene_view.lay_over(scene_view.overlay_payload(answer)),
-            self.panel: self._panel(request, visit, chosen),
+            self.panel: self.answered(request, visit, chosen),
+            self.object: scene_cards.nothing_looked_at(language(request), visit),
         }
 
-    def _looked(self, request: gr.Request, visit: Visit, chosen: object) -> Updates:
-        found = scene_desk.instance(visit, chosen)
-        return {
-            self.view: _overlay(visit, found.id),
-            self.status: scene_answer.picked(language(request), found),
-        }
-
-    def _panel(self, request: gr.Request, visit: Visit, chosen: int | None) -> str:
+    def answered(self, request: gr.Request, visit: Visit, chosen: int | None) -> str:
+        """The panel with the visit's answer, `chosen` lit in it."""
         answer = visit.answer
-        assert answer is not None
+        if answer is None:  # the scan was changed while it was asked
+            return self.waiting(request)
         name = language(request)
+        return scene_answer.panel(name, answer, visit.stored, self.how(name, answer.checkpoint), chosen)
+
+    @staticmethod
+    def how(name: str, checkpoint: str) -> str:
+        """A checkpoint as it is named under what it said. name: of the language."""
         hashes = {card.name: card.sha256 for card in _cards()}
-        shown = say(name, "scene.checkpoint", name=answer.checkpoint, hash=hashes.get(answer.checkpoint, "-"))
-        return scene_answer.panel(name, answer, visit.stored, shown, chosen)
+        return say(name, "scene.checkpoint", name=checkpoint, hash=hashes.get(checkpoint, "-"))
 
 
 def viewer_words(name: str) -> dict[str, str]:
@@ -247,14 +254,6 @@ def _payload(visit: Visit, scan: Scan) -> str:
 @lru_cache(maxsize=12)
 def _shipped_payload(scan: str) -> str:
     return scene_view.scan_payload(scene_desk.shipped(scan))
-
-
-def _overlay(visit: Visit, chosen: int | None) -> dict[str, Any]:
-    """What lies over the scan while an object is chosen: a candidate is lit as one, any other is marked."""
-    answer = visit.answer
-    candidates = {one.object_id for one in answer.candidates} if answer else set()
-    lit = chosen if chosen in candidates else None
-    return scene_view.lay_over(scene_view.overlay_payload(answer, chosen, chosen=lit))
 
 
 def _html(value: Any = None, **more: Any) -> gr.HTML:

@@ -6,12 +6,14 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from models.colonoscopy.pipeline import Sample
 from models.scene.answer import Answer, Caption
 from models.scene.editing import Edit
 from models.scene.scan import Scan
+
+if TYPE_CHECKING:
+    from models.colonoscopy.pipeline import Sample
 
 IDLE = 2 * 3600.0  # seconds after which a visit that never said goodbye is forgotten
 
@@ -22,6 +24,7 @@ class Visit:
 
     original: the scan as it was opened or as its objects were found; scan: with the `edits` made to it.
     shipped: name of the shipped scan that is open, "" for an upload.
+    raw: the scan has no objects, and they were not looked for yet.
     found: a network found the objects. tilt: degrees by which it set the scan upright, None where it did not.
     stored: `answer` was not computed now but kept with the program.
     looked: id of the object that is being looked at.
@@ -34,13 +37,14 @@ class Visit:
     original: Scan | None = None
     edits: tuple[Edit, ...] = ()
     shipped: str = ""
+    raw: bool = False
     found: bool = False
     tilt: float | None = None
     answer: Answer | None = None
     stored: bool = False
     looked: int | None = None
     captions: tuple[Caption, ...] = ()
-    frames: list[Sample] = field(default_factory=list)
+    frames: list["Sample"] = field(default_factory=list)
     halt: threading.Event = field(default_factory=threading.Event)
     gone: threading.Event = field(default_factory=threading.Event)
     stop: threading.Event = field(default_factory=threading.Event)
@@ -57,6 +61,7 @@ class Visit:
     def opens(self, scan: Scan, shipped: str = "", found: bool = False, tilt: float | None = None) -> None:
         """Another scan takes the place of the one that was open."""
         self.original, self.shipped, self.found, self.tilt = scan, shipped, found, tilt
+        self.raw = not scan.instances
         self.repaired(scan, ())
 
     def repaired(self, scan: Scan, edits: tuple[Edit, ...]) -> None:

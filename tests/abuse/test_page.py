@@ -13,10 +13,11 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from app import precompute, scene_answer, scene_desk
+from app import precompute, scene_answer, scene_cards, scene_desk
 from app.visits import Visit, Visits
 from models.core.guards import MAX_FILE
 from models.scene import pipeline
+from models.scene.answer import Anchor, Caption
 from models.scene.scan import Instance, Scan
 from tests.scene.scan_makers import scannet
 from tests.served import SCANS, name_matcher, until
@@ -180,7 +181,10 @@ def test_a_script_in_a_sentence_or_a_label_stays_text():
     scan = labelled_scan(evil)
     answer = name_matcher(scan, evil)
     shown = scene_answer.panel("en", answer, False, evil, None) + scene_answer.notice(evil)
-    shown += scene_answer.picked("en", scan.instances[0])
+    said = Caption(1, evil, evil, (evil,), (1, 1), (Anchor(1, evil, 0.5),), evil, 0.1)
+    visit = Visit(scan=scan, original=scan, found=True, looked=1, captions=(said,))
+    shown += scene_cards.looked_at("en", visit, scan.instances[0], said, evil)
+    shown += scene_cards.room("en", visit) + scene_cards.facts("en", visit, scan)
     assert "<script" not in shown
     assert "<img" not in shown
     assert "&lt;script&gt;" in shown

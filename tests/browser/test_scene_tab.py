@@ -102,20 +102,20 @@ def test_a_row_lights_its_object_and_a_click_on_an_object_its_row(room: Page) ->
     chair = room.locator(f".tl-ranks tr[data-object='{CHAIR_ID}']")
     chair.click()
     expect(room.locator(".sv-winner")).to_contain_text("chair")
-    expect(room.locator("#tl-status")).to_contain_text("chair")
+    expect(room.locator("#tl-object")).to_contain_text("chair")
     room.locator(".tl-ranks tbody tr").first.focus()
     room.keyboard.press("Enter")
-    expect(room.locator("#tl-status")).to_contain_text("table")
+    expect(room.locator("#tl-object")).to_contain_text("table")
     click_chair(room)
-    expect(room.locator("#tl-status")).to_contain_text("chair")
-    expect(room.locator("#tl-status")).to_contain_text("0.50 × 0.50 × 0.00 m")
+    expect(room.locator("#tl-object")).to_contain_text("chair")
+    expect(room.locator("#tl-object")).to_contain_text("0.50 × 0.50 × 0.00 m")
     expect(chair).to_have_attribute("aria-selected", "true")
 
 
 def test_an_object_can_be_looked_at_before_anything_is_asked(page: Page, address: str) -> None:
     opened(page, address)
     click_chair(page)
-    expect(page.locator("#tl-status")).to_contain_text("chair")
+    expect(page.locator("#tl-object")).to_contain_text("chair")
     expect(page.locator(".sv")).to_have_attribute("data-picked", str(CHAIR_ID))
 
 
