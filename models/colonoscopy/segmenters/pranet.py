@@ -1,4 +1,4 @@
-"""PraNet as published (Fan et al., MICCAI 2020): parallel reverse attention on Res2Net-50, 32.55 million parameters.
+"""PraNet as published (Fan et al., MICCAI 2020): parallel reverse attention on Res2Net-50, 32.55 M.
 
 Its released weights are for research and education only, and are not here; `from_published` reads them.
 """
@@ -61,14 +61,14 @@ class PraNet(nn.Module):
 
     @classmethod
     def from_published(cls, path: str | Path) -> "PraNet":
-        """The network with released weights, a plain state dict of 922 tensors; raises as `load_published`."""
+        """The network with released weights, a state dict of 922 tensors. Raises as `load_published`."""
         network = cls()
         load_published(network, path, lambda name: name)
         return network.eval()
 
 
 class Unit(nn.Module):
-    """A convolution that keeps the size, and BatchNorm: the release defines a ReLU after it and never calls it."""
+    """A convolution that keeps the size, and BatchNorm; the release has a ReLU there and never calls it."""
 
     def __init__(self, channels: int, out: int, kernel: int | tuple[int, int], dilation: int = 1) -> None:
         super().__init__()

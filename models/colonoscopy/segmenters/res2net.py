@@ -1,4 +1,4 @@
-"""Res2Net-50 v1b, 26 channels by 4 scales (Gao et al., TPAMI 2021): PraNet's encoder, with its released names."""
+"""Res2Net-50 v1b, 26 channels by 4 scales (Gao et al., TPAMI 2021): PraNet's encoder, names as released."""
 
 import torch
 from torch import Tensor, nn

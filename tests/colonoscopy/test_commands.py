@@ -1,0 +1,172 @@
+"""The command line as it is typed, with stand-ins for the trained networks."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from models.colonoscopy import __main__ as command_line
+from models.colonoscopy import marks, pipeline, sampling
+from models.colonoscopy.evaluation import segmentation
+from models.colonoscopy.images import read_mask, read_pairs
+from models.colonoscopy.segmenters import small
+from models.core import results
+from tests.colonoscopy.makers import frame_of, mask_of, stand_ins  # noqa: F401
+
+BOXES = [(60, 120, 80, 180), (20, 90, 20, 120), (150, 220, 100, 200)]
+
+
+@pytest.fixture
+def masks(tmp_path):
+    folder = tmp_path / "given"
+    folder.mkdir()
+    for number, box in enumerate(BOXES, 1):
+        (folder / f"m{number}.png").write_bytes(marks.mask_png(mask_of(box=box)))
+    return folder
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    for number, box in enumerate(BOXES):
+        for kind, pixels in (("images", frame_of(mask_of(box=box))), ("masks", mask_of(box=box))):
+            (tmp_path / "pairs" / kind).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(tmp_path / "pairs" / kind / f"{number}.png")
+    return tmp_path / "pairs"
+
+
+@pytest.fixture
+def drawn(monkeypatch, stand_ins):  # noqa: F811
+    """How many frames were drawn; the hash of the weights can be changed."""
+    calls, draw = [], pipeline.draw
+    monkeypatch.setattr(pipeline, "draw", lambda order: calls.append(order) or draw(order))
+    monkeypatch.setattr(sampling, "card", lambda name: type("Card", (), {"sha256": "0123456789ab"}))
+    return calls
+
+
+def run(*arguments):
+    return command_line.main([str(argument) for argument in arguments])
+
+
+def test_sample_one_mask(masks, tmp_path, drawn, capsys):
+    out = tmp_path / "out"
+    assert (
+        run("sample", "--mask", masks / "m1.png", "--count", 2, "--seed", 7, "--steps", 50, "--out", out) == 0
+    )
+    listed = json.loads((out / "samples.json").read_text())
+    assert [row["file"] for row in listed] == ["m1_7.png", "m1_8.png"]
+    assert listed[0]["model"] == "arsdm" and listed[0]["steps"] == 50 and listed[0]["dice"] > 0.9
+    pair = next(read_pairs(out))
+    assert np.array_equal(pair.mask, mask_of(box=BOXES[0]))
+    assert (pair.frame[-14:, :14] < 90).mean() > 0.5  # the band under the word
+    assert "2 frames" in capsys.readouterr().out
+
+
+def test_sample_a_folder_and_go_on(masks, tmp_path, drawn, monkeypatch):
+    out = tmp_path / "out"
+    command = ("sample", "--masks", masks, "--count", 2, "--seed", 5, "--unmarked", "--out", out)
+    assert run(*command, "--limit", 2) == 0
+    assert [order.seed for order in drawn] == [5, 6, 7, 8]  # no two frames share their noise
+    (out / "images" / "m1_6.png").unlink()
+    (out / "images" / "m2_7.png").write_bytes(b"cut short")
+    drawn.clear()
+    assert run(*command) == 0
+    assert [order.seed for order in drawn] == [6, 7, 9, 10]  # only what is missing
+    assert len(json.loads((out / "samples.json").read_text())) == 6
+    drawn.clear()
+    (masks / "m3.png").write_bytes(marks.mask_png(mask_of(box=(10, 60, 10, 60))))
+    assert run(*command) == 0
+    assert [order.seed for order in drawn] == [9, 10]  # drawn anew for a mask that changed
+    drawn.clear()
+    monkeypatch.setattr(sampling, "card", lambda name: type("Card", (), {"sha256": "of other weights"}))
+    assert run(*command) == 0
+    assert len(drawn) == 6
+
+
+def test_one_bad_mask_does_not_end_a_folder(masks, tmp_path, drawn, capsys):
+    (masks / "m2.png").write_bytes(marks.mask_png(mask_of(box=(0, 0, 0, 0))))
+    assert run("sample", "--masks", masks, "--out", tmp_path / "out") == 0
+    assert len(drawn) == 2
+    assert "m2.png: There is no polyp in the mask" in capsys.readouterr().err
+
+
+def test_a_run_that_breaks_lists_what_it_has(masks, tmp_path, drawn, monkeypatch):
+    draw = pipeline.draw
+
+    def breaks(order):
+        if order.seed == 1:
+            raise KeyboardInterrupt
+        return draw(order)
+
+    monkeypatch.setattr(pipeline, "draw", breaks)
+    with pytest.raises(KeyboardInterrupt):
+        run("sample", "--masks", masks, "--out", tmp_path / "out")
+    assert len(json.loads((tmp_path / "out" / "samples.json").read_text())) == 1
+
+
+@pytest.mark.usefixtures("drawn")
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"--mask": "nothing.png"}, "is not a file"),
+        ({"--count": 0}, "Choose a number from 1"),
+        ({"--seed": -4}, "whole number"),
+        ({"--model": "gan"}, "no model called gan"),
+    ],
+)
+def test_what_is_asked_wrongly_is_told_in_a_sentence(masks, tmp_path, capsys, monkeypatch, changed, said):
+    monkeypatch.setattr(sampling, "card", lambda name: type("Card", (), {"sha256": "0123456789ab"}))
+    given = {"--mask": masks / "m1.png", "--out": tmp_path / "out"} | changed
+    assert run("sample", *(part for pair in given.items() for part in pair)) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("stand_ins")
+def test_segment_a_folder(pairs, tmp_path, capsys):
+    assert run("segment", pairs / "images", "--out", tmp_path / "found") == 0
+    found = read_mask(tmp_path / "found" / "1.png")
+    assert (found == mask_of(box=BOXES[1])).mean() > 0.99
+    assert "1.png" in capsys.readouterr().out
+
+
+class ByColour:
+    """Stands for a trained segmenter: yellow is polyp."""
+
+    def probabilities(self, frame):
+        import torch
+
+        return torch.from_numpy((frame[..., 1] > 130).astype(np.float32))
+
+
+@pytest.fixture
+def judged(monkeypatch, tmp_path):
+    monkeypatch.setattr(small, "load", lambda name="polyps": ByColour())
+    monkeypatch.setattr(results, "RESULTS", tmp_path / "RESULTS.md")
+
+
+@pytest.mark.usefixtures("judged")
+def test_evaluate_segmentation_of_pairs(pairs, tmp_path, capsys):
+    assert run("evaluate", "segmentation", "--pairs", pairs) == 0
+    rows = json.loads(capsys.readouterr().out.splitlines()[-1])["segmentation"]
+    middle, ours = rows[0], rows[1]
+    assert ours["Dice"] > 99 and ours["IoU"] > 99 and ours["n"] == 3 and ours["set"] == "pairs"
+    assert 97 < ours["mDice"] < 100  # at the threshold 0 everything is found
+    assert middle["Dice"] < 60
+    assert not (tmp_path / "RESULTS.md").exists()  # only the test sets are recorded
+
+
+@pytest.mark.usefixtures("judged")
+def test_evaluate_segmentation_of_the_test_sets_is_recorded(pairs, tmp_path, capsys):
+    (tmp_path / "data" / "colonoscopy").mkdir(parents=True)
+    for name in ("kvasir_test", "polypgen_C1"):
+        (tmp_path / "data" / "colonoscopy" / name).symlink_to(pairs)
+    assert run("evaluate", "segmentation", "--data", tmp_path / "data") == 0
+    page = (tmp_path / "RESULTS.md").read_text()
+    assert "| polyps_guide | polypgen_C1 |" in page and segmentation.TITLE in page
+
+
+def test_evaluate_without_anything_to_measure_on(tmp_path, capsys):
+    assert run("evaluate", "segmentation") == 2
+    assert "--pairs" in capsys.readouterr().err
+    assert run("evaluate", "segmentation", "--pairs", tmp_path) == 2
+    assert run("evaluate", "synthesis", "--data", tmp_path) == 2
