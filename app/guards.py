@@ -69,7 +69,7 @@ def whole_number(value: object) -> int | None:
 
 
 def drawing(url: object, side: int) -> "NDArray[np.bool_]":
-    """What was drawn on a pad, from the PNG data URL that it sends: bool (side, side), True where it is light.
+    """What was drawn on a pad, from the PNG data URL that it sends: bool (side, side), True where light.
 
     "" or None is an empty drawing. Raises UserError("pad_broken") for anything else that no pad sends.
     """
@@ -88,6 +88,11 @@ def drawing(url: object, side: int) -> "NDArray[np.bool_]":
             return np.asarray(image.convert("L")) > 127
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         raise UserError("pad_broken") from None
+
+
+def png_url(data: bytes) -> str:
+    """A PNG as the data URL that a pad takes and sends."""
+    return PNG_URL + base64.b64encode(data).decode()
 
 
 def forbid_fetching() -> None:

@@ -36,7 +36,7 @@ class Lab:
     module: str
 
 
-LABS = (Lab("scene", "app.scene_tab"),)
+LABS = (Lab("scene", "app.scene_tab"), Lab("colonoscopy", "app.colonoscopy_tab"))
 
 
 def build() -> tuple[gr.Blocks, gr.I18n]:

@@ -1,0 +1,87 @@
+"""The colonoscopy lab's named API endpoints: a mask file in, frames out as JSON and as a zip.
+
+`/colonoscopy_draw` and `/colonoscopy_segment` do what a visitor does on the page.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from app import colonoscopy_desk as desk
+from app import guards
+from app.jobs import in_plain_words
+from app.visits import Visit, Visits
+from app.words import explain, language
+from models.colonoscopy import SAMPLERS
+from models.core.errors import UserError
+
+
+class ColonoscopyApi:
+    """Endpoints on hidden widgets: only widgets give Gradio's clients file uploads."""
+
+    def __init__(self, visits: Visits) -> None:
+        self.visits = visits
+        with gr.Row(visible=False):
+            mask = gr.File(label="mask")
+            frame = gr.File(label="frame")
+            count = gr.Number(1, label="count")
+            seed = gr.Number(0, label="seed")
+            model = gr.Textbox("arsdm", label="model")
+            steps = gr.Number(20, label="steps")
+            sampler = gr.Textbox(SAMPLERS[0], label="sampler")
+            burn = gr.Checkbox(True, label="burn")
+            result = gr.JSON(label="result")
+            packed = gr.File(label="zip")
+            button = gr.Button()
+        fields = [mask, count, seed, model, steps, sampler, burn]
+        button.click(self.draw, fields, [result, packed], api_name="colonoscopy_draw")
+        button.click(self.segment, [frame], result, api_name="colonoscopy_segment")
+
+    def draw(
+        self,
+        mask: str | None,
+        count: float,
+        seed: float,
+        model: str,
+        steps: float,
+        sampler: str,
+        burn: bool,
+        request: gr.Request,
+    ) -> tuple[list[dict[str, Any]], str]:
+        """Frames for a mask file: what is known of each, and a zip of images/, masks/ and samples.json."""
+
+        def work(visit: Visit) -> tuple[list[dict[str, Any]], str]:
+            from models.colonoscopy.marks import facts
+
+            drawn = desk.open_mask(_files(mask))
+            wanted = desk.order(drawn, count, seed, model, steps, sampler)
+            for _ in desk.draw(visit, wanted):
+                pass
+            return [facts(sample) for sample in visit.frames], str(desk.pack(visit, bool(burn)))
+
+        return self._answered(request, work)
+
+    def segment(self, frame: str | None, request: gr.Request) -> dict[str, Any]:
+        """The polyps that the segmenter finds in a frame: the mask as a PNG data URL, and its share."""
+
+        def work(visit: Visit) -> dict[str, Any]:
+            from models.colonoscopy.marks import mask_png
+
+            found = desk.segment(desk.open_frame(_files(frame)), visit)
+            return {"area": round(float(found.mean()), 4), "mask": guards.png_url(mask_png(found))}
+
+        return self._answered(request, work)
+
+    def _answered(self, request: gr.Request, work: Callable[[Visit], Any]) -> Any:
+        try:
+            return work(self.visits.of(request))
+        except Exception as error:  # a client gets the same sentence as a visitor
+            told = explain(language(request), in_plain_words(error))
+            raise gr.Error(told, print_exception=False) from None
+
+
+def _files(file: str | None) -> list[str]:
+    if not file:
+        raise UserError("no_file")
+    return [file]

@@ -1,0 +1,241 @@
+// The pad: one per component. Gradio gives element, props, trigger and watch.
+
+function startPad() {
+  const root = element.querySelector('.mp');
+  const [tools, stage, hint, area, presets, thickness] =
+    ['tools', 'stage', 'hint', 'area', 'presets', 'thickness'].map(name => root.querySelector(`.mp-${name}`));
+  const canvas = stage.querySelector('canvas'), context = canvas.getContext('2d');
+  const HISTORY = 60; // steps to undo, 64 kB each
+  const state = {region: emptyRegion(), backdrop: null, tool: 'brush', past: [], future: [], laid: null, hover: null, drag: null};
+  let words = {}, asked = 0;
+
+  // ---- words
+
+  function speak() {
+    words = JSON.parse(props.words);
+    stage.setAttribute('aria-label', words.pad);
+    thickness.setAttribute('aria-label', words.thickness);
+    thickness.title = words.thickness;
+    hint.textContent = words.hint;
+    presets.setAttribute('aria-label', words.presets);
+    for (const button of tools.querySelectorAll('button')) {
+      button.title = words[button.dataset.tool ?? button.dataset.do];
+      button.setAttribute('aria-label', button.title);
+    }
+    showPresets();
+    tell();
+  }
+
+  function showPresets() {
+    presets.replaceChildren(...Object.entries(JSON.parse(props.presets)).map(([name, url]) => {
+      const button = document.createElement('button'), picture = new Image();
+      button.type = 'button';
+      button.dataset.preset = name;
+      button.title = words[`preset_${name}`] ?? name;
+      button.setAttribute('aria-label', button.title);
+      picture.src = url;
+      picture.alt = '';
+      picture.draggable = false;
+      button.append(picture);
+      button.onclick = () => layMask(url);
+      return button;
+    }));
+  }
+
+  function tell() {
+    const share = 100 * areaOf(state.drag?.shown ?? state.region);
+    area.toggleAttribute('data-empty', share === 0);
+    area.textContent = share === 0 ? words.nothing : words.area.replace('{percent}', share < 10 ? share.toFixed(1) : Math.round(share));
+    root.dataset.area = share.toFixed(2);
+    hint.hidden = share > 0 || !!state.drag || !!state.backdrop;
+  }
+
+  // ---- drawing
+
+  function draw() {
+    asked = 0;
+    const side = stage.clientWidth;
+    if (!side) return;
+    const pixels = Math.round(side * devicePixelRatio);
+    if (canvas.width !== pixels) canvas.width = canvas.height = pixels;
+    const scale = pixels / SIZE, region = state.drag?.shown ?? state.region;
+    context.fillStyle = '#000';
+    context.fillRect(0, 0, pixels, pixels);
+    context.imageSmoothingQuality = 'high';
+    if (state.backdrop) context.drawImage(state.backdrop, 0, 0, pixels, pixels);
+    context.globalAlpha = state.backdrop ? 0.28 : 0.92;
+    context.drawImage(canvasOf(imageOf(region, [255, 255, 255, 255], [0, 0, 0, 0])), 0, 0, pixels, pixels);
+    context.globalAlpha = 1;
+    const outline = outlineOf(region, scale);
+    context.lineCap = 'round';
+    line(outline, 4.5, 'rgba(0, 0, 0, .55)');
+    line(outline, 2.2, '#2fd3e6');
+    if (state.hover && state.tool !== 'ellipse') {
+      const ring = new Path2D();
+      ring.arc(state.hover[0] * scale, state.hover[1] * scale, thickness.value * scale / 2, 0, 2 * Math.PI);
+      line(ring, 3, 'rgba(0, 0, 0, .6)');
+      line(ring, 1.3, state.tool === 'eraser' ? '#ff9a8a' : '#fff');
+    }
+    tell();
+  }
+
+  function line(path, width, colour) {
+    context.lineWidth = width * devicePixelRatio;
+    context.strokeStyle = colour;
+    context.stroke(path);
+  }
+
+  const redraw = () => { asked ||= requestAnimationFrame(draw); };
+
+  // ---- what is drawn, step by step
+
+  function commit(region) {
+    if (region.every((pixel, place) => pixel === state.region[place])) return redraw();
+    state.past.push(state.region);
+    if (state.past.length > HISTORY) state.past.shift();
+    state.future = [];
+    become(region);
+  }
+
+  function become(region) {
+    state.region = region;
+    props.value = region.includes(1) ? canvasOf(imageOf(region, [255, 255, 255, 255], [0, 0, 0, 255])).toDataURL('image/png') : '';
+    for (const [name, on] of [['undo', state.past.length], ['redo', state.future.length], ['clear', props.value]]) {
+      tools.querySelector(`[data-do=${name}]`).disabled = !on;
+    }
+    redraw();
+  }
+
+  async function layMask(url) {
+    try {
+      commit(regionOf(await pictureFrom(url)));
+    } catch (error) {
+      console.error('mask pad:', error);
+    }
+  }
+
+  async function layBackdrop(url) {
+    try {
+      state.backdrop = url ? await pictureFrom(url) : null;
+    } catch (error) {
+      console.error('mask pad:', error);
+    }
+    tools.querySelector('[data-do=field]').hidden = !state.backdrop;
+    root.toggleAttribute('data-backdrop', !!state.backdrop);
+    redraw();
+  }
+
+  const actions = {
+    undo: () => { if (state.past.length) { state.future.push(state.region); become(state.past.pop()); } },
+    redo: () => { if (state.future.length) { state.past.push(state.region); become(state.future.pop()); } },
+    clear: () => commit(emptyRegion()),
+    field: () => layBackdrop(null),
+  };
+
+  function choose(tool) {
+    state.tool = tool;
+    for (const button of tools.querySelectorAll('[data-tool]')) button.setAttribute('aria-pressed', button.dataset.tool === tool);
+    redraw();
+  }
+
+  tools.addEventListener('click', event => {
+    const button = event.target.closest('button');
+    if (button?.dataset.tool) choose(button.dataset.tool);
+    if (button?.dataset.do) actions[button.dataset.do]();
+  });
+  thickness.addEventListener('input', redraw);
+
+  // ---- mouse, pen, finger
+
+  function placeOf(event) {
+    const frame = stage.getBoundingClientRect();
+    return [(event.clientX - frame.left) / frame.width * SIZE, (event.clientY - frame.top) / frame.height * SIZE];
+  }
+
+  stage.addEventListener('pointerdown', event => {
+    if (event.button !== 0 || !event.isPrimary || state.drag) return;
+    event.preventDefault();
+    stage.focus({preventScroll: true});
+    try { stage.setPointerCapture(event.pointerId); } catch { /* a pointer that has gone already */ }
+    const place = placeOf(event);
+    state.drag = {pointer: event.pointerId, from: place, at: place, shown: state.region.slice()};
+    if (state.tool !== 'ellipse') fillDisc(state.drag.shown, place, thickness.value / 2, state.tool === 'brush' ? 1 : 0);
+    redraw();
+  });
+
+  stage.addEventListener('pointermove', event => {
+    state.hover = event.pointerType === 'touch' ? null : placeOf(event);
+    const {drag} = state;
+    if (drag?.pointer === event.pointerId) {
+      const between = event.getCoalescedEvents?.() ?? [];
+      for (const moved of between.length ? between : [event]) follow(drag, placeOf(moved), event.shiftKey);
+    }
+    redraw();
+  });
+
+  function follow(drag, place, regular) {
+    if (state.tool === 'ellipse') {
+      let [x, y] = place;
+      if (regular) { // with Shift a circle
+        const side = Math.max(Math.abs(x - drag.from[0]), Math.abs(y - drag.from[1]));
+        [x, y] = [drag.from[0] + side * Math.sign(x - drag.from[0]), drag.from[1] + side * Math.sign(y - drag.from[1])];
+      }
+      drag.shown = state.region.slice();
+      fillEllipse(drag.shown, drag.from, [x, y], 1);
+    } else {
+      fillStroke(drag.shown, drag.at, place, thickness.value / 2, state.tool === 'brush' ? 1 : 0);
+    }
+    drag.at = place;
+  }
+
+  function release(event, kept) {
+    const {drag} = state;
+    if (drag?.pointer !== event.pointerId) return;
+    state.drag = null;
+    kept ? commit(drag.shown) : redraw();
+  }
+  stage.addEventListener('pointerup', event => release(event, true));
+  stage.addEventListener('pointercancel', event => release(event, false));
+  stage.addEventListener('pointerleave', () => { state.hover = null; redraw(); });
+
+  // ---- keys
+
+  const letters = {b: () => choose('brush'), e: () => choose('ellipse'), x: () => choose('eraser')};
+  // Undo is heard wherever nothing is being typed, letters where the pad has the focus.
+  function pressed(event) {
+    if (!root.isConnected) return document.removeEventListener('keydown', pressed);
+    const key = event.key.toLowerCase(), {target} = event;
+    if (!stage.clientWidth || target.matches?.('textarea, [contenteditable], input:not([type=range])')) return;
+    let act = null;
+    if (event.ctrlKey || event.metaKey) {
+      if (key === 'z') act = event.shiftKey ? actions.redo : actions.undo;
+      if (key === 'y') act = actions.redo;
+    } else if (!event.altKey && root.contains(target)) {
+      act = letters[key] ?? (key === 'delete' ? actions.clear : null);
+      if (key === '[' || key === ']') act = () => { thickness.valueAsNumber += key === ']' ? 3 : -3; redraw(); };
+      if (key === 'escape' && state.drag) act = () => { state.drag = null; redraw(); };
+    }
+    if (!act) return;
+    event.preventDefault();
+    act();
+  }
+  document.addEventListener('keydown', pressed);
+
+  // ---- what Python lays on it
+
+  async function refresh() {
+    if (props.words !== state.spoken) { state.spoken = props.words; speak(); }
+    if (!props.laid || props.laid === state.laid) return;
+    state.laid = props.laid;
+    const {mask, backdrop} = JSON.parse(props.laid);
+    if (backdrop) await layBackdrop(backdrop);
+    if (mask) await layMask(mask);
+  }
+
+  new ResizeObserver(redraw).observe(stage);
+  watch(['laid', 'words'], refresh);
+  refresh();
+  redraw();
+}
+
+startPad();

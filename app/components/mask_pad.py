@@ -1,0 +1,97 @@
+"""The mask pad: a square on which a region is drawn by mouse, pen or finger.
+
+It knows no lab. The region lives in the browser, SIZE x SIZE pixels; its value in Python is a PNG
+as a data URL, "" while nothing is drawn, and must be read as anything a stranger sends. What
+Python lays on the pad travels apart, so that it never meets a stroke that is being drawn:
+
+    pad = MaskPad(words=..., presets={"round": "data:image/png;base64,..."})
+    button.click(fn, pad, outputs)          # fn(value: str)
+    return lay(mask=url)                    # a region in place of the drawn one (undo brings that back)
+    return lay(backdrop=url)                # a picture to draw over
+"""
+
+import itertools
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+HERE = Path(__file__).parent
+# One script: the parts share a scope, and the last one starts the pad.
+SCRIPTS = ("mask_pad_shapes.js", "mask_pad.js")
+SIZE = 256  # pixels of the region's sides; mask_pad_shapes.js has the same
+
+# What the pad says. A page passes its translations of the same keys.
+WORDS = {
+    "pad": "Drawing pad. B brush, E ellipse, X eraser, [ and ] set the size, Ctrl+Z undoes, Delete clears.",
+    "hint": "Draw here, or pick a shape below",
+    "brush": "Brush (B)",
+    "ellipse": "Ellipse: drag it out (E)",
+    "eraser": "Eraser (X)",
+    "thickness": "Size of brush and eraser",
+    "undo": "Undo (Ctrl+Z)",
+    "redo": "Redo (Ctrl+Shift+Z)",
+    "clear": "Clear all (Delete)",
+    "field": "Take the picture away",
+    "area": "Polyp area {percent} % of the frame",
+    "nothing": "Nothing drawn yet",
+    "presets": "Shapes",
+}
+_laid = itertools.count(1)
+
+
+class MaskPad(gr.HTML):
+    """The pad as a Gradio component. value: the region as a data URL, "" for none.
+
+    words: what it says, keys as in WORDS. presets: data URLs by name, drawn as buttons; a name's
+    label is `words["preset_" + name]`.
+    """
+
+    def __init__(
+        self,
+        value: str | None = "",
+        *,
+        words: dict[str, str] | str | None = None,
+        presets: dict[str, str] | str | None = None,
+        elem_id: str | None = None,
+        elem_classes: list[str] | str | None = None,
+        render: bool = True,
+        **props: Any,
+    ) -> None:
+        given = {"laid": "", **props}
+        super().__init__(
+            value,
+            html_template=_text("mask_pad.html"),
+            css_template=_text("mask_pad.css"),
+            js_on_load="\n".join(_text(name) for name in SCRIPTS),
+            apply_default_css=False,
+            elem_id=elem_id,
+            elem_classes=elem_classes,
+            render=render,
+            # Gradio makes the component anew for an update, from props as they went out: strings.
+            words=words if isinstance(words, str) else spoken(words),
+            presets=presets if isinstance(presets, str) else json.dumps(presets or {}),
+            **given,
+        )
+
+    def get_block_name(self) -> str:
+        """Gradio's name of the front end: the one of gr.HTML."""
+        return "html"
+
+
+def spoken(words: dict[str, str] | None) -> str:
+    """The component's prop `words`: what the pad says, English where a key is not given."""
+    return json.dumps(WORDS | (words or {}))
+
+
+def lay(mask: str | None = None, backdrop: str | None = None) -> dict[str, Any]:
+    """The update that lays a region or a backdrop on the pad: data URLs of images; None leaves as it is."""
+    # The number makes each one new: the same mask may be laid again over what was drawn since.
+    return gr.update(laid=json.dumps({"turn": next(_laid), "mask": mask, "backdrop": backdrop}))
+
+
+@cache
+def _text(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")

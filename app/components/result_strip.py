@@ -1,0 +1,134 @@
+"""The result strip: pictures as they come, each with outlines over it and what is to be said of it.
+
+It knows no lab: it gets `Card`s. Finished cards and the one that is being made travel apart, so that
+a preview never resends what is there:
+
+    strip = ResultStrip(words=...)
+    strip.choose(fn)                         # fn(event: gr.EventData): read_choice(event), the card's place
+    yield show(cards)                        # finished cards
+    yield preview(image, 0.4, "Frame 2 of 4")
+"""
+
+import base64
+import io
+import json
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from numpy.typing import NDArray
+
+HERE = Path(__file__).parent
+
+# What the strip says. A page passes its translations of the same keys.
+WORDS = {
+    "empty": "Draw a polyp and press “Draw frames”. They appear here, one after another.",
+    "mark": "SYNTHETIC",
+    "drawn": "As drawn",
+    "found": "As the segmenter finds it",
+    "enlarge": "Enlarge frame {number}",
+    "picture": "Synthetic frame {number}",
+    "choose": "Compare models",
+    "previous": "Previous",
+    "next": "Next",
+    "close": "Close",
+}
+
+
+@dataclass(frozen=True)
+class Card:
+    """A picture. image: a data URL. drawn, found: SVG paths in its pixels, "" for none.
+
+    size: of its sides in pixels. title, lines: plain text under it.
+    """
+
+    image: str
+    size: int
+    drawn: str
+    found: str
+    title: str
+    lines: tuple[str, ...]
+
+
+class ResultStrip(gr.HTML):
+    """The strip as a Gradio component. words: what it says, keys as in WORDS. The event is `choose`."""
+
+    def __init__(
+        self,
+        value: str | None = "[]",
+        *,
+        words: dict[str, str] | str | None = None,
+        elem_id: str | None = None,
+        elem_classes: list[str] | str | None = None,
+        render: bool = True,
+        **props: Any,
+    ) -> None:
+        given = {"preview": "", **props}
+        super().__init__(
+            value,
+            html_template=_text("result_strip.html"),
+            css_template=_text("result_strip.css"),
+            js_on_load=_text("result_strip.js"),
+            apply_default_css=False,
+            elem_id=elem_id,
+            elem_classes=elem_classes,
+            render=render,
+            # Gradio makes the component anew for an update, from props as they went out: a string.
+            words=words if isinstance(words, str) else spoken(words),
+            **given,
+        )
+
+    def get_block_name(self) -> str:
+        """Gradio's name of the front end: the one of gr.HTML."""
+        return "html"
+
+
+def spoken(words: dict[str, str] | None) -> str:
+    """The component's prop `words`: what the strip says, English where a key is not given."""
+    return json.dumps(WORDS | (words or {}))
+
+
+def show(cards: list[Card]) -> dict[str, Any]:
+    """The update that shows finished cards, and no preview."""
+    return gr.update(value=json.dumps([asdict(card) for card in cards]), preview="")
+
+
+def preview(image: str, fraction: float, text: str) -> dict[str, Any]:
+    """The update that shows what is being made after the finished cards. image: a data URL or ""."""
+    return gr.update(preview=json.dumps({"image": image, "fraction": round(fraction, 3), "text": text}))
+
+
+def read_choice(event: gr.EventData) -> int | None:
+    """The place of the card that was chosen in a browser, or None where what it sent is not one."""
+    data = getattr(event, "_data", None)
+    place = data.get("place") if isinstance(data, dict) else None
+    return place if type(place) is int and place >= 0 else None
+
+
+def picture_url(image: NDArray[np.uint8]) -> str:
+    """An RGB image (H, W, 3) as a data URL, a JPEG that keeps colours at full resolution."""
+    from PIL import Image
+
+    data = io.BytesIO()
+    Image.fromarray(image).save(data, "JPEG", quality=93, subsampling=0)
+    return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()
+
+
+def outline_path(mask: NDArray[np.bool_]) -> str:
+    """The outlines of a mask (H, W) as an SVG path in its pixels, "" where it is empty."""
+    import cv2
+
+    edges, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    pieces = []
+    for edge in edges:
+        points = edge.reshape(-1, 2)
+        pieces.append("M" + "L".join(f"{x + 0.5:g} {y + 0.5:g}" for x, y in points) + "Z")
+    return "".join(pieces)
+
+
+@cache
+def _text(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")
