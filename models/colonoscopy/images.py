@@ -38,20 +38,6 @@ class Pair:
     mask: Mask
 
 
-@dataclass(frozen=True)
-class Box:
-    """A rectangle of pixels: columns left..right, rows top..bottom, the last ones excluded."""
-
-    left: int
-    top: int
-    right: int
-    bottom: int
-
-    def cut(self, image: NDArray[Any]) -> NDArray[Any]:
-        """The rectangle's part of an image (H, W, ...), as a view."""
-        return image[self.top : self.bottom, self.left : self.right]
-
-
 def read_image(path: Path, mode: str) -> Image.Image:
     """An image file in a Pillow mode ("RGB", "L"), of at most MAX_PIXELS: checked before it is decoded.
 
@@ -171,81 +157,6 @@ def _lines_of_text(small: Frame) -> list[tuple[int, int, int, int]]:
         if len(row) >= 3 or w >= 3 * h:  # letters that touch are one wide piece
             lines.append((int(x), int(y), int(x + w), int(y + h)))
     return lines
-
-
-def tissue_crop(frame: Frame, mask: Mask | None = None) -> Box:
-    """The rectangle with the most tissue and the least else in it, between 3:4 and 4:3.
-
-    Tissue counts 1 a pixel, the polyp of `mask` 3, what is outside -4 and burnt-in text -2: the
-    rectangle with the largest sum (Kadane's algorithm over pairs of rows) on a coarse grid.
-    """
-    height, width = frame.shape[:2]
-    worth = np.ones((height, width), np.float32)
-    if mask is not None:
-        worth[mask] = 3
-    worth[burnt_in(frame)] = -2
-    worth[outside(frame)] = -4
-    cell = max(height, width) / 32
-    rows, columns = max(1, round(height / cell)), max(1, round(width / cell))
-    left, top, right, bottom = _best_rectangle(
-        cv2.resize(worth, (columns, rows), interpolation=cv2.INTER_AREA)
-    )
-    box = Box(
-        round(left * width / columns),
-        round(top * height / rows),
-        round(right * width / columns),
-        round(bottom * height / rows),
-    )
-    return _squarer(box, mask)
-
-
-def _best_rectangle(worth: NDArray[Any]) -> tuple[int, int, int, int]:
-    """The rectangle of largest sum (left, top, right, bottom) in a small map, all of it where none is > 0."""
-    rows, columns = worth.shape
-    best, found = 0.0, (0, 0, columns, rows)
-    for top in range(rows):
-        sums = np.zeros(columns)
-        for bottom in range(top, rows):
-            sums += worth[bottom]
-            edges = np.concatenate(([0.0], np.cumsum(sums)))
-            start = np.minimum.accumulate(edges)
-            gains = edges - start
-            right = int(gains.argmax())
-            if gains[right] > best:
-                left = int(edges[: right + 1].argmin())
-                best, found = float(gains[right]), (left, top, right, bottom + 1)
-    return found
-
-
-def _squarer(box: Box, mask: Mask | None, ratio: float = 4 / 3) -> Box:
-    """The box with its longer side shortened to `ratio` times the other, around the polyp if there is one."""
-    width, height = box.right - box.left, box.bottom - box.top
-    inside = None if mask is None else box.cut(mask)
-    rows, columns = (np.empty(0), np.empty(0)) if inside is None else np.nonzero(inside)
-    if width > ratio * height:
-        left = box.left + _start(width, int(ratio * height), columns)
-        return Box(left, box.top, left + int(ratio * height), box.bottom)
-    if height > ratio * width:
-        top = box.top + _start(height, int(ratio * width), rows)
-        return Box(box.left, top, box.right, top + int(ratio * width))
-    return box
-
-
-def _start(length: int, kept: int, wanted: NDArray[Any]) -> int:
-    """Where a piece of `kept` begins in `length`: around the wanted places, else in the middle."""
-    middle = (wanted.min() + wanted.max()) / 2 if len(wanted) else length / 2
-    return int(np.clip(middle - kept / 2, 0, length - kept))
-
-
-def prepared(frame: Frame, mask: Mask, size: int = 256) -> tuple[Frame, Mask, Mask]:
-    """A pair cropped to its tissue, `size` pixels square: frame, mask, and where no tissue is seen."""
-    box = tissue_crop(frame, mask)
-    written = burnt_in(frame) | outside(frame)
-    return (
-        squared(box.cut(frame), size),
-        fitted(box.cut(mask), size, size),
-        fitted(box.cut(written), size, size),
-    )
 
 
 def squared(frame: Frame, size: int) -> Frame:

@@ -127,32 +127,12 @@ def test_a_green_inset_is_burnt_in():
     assert images.burnt_in(frame)[245:295, 25:95].all()
 
 
-def test_the_crop_holds_tissue_and_its_sides_are_alike():
-    frame = in_octagon(tissue())
-    frame[200:, :130] = 0
-    box = images.tissue_crop(frame)
-    width, height = box.right - box.left, box.bottom - box.top
-    assert box.cut(images.outside(frame)).mean() < 0.06
-    assert width * height > 0.4 * frame.shape[0] * frame.shape[1]
-    assert width / height + 0.01 >= 3 / 4 and width / height <= 4 / 3 + 0.01
+def test_what_is_outside_takes_the_frames_own_size():
+    frame = cv2.resize(in_octagon(tissue()), (1152, 960), interpolation=cv2.INTER_LINEAR)
+    found = images.outside(frame)
+    assert found.shape == (960, 1152) and found[0, 0] and not found[480, 576]
+    assert images.burnt_in(frame).shape == (960, 1152)
 
 
-def test_the_crop_goes_after_the_polyp():
-    frame = in_octagon(tissue(200, 600), 40)
-    mask = np.zeros(frame.shape[:2], bool)
-    mask[80:130, 480:540] = True
-    assert images.tissue_crop(frame, mask).cut(mask).sum() == mask.sum()
-
-
-def test_a_frame_without_tissue_has_a_crop_too():
-    box = images.tissue_crop(np.zeros((100, 120, 3), np.uint8))
-    assert box.right > box.left and box.bottom > box.top
-
-
-def test_a_prepared_pair_is_square():
-    frame = in_octagon(tissue())
-    mask = np.zeros(frame.shape[:2], bool)
-    mask[120:180, 150:230] = True
-    square, drawn, written = images.prepared(frame, mask, 128)
-    assert square.shape == (128, 128, 3) and drawn.shape == written.shape == (128, 128)
-    assert 0.02 < drawn.mean() < 0.3
+def test_a_square_has_each_side_scaled_by_itself():
+    assert images.squared(tissue(), 64).shape == (64, 64, 3)
