@@ -15,7 +15,10 @@ from models.scene.answer import Caption
 from models.scene.editing import Delete, Edit, Merge, Rename
 
 if TYPE_CHECKING:
-    from app.scene_tab import SceneTab, Updates
+    from app.scene_tab import SceneTab
+
+# New values of widgets. Known at run time: Gradio gives a handler its request by its annotations.
+Updates = dict[Any, Any]
 
 
 class Looking:
@@ -40,16 +43,16 @@ class Looking:
         changed = [tab.view, tab.object, tab.panel, tab.room, tab.status, tab.notice]
         tab.object.repair(self.repair, None, changed, **{**quiet, "trigger_mode": "once"})
 
-    def choose_row(self, request: gr.Request, event: gr.EventData) -> Iterator["Updates"]:
+    def choose_row(self, request: gr.Request, event: gr.EventData) -> Iterator[Updates]:
         """A row or a chip was chosen: light its object in the viewer."""
         yield from self.tab.telling(request, lambda visit: self._look(request, visit, event._data.get("id")))
 
-    def choose_point(self, request: gr.Request, event: gr.EventData) -> Iterator["Updates"]:
+    def choose_point(self, request: gr.Request, event: gr.EventData) -> Iterator[Updates]:
         """An object was clicked in the viewer, or none: tell what it is and light its row."""
         pick = scene_view.read_pick(event)
         chosen = pick.id if pick else None
 
-        def work(visit: Visit) -> Iterator["Updates"]:
+        def work(visit: Visit) -> Iterator[Updates]:
             if chosen is None:
                 yield self._away(request, visit)
                 return
@@ -60,7 +63,7 @@ class Looking:
 
         yield from self.tab.telling(request, work)
 
-    def _away(self, request: gr.Request, visit: Visit) -> "Updates":
+    def _away(self, request: gr.Request, visit: Visit) -> Updates:
         visit.looked = None
         return {
             self.tab.view: scene_view.lay_over(overlay(visit)),
@@ -69,7 +72,7 @@ class Looking:
 
     def _look(
         self, request: gr.Request, visit: Visit, chosen: object, repairing: bool = False
-    ) -> Iterator["Updates"]:
+    ) -> Iterator[Updates]:
         """The object at once, and its caption as soon as it is there, if it is still looked at then."""
         name, tab = language(request), self.tab
         found, scan = scene_desk.instance(visit, chosen), visit.scan
@@ -86,11 +89,11 @@ class Looking:
                 tab.object: scene_cards.looked_at(name, visit, found, said, how, repairing),
             }
 
-    def repair(self, request: gr.Request, event: gr.EventData) -> Iterator["Updates"]:
+    def repair(self, request: gr.Request, event: gr.EventData) -> Iterator[Updates]:
         """A tool of the object's card was used."""
         data = event._data if isinstance(event._data, dict) else {}
 
-        def work(visit: Visit) -> Iterator["Updates"]:
+        def work(visit: Visit) -> Iterator[Updates]:
             looked = visit.looked
             if data.get("do") == "undo":
                 scene_desk.undo(visit)
@@ -107,7 +110,7 @@ class Looking:
 
         yield from self.tab.telling(request, work)
 
-    def _repaired(self, request: gr.Request, visit: Visit) -> "Updates":
+    def _repaired(self, request: gr.Request, visit: Visit) -> Updates:
         """The page after a repair, nothing looked at: answers and captions were about the scan as it was."""
         name, tab = language(request), self.tab
         assert visit.scan is not None and visit.original is not None

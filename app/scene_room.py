@@ -7,13 +7,13 @@ import gradio as gr
 
 from app import scene_cards, scene_desk
 from app.components import scene_view
-from app.scene_look import overlay
+from app.scene_look import Updates, overlay
 from app.visits import Visit
 from app.words import language
 from models.core.errors import UserError
 
 if TYPE_CHECKING:
-    from app.scene_tab import SceneTab, Updates
+    from app.scene_tab import SceneTab
 
 
 class Room:
@@ -34,11 +34,11 @@ class Room:
         """The visitor has seen enough: what is done stays."""
         self.tab.visits.of(request).stop.set()
 
-    def describe(self, request: gr.Request) -> Iterator["Updates"]:
+    def describe(self, request: gr.Request) -> Iterator[Updates]:
         """A caption of every object, each as soon as it is there."""
         name, tab = language(request), self.tab
 
-        def work(visit: Visit) -> Iterator["Updates"]:
+        def work(visit: Visit) -> Iterator[Updates]:
             scan = visit.scan
             yield {tab.room: scene_cards.room(name, visit, at_work=True)}
             try:
@@ -52,18 +52,18 @@ class Room:
 
         yield from tab.telling(request, work)
 
-    def find_where_none(self, request: gr.Request) -> Iterator["Updates"]:
+    def find_where_none(self, request: gr.Request) -> Iterator[Updates]:
         """After an upload: a scan without labels gets its objects by itself."""
         if self.tab.visits.of(request).raw:
             yield from self.find(request)
         else:
             yield {self.tab.room: gr.skip()}
 
-    def find(self, request: gr.Request) -> Iterator["Updates"]:
+    def find(self, request: gr.Request) -> Iterator[Updates]:
         """The objects of a raw scan, with what is being done told by stage."""
         name, tab = language(request), self.tab
 
-        def work(visit: Visit) -> Iterator["Updates"]:
+        def work(visit: Visit) -> Iterator[Updates]:
             scan = visit.scan
             try:
                 for step in scene_desk.finding(visit):
@@ -78,7 +78,7 @@ class Room:
 
         yield from tab.telling(request, work)
 
-    def _found(self, request: gr.Request, visit: Visit) -> "Updates":
+    def _found(self, request: gr.Request, visit: Visit) -> Updates:
         assert visit.scan is not None
         scan = visit.scan
         scene_desk.get_ready(lambda: scan)

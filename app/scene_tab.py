@@ -15,7 +15,7 @@ from app import precompute, scene_answer, scene_cards, scene_desk
 from app.components import scene_view
 from app.jobs import in_plain_words
 from app.scene_api import SceneApi
-from app.scene_look import Looking
+from app.scene_look import Looking, Updates, Updates
 from app.scene_room import Room
 from app.visits import Visit, Visits
 from app.words import explain, language, say, words
@@ -24,8 +24,6 @@ from models.core.errors import UserError
 from models.core.guards import MAX_FILE, megabytes
 from models.scene import pipeline
 from models.scene.scan import Scan
-
-Updates = dict[Any, Any]
 
 CHIPS_JS = """
 element.addEventListener('click', event => {
