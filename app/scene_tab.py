@@ -15,7 +15,7 @@ from app import precompute, scene_answer, scene_cards, scene_desk
 from app.components import scene_view
 from app.jobs import in_plain_words
 from app.scene_api import SceneApi
-from app.scene_look import Looking, Updates, Updates
+from app.scene_look import Looking, Updates
 from app.scene_room import Room
 from app.visits import Visit, Visits
 from app.words import explain, language, say, words
