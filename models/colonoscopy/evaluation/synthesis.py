@@ -74,7 +74,7 @@ class Material:
 
     @cached_property
     def training(self) -> NDArray[np.uint8]:
-        """Training views, VIEWS in a row of each frame, the largest first. Raises UserError("data_missing")."""
+        """VIEWS in a row of each training frame, the largest first. Raises UserError("data_missing")."""
         if self.data is None:
             raise UserError("data_missing")
         return training_views(self.data)[0]

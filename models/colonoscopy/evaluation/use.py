@@ -1,6 +1,7 @@
 """The talk's experiment in small: segmenters trained on real frames, and on real and drawn ones."""
 
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ def _scores(data: Path, sets: Sets, model: str | None, seed: int, limit: int | N
     return found
 
 
+@lru_cache(maxsize=1)  # the seeds of one diet follow one another
 def _diet(data: Path, model: str | None) -> Examples:
     """Real training frames, and with a model as many drawn for the masks of their largest clean crops."""
     folder = data / "colonoscopy" / TRAINING
