@@ -1,4 +1,4 @@
-"""Stands in for the lab's networks, so that the page can be tested without weights: pink where no polyp is."""
+"""Stands in for the lab's networks, so that the page can be tested without weights: pink tissue."""
 
 import time
 from collections.abc import Callable, Iterator
