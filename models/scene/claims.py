@@ -1,4 +1,4 @@
-"""Whether a caption is true: the colour, the class and the neighbour that it names, against the scan."""
+"""Whether a caption is true: the colour, class, neighbour and side that it names, against the scan."""
 
 import re
 from collections.abc import Iterable
@@ -6,26 +6,31 @@ from functools import lru_cache
 
 import numpy as np
 
-from models.scene.geometry import box_gaps
+from models.scene.geometry import box_centres, box_gaps
 from models.scene.metrics import caption_words
 from models.scene.objects import Objects
 from models.scene.sentence_words import COLOURS, STRUCTURE, SYNONYMS
 
 SAME_COLOUR = {"grey": "gray", "beige": "tan", "golden": "yellow", "wooden": "brown"}
 NEAR_COUNT, NEAR = 6, 1.0  # a neighbour is among the six nearest boxes, or within a metre
+SORTS = ("colour", "class", "neighbour", "side")
 NO_NEIGHBOUR = STRUCTURE | {"room", "ground"}
+
+_SIDE = re.compile(r"\b(?:to|on) the (left|right)(?: side)? of (?:the |a |an )?([^.,]*)")
 
 Verdict = dict[str, bool | None]
 
 
 def judge(words: list[str], objects: Objects, place: int, known: Iterable[str]) -> Verdict:
-    """{"colour", "class", "neighbour"}: True, False, or None where the caption claims nothing of the sort.
+    """{sort: True, False, or None where the caption claims nothing of the sort} for each of SORTS.
 
     colour: the first of the nine colours (sentences.COLOURS) that the first sentence names must be one of the
     two nearest to the object's mean colour.
     class: the label, its last word or a synonym must be said.
     neighbour: the first known label said after the object must be that of one of the six nearest boxes or of
     one within a metre.
+    side: "to the left (right) of the NAME" must hold of the nearest so called, for a person in the middle of
+    the room who looks at it (so do 84 % of what people say on val_a).
     known: labels that count as the name of a neighbour.
     """
     said = " ".join(words)
@@ -37,6 +42,7 @@ def judge(words: list[str], objects: Objects, place: int, known: Iterable[str]) 
         "colour": _colour(words, objects, place),
         "class": own is not None,
         "neighbour": _is_near(found.group(1), objects, place) if found else None,
+        "side": _side(said, objects, place, tuple(known)),
     }
 
 
@@ -90,3 +96,18 @@ def _is_near(name: str, objects: Objects, place: int) -> bool:
     usable = [i for i in np.argsort(gaps) if i != place and objects.labels[i] not in STRUCTURE]
     near = [i for rank, i in enumerate(usable) if rank < NEAR_COUNT or gaps[i] <= NEAR]
     return any(name in names_of(objects.labels[i]) for i in near)
+
+
+def _side(said: str, objects: Objects, place: int, known: tuple[str, ...]) -> bool | None:
+    claim = _SIDE.search(said)
+    named = _any_of(_neighbours(known, ())).search(claim[2]) if claim else None
+    if claim is None or named is None:
+        return None
+    called = [i for i, label in enumerate(objects.labels) if i != place and named.group(1) in names_of(label)]
+    if not called:
+        return False
+    plan = box_centres(objects.boxes)[:, :2]
+    other = min(called, key=lambda i: float(np.linalg.norm(plan[i] - plan[place])))
+    ahead = plan[other] - (objects.room[:2] + objects.room[3:5]) / 2
+    across = plan[place] - plan[other]
+    return bool(ahead[0] * across[1] - ahead[1] * across[0] > 0) == (claim[1] == "left")

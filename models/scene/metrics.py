@@ -106,7 +106,7 @@ class _Counted(list):
 def truth_rates(verdicts: Sequence[Mapping[str, bool | None]]) -> dict[str, float | int | None]:
     """Percent of true claims of each sort, and how many captions made one (None: this one made none)."""
     found: dict[str, float | int | None] = {}
-    for sort in ("colour", "class", "neighbour"):
+    for sort in verdicts[0] if verdicts else ():
         made = [bool(verdict[sort]) for verdict in verdicts if verdict[sort] is not None]
         found[sort] = round(100 * float(np.mean(made)), 1) if made else None
         found[f"{sort}_claims"] = len(made)

@@ -290,7 +290,22 @@ KNOWN = {*LABELS, "bed"}
 )
 def test_claims_of_a_caption(text, colour, called, neighbour):
     verdict = judge(text.split(), room(), 0, KNOWN)
-    assert verdict == {"colour": colour, "class": called, "neighbour": neighbour}
+    assert verdict == {"colour": colour, "class": called, "neighbour": neighbour, "side": None}
+
+
+@pytest.mark.parametrize(
+    ("said", "side"),
+    [
+        # a person at (2.2, 1.5) looks past the table at (1.3, 0.5) to the chair at (0.2, 0.2)
+        ("to the right of the table", True),
+        ("on the left side of the table", False),
+        ("to the left of the bed", False),  # there is none
+        ("to the right of the room", None),
+        ("near the table", None),
+    ],
+)
+def test_a_side_is_seen_from_the_middle_of_the_room(said, side):
+    assert judge(f"this is a chair . it is {said} .".split(), room(), 0, KNOWN)["side"] is side
 
 
 def test_names_and_nearest():

@@ -11,7 +11,7 @@ from typing import Any
 
 from models.core import results
 from models.core.checkpoints import FOLDER
-from models.scene.claims import judge, nearest_named
+from models.scene.claims import SORTS, judge, nearest_named
 from models.scene.evaluation.grounding import load
 from models.scene.metrics import caption_scores, caption_words, framed, truth_rates
 from models.scene.objects import Objects
@@ -35,8 +35,9 @@ ABOUT = (
 )
 ABOUT_TRUTH = (
     f"On {JUDGED} of these objects. A colour is true when it is one of the two of nine colours nearest to "
-    "the object's mean colour, a neighbour when it is among the six nearest boxes or within a metre. By "
-    "these rules people are often wrong too: a mean colour is murky, and people name what they see."
+    "the object's mean colour, a neighbour when it is among the six nearest boxes or within a metre, a "
+    "side when it holds for a person in the middle of the room who looks at the neighbour. By these rules "
+    "people are often wrong too: a mean colour is murky, and people name what they see."
 )
 
 Keys = list[tuple[str, int]]
@@ -88,7 +89,7 @@ def evaluate(data: Path, language: Path | None = None) -> dict[str, float | int 
 
 
 def evaluate_truth(data: Path) -> dict[str, float | int | None]:
-    """The three rates of the shipped checkpoint on 100 objects of the val scenes."""
+    """The rates of the shipped checkpoint on 100 objects of the val scenes."""
     points = point_encoder()
     asked = load(data, "scanrefer", labels="annotated", points=points)
     keys = sorted({(row["scene_id"], row["object_id"]) for row in asked.rows})
@@ -122,4 +123,4 @@ def _rates(scenes: Mapping[str, Objects], keys: Keys, said: list[list[str]]) -> 
 
 
 def _shares(rates: Mapping[str, Any]) -> dict[str, str]:
-    return {sort: f"{rates[sort]} ({rates[f'{sort}_claims']})" for sort in ("colour", "class", "neighbour")}
+    return {sort: f"{rates[sort]} ({rates[f'{sort}_claims']})" for sort in SORTS}

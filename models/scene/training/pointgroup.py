@@ -7,7 +7,7 @@ third of the time on.
 import csv
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -244,11 +244,27 @@ def collate(scenes: list[Scene]) -> tuple[Points, Taught]:
     return points, Taught(classes, owner, shift)
 
 
-def batches(data: Path, classes: tuple[str, ...], voxel: float, seed: int) -> Iterator[Any]:
-    """Endless batches of disturbed scenes; every scene is read once."""
+def real_scenes(data: Path, classes: tuple[str, ...]) -> list[Scene]:
+    """The train scenes that have points."""
     train, _ = split(data)
-    names = [name for name in scenes_with_points(data) if name in train]
-    real = [real_scene(data, name, classes) for name in names]
+    return [real_scene(data, name, classes) for name in scenes_with_points(data) if name in train]
+
+
+def class_weights(scenes: list[Scene], classes: int) -> Tensor:
+    """(classes,) how much a point counts: by the root of how rare its class is, at most five times.
+
+    Most points are walls, floors and chairs; without weights sinks and toilets are never learnt.
+    """
+    known = np.concatenate([scene.classes for scene in scenes])
+    counts = np.bincount(known[known != IGNORED], minlength=classes)
+    rare = np.median(counts[counts > 0]) / np.maximum(counts, 1)
+    return torch.from_numpy(np.clip(rare**0.5, 0.2, 5)).float()
+
+
+def batches(
+    data: Path, real: list[Scene], classes: tuple[str, ...], voxel: float, seed: int
+) -> Iterator[Any]:
+    """Endless batches of disturbed scenes, real ones and rooms that are made as they are needed."""
     kinds = list(KINDS)
     made: dict[int, Scene] = {}
     rng = np.random.default_rng(seed)
@@ -265,12 +281,17 @@ def batches(data: Path, classes: tuple[str, ...], voxel: float, seed: int) -> It
         yield collate([disturbed(scene, rng, voxel) for scene in chosen])
 
 
-def losses(network: nn.Module, batch: Any, spent: float) -> Mapping[str, Tensor]:
-    """Class by cross-entropy, shift by length and direction, and from a third of the time on the score."""
+def losses(
+    network: nn.Module, batch: Any, spent: float, weights: Tensor | None = None
+) -> Mapping[str, Tensor]:
+    """Class by cross-entropy, shift by length and direction, and from a third of the time on the score.
+
+    weights: (classes,), see `class_weights`; None counts all points alike.
+    """
     assert isinstance(network, PointGroup)
     points, taught = batch
     felt = network(points)
-    semantic = cross_entropy(felt.semantic, taught.classes, ignore_index=IGNORED)
+    semantic = cross_entropy(felt.semantic, taught.classes, weights, ignore_index=IGNORED)
     stuff = torch.isin(taught.classes, torch.tensor(network.stuff))
     thing = (taught.owner >= 0) & ~stuff
     off = felt.offsets[thing] - taught.shift[thing]
@@ -310,11 +331,12 @@ def train(
     check: told of the averaged network now and then; its line is logged.
     """
     network = PointGroup(**SHIPPED)
+    real = real_scenes(data, network.classes)
     average, done = fit(
         NAME,
         network,
-        batches(data, network.classes, network.voxel, seed),
-        losses,
+        batches(data, real, network.classes, network.voxel, seed),
+        partial(losses, weights=class_weights(real, len(network.classes))),
         minutes=minutes,
         rate=2e-3,
         seed=seed,
