@@ -1,13 +1,17 @@
-"""`python -m tests.browser.pictures` takes docs/*.png: the page with the shipped scans and network."""
+"""`python -m tests.browser.pictures [NAME ...]` takes docs/*.png: the page with what ships."""
 
 import os
+import sys
+import tempfile
 from pathlib import Path
 from urllib.parse import urlencode
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from app import page, precompute
+from models.scene import pipeline
 from tests.browser.conftest import CHROMIUM, FLAGS
+from tests.scene.scan_makers import ply
 
 DOCS = Path(__file__).parents[2] / "docs"
 SHOTS = {
@@ -16,11 +20,14 @@ SHOTS = {
     "page-zh": ({"__theme": "light", "lang": "zh-CN"}, (1440, 900)),
     "talk": ({"__theme": "light", "talk": "1"}, (1600, 900)),
     "phone": ({"__theme": "light"}, (390, 844)),
+    "caption": ({"__theme": "light", "q": ""}, (1440, 900)),
+    "raw": ({"__theme": "light", "q": ""}, (1440, 900)),
 }
-SLOW = 120_000  # milliseconds
+RAW = "room_office_01"  # shown without its labels
+SLOW = 300_000  # milliseconds
 
 
-def main() -> None:
+def main(names: list[str]) -> None:
     """One picture for each of SHOTS, of the first shipped scan with an example sentence answered."""
     os.environ.update(GRADIO_ANALYTICS_ENABLED="0", HF_HUB_OFFLINE="1")
     scan = precompute.names()[0]
@@ -28,11 +35,13 @@ def main() -> None:
     running = page.start("127.0.0.1", None)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        for name, (query, (width, height)) in SHOTS.items():
+        for name in names or SHOTS:
+            query, (width, height) = SHOTS[name]
             tab = browser.new_page(viewport={"width": width, "height": height})
+            tab.set_default_timeout(SLOW)
             tab.goto(f"{running.local_url}?{urlencode({**asked, **query})}")
-            tab.wait_for_selector(".sv[data-state=ready]", timeout=SLOW)
-            tab.wait_for_selector(".tl-verdict", timeout=SLOW)
+            tab.wait_for_selector(".sv[data-state=ready]")
+            {"caption": look, "raw": find}.get(name, answered)(tab)
             tab.wait_for_timeout(2000)
             tab.screenshot(path=DOCS / f"{name}.png", full_page=name == "phone")
             tab.close()
@@ -40,5 +49,29 @@ def main() -> None:
     running.close(verbose=False)
 
 
+def answered(tab: Page) -> None:
+    """Wait for the answer of the link's sentence."""
+    tab.wait_for_selector(".tl-verdict")
+
+
+def look(tab: Page) -> None:
+    """Have the room described, stop at some, and look at an object."""
+    tab.locator("#tl-room [data-do=describe]").click()
+    tab.wait_for_selector("#tl-room a")
+    tab.locator("#tl-room li:has-text('couch')").first.click()
+    tab.wait_for_selector(".tl-caption:not(.tl-saying)")
+
+
+def find(tab: Page) -> None:
+    """Upload a room without its labels, and wait for the objects that are found."""
+    scan = pipeline.open_example(RAW)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "room.ply"
+        file.write_bytes(ply(scan.aligned, scan.colours, scan.faces))
+        tab.locator("input[type=file]").first.set_input_files(file)
+        tab.wait_for_selector(".tl-list")
+    tab.wait_for_selector(".sv[data-state=ready]")
+
+
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
