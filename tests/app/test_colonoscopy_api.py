@@ -1,0 +1,84 @@
+"""The colonoscopy lab's named endpoints, called as a stranger's script would."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from app import guards, mask_presets
+from tests.colonoscopy import stand_in
+
+PRESET = mask_presets.FOLDER / "oval.png"
+META = {"_type": "gradio.FileData"}
+
+
+@pytest.fixture(scope="module")
+def address():
+    with stand_in.served() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def client(address):
+    client = Client(address, verbose=False)
+    yield client
+    client.close()
+
+
+def draw(client, mask=PRESET, **fields):
+    sound = {"count": 1, "seed": 0, "model": "arsdm", "steps": 20, "sampler": "dpm", "burn": True}
+    given = handle_file(str(mask)) if mask else None
+    return client.predict(given, *{**sound, **fields}.values(), api_name="/colonoscopy_draw")
+
+
+def test_a_mask_becomes_frames_and_a_zip(client):
+    known, packed = draw(client, count=2, seed=11, model="sdm")
+    assert [one["seed"] for one in known] == [11, 12]
+    assert all(one["synthetic"] and one["model"] == "sdm" and 0 <= one["dice"] <= 1 for one in known)
+    assert {"steps", "sampler", "weights", "nearest", "percentile"} <= set(known[0])
+    with zipfile.ZipFile(packed) as archive:
+        masks = [name for name in archive.namelist() if name.startswith("masks/")]
+        mask = np.asarray(Image.open(io.BytesIO(archive.read(masks[0]))).convert("L")) > 127
+    assert np.array_equal(mask, guards.drawing(mask_presets.urls()["oval"], 256))
+
+
+def test_polyps_of_a_frame_are_found(client, tmp_path):
+    path = tmp_path / "frame.png"
+    Image.fromarray(stand_in.sample().frame).save(path)
+    found = client.predict(handle_file(str(path)), api_name="/colonoscopy_segment")
+    assert found["area"] == pytest.approx(70 * 80 / 256**2, abs=0.01)
+    assert guards.drawing(found["mask"], 256).any()
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"count": 99}, "99 frames cannot be drawn"),
+        ({"model": "../arsdm"}, "no model called"),
+        ({"sampler": "<script>"}, "no sampler called"),
+        ({"steps": 10**9}, "1 to 250 steps"),
+        ({"seed": -5}, "seed has to be"),
+        ({"mask": None}, "No file arrived"),
+    ],
+)
+def test_what_cannot_be_drawn_is_told(client, fields, told):
+    with pytest.raises(AppError, match=told):
+        draw(client, **fields)
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../../etc/passwd", str(Path(__file__).resolve())])
+def test_a_mask_is_an_upload_and_never_a_path(address, path):
+    url = f"{address}gradio_api/call/colonoscopy_draw"
+    data = [{"path": path, "meta": META}, 1, 0, "arsdm", 20, "dpm", True]
+    event = httpx.post(url, json={"data": data}, timeout=90)
+    answer = event.text
+    if event.status_code == 200:
+        answer = httpx.get(f"{url}/{event.json()['event_id']}", timeout=90).text
+    assert "root:" not in answer
+    assert "event: complete" not in answer
