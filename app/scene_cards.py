@@ -61,9 +61,19 @@ watch('value', () => requestAnimationFrame(() => {
 
 
 def looked_at(
-    language: str, visit: Visit, found: Instance, said: Caption | None, how: str, repairing: bool = False
+    language: str,
+    visit: Visit,
+    found: Instance,
+    said: Caption | None,
+    how: str,
+    repairing: bool = False,
+    mute: bool = False,
 ) -> str:
-    """The card of an object. said: None while words are found. how: checkpoint. repairing: tools are open."""
+    """The card of an object.
+
+    said: None while words are found, or where there will be none (mute). how: the checkpoint that said it.
+    repairing: the tools are open.
+    """
     name = f"<b>{escape(found.label)}&nbsp;{found.id}</b>"
     sure = (
         f"<span>{escape(say(language, 'scene.confidence', percent=_percent(found.confidence)))}</span>"
@@ -71,10 +81,10 @@ def looked_at(
         else ""
     )
     parts = [f'<p class="tl-picked">{name}{sure}{_size(language, found)}{_swatch(language, found)}</p>']
-    if said is None:
-        parts.append(f'<p class="tl-caption tl-saying">{escape(say(language, "scene.saying"))}</p>')
-    else:
+    if said is not None:
         parts += _said(language, said, how)
+    elif not mute:
+        parts.append(f'<p class="tl-caption tl-saying">{escape(say(language, "scene.saying"))}</p>')
     parts.append(_tools(language, visit, found, repairing))
     return f'<article class="tl-object" data-id="{found.id}">{"".join(parts)}</article>'
 
@@ -169,14 +179,14 @@ def _undo(language: str, visit: Visit) -> str:
 
 
 def _nearest(scan: Scan | None, found: Instance) -> list[Instance]:
-    """The other objects, by the gap between the boxes."""
+    """The other objects by the gap between the boxes; floor and walls, which are near all, come last."""
 
     def gap(one: Instance) -> float:
         between = np.maximum(one.box[:3] - found.box[3:], found.box[:3] - one.box[3:])
         return float(np.linalg.norm(np.maximum(between, 0)))
 
     others = [one for one in scan.instances if one.id != found.id] if scan else []
-    return sorted(others, key=gap)[:NEAR]
+    return sorted(others, key=lambda one: (one.label in STRUCTURE, gap(one)))[:NEAR]
 
 
 def facts(language: str, visit: Visit, scan: Scan) -> str:

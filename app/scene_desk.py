@@ -25,8 +25,8 @@ from models.scene.editing import Edit
 from models.scene.scan import Instance, Scan
 
 # Three, so that a scan opens and a question is answered while somebody's room is described. Objects of a
-# million points are found in minutes on a busy machine.
-reading, thinking, working = Gate(), Gate(), Gate(deadline=300)
+# million points are found in minutes on a busy machine; the first answer waits for two networks to load.
+reading, thinking, working = Gate(), Gate(deadline=120), Gate(deadline=300)
 Step = TypeVar("Step")
 
 
@@ -164,6 +164,8 @@ def repair(visit: Visit, edit: Edit) -> None:
 
 def undo(visit: Visit) -> None:
     """Take back the last repair; nothing happens where there is none. Raises UserError("no_scan")."""
+    if visit.original is None:
+        raise UserError("no_scan")
     if visit.edits:
         _edit(visit, visit.edits[:-1])
 

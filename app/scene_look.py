@@ -81,7 +81,12 @@ class Looking:
             tab.view: scene_view.lay_over(overlay(visit)),
             tab.object: scene_cards.looked_at(name, visit, found, None, "", repairing),
         }
-        said = scene_desk.caption(visit, found.id)
+        try:
+            said = scene_desk.caption(visit, found.id)
+        except UserError:
+            if visit.looked == found.id and visit.scan is scan:
+                yield {tab.object: scene_cards.looked_at(name, visit, found, None, "", repairing, mute=True)}
+            raise
         if visit.looked == found.id and visit.scan is scan:
             how = tab.how(name, said.checkpoint)
             yield {
