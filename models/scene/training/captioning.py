@@ -33,7 +33,7 @@ from models.scene.open_xtrans2cap import (
 from models.scene.training.captions import CaptionCorpus, Judged, Told, asked_about
 from models.scene.training.grounding import point_encoder
 
-STEPS, CRITICAL_STEPS = 900, 400  # more learns the few captions by heart: held-out scenes get worse
+STEPS, CRITICAL_STEPS = 900, 600  # more learns the few captions by heart: held-out scenes get worse
 RATE, CRITICAL_RATE = 1e-3, 3e-4
 BEAMS = 5
 CRITICAL_BATCH = 12
