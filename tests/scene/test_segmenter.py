@@ -22,7 +22,16 @@ from models.scene.naming import UNNAMED, named
 from models.scene.pointgroup import SHIPPED, PointGroup
 from models.scene.scan import Scan
 from models.scene.scan_files import load_folder
-from models.scene.segmenter import Found, Segmenter, find, has_colour, with_found, write_predictions
+from models.scene.segmenter import (
+    SHOWN_SCORE,
+    Found,
+    Segmenter,
+    find,
+    has_colour,
+    surest,
+    with_found,
+    write_predictions,
+)
 from models.scene.shapes import ShapeEncoder
 from models.scene.training.pointgroup import SCORING_FROM, Scene, collate, losses, reduced
 from tests.scene import scan_makers
@@ -138,7 +147,7 @@ def test_a_leaning_scan_is_set_upright_and_then_looked_at(
     found = pipeline.segment(scan)
     assert found.level is not None and found.level.tilt == pytest.approx(11, abs=1.5)
     assert np.median(found.scan.aligned[room.owner == 0, 2]) == pytest.approx(0, abs=0.02)
-    expected = find(network, found.scan.aligned, room.colours)
+    expected = surest(find(network, found.scan.aligned, room.colours), SHOWN_SCORE)
     assert [item.label for item in found.scan.instances] == [CLASSES[place] for place in expected.classes]
     assert all(map(np.array_equal, found.masks, expected.members))
     best = found.scan.instances[0]
@@ -154,7 +163,7 @@ def test_a_scan_that_says_how_it_lies_is_not_turned(shipped: None, network: Poin
     found = pipeline.segment(replace(as_scan(room, turn), alignment=pose))
     assert found.level is None and np.array_equal(found.scan.alignment, pose)
     on_floor = found.scan.aligned - np.array([0, 0, floor_of(found.scan.aligned)], np.float32)
-    expected = find(network, on_floor, room.colours)
+    expected = surest(find(network, on_floor, room.colours), SHOWN_SCORE)
     assert all(map(np.array_equal, found.masks, expected.members))
     assert all(item.box[2] > 6.9 for item in found.scan.instances)
 
@@ -208,6 +217,11 @@ def test_overlapping_objects_leave_a_vertex_to_the_surest(room: Scene) -> None:
     assert (scan.vertex_instance[:50] == 0).all() and (scan.vertex_instance[50:90] == 1).all()
     assert scan.instances[1].box[:3] == pytest.approx(scan.vertices[40:90].min(0))
     assert [(item.label, item.confidence) for item in scan.instances] == [("chair", 0.9), ("monitor", 0.4)]
+
+
+def test_what_is_hardly_likely_is_not_shown(room: Scene) -> None:
+    found = surest(Found(room.classes, [np.arange(9), np.arange(9, 20)], [2, 3], [0.5, 0.1]), 0.2)
+    assert (found.scores, found.classes, len(found.members)) == ([0.5], [2], 1)
 
 
 def test_a_scan_in_which_nothing_is_found_is_refused(room: Scene) -> None:
