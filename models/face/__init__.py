@@ -1,0 +1,1 @@
+"""The face lab: speech and a portrait become a talking face."""

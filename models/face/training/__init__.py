@@ -1,0 +1,1 @@
+"""How the face lab's network learns."""
