@@ -76,6 +76,18 @@ def test_memory_counts_what_is_too_near(sets, tmp_path):
     assert all(row["n"] == 5 for row in rows if row["frames"] in figures.MODELS)
 
 
+def test_without_the_data_folder_training_frames_have_no_rows(sets):
+    found = figures.evaluate(sets, None, ["realism", "memory"])
+    labels = [row["frames"] for rows in found.values() for row in rows]
+    assert "arsdm" in labels and not any("training frames" in label for label in labels)
+
+
+def test_masks_are_spread_over_a_large_set(sets):
+    given = drawn.crops("few", sets["pairs"], most=3)
+    assert given.names == ["2", "5"] and given.skipped == 1  # 0 is empty
+    assert drawn.crops("few", sets["pairs"], limit=3).names == ["1", "2"]
+
+
 def test_a_timed_row(sets):
     row = figures.timed(mask_of(), "dpm", 20)
     assert float(row["s to the first preview"]) <= float(row["s to the first frame"]) and row["peak MB"] > 50
@@ -103,11 +115,7 @@ def test_use_has_a_row_for_each_diet_and_trains_once(sets, tmp_path, monkeypatch
 
 
 def test_what_is_missing_or_misspelt(sets):
-    for parts, key in (
-        (["fidelty"], "part_unknown"),
-        (["realism"], "data_missing"),
-        (["use"], "data_missing"),
-    ):
+    for parts, key in ((["fidelty"], "part_unknown"), (["use"], "data_missing")):
         with pytest.raises(UserError) as refused:
             figures.evaluate(sets, None, parts)
         assert refused.value.key == key

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from models.colonoscopy import marks, sampling
-from models.colonoscopy.images import Frame, Mask, read_frame, read_pairs
+from models.colonoscopy.images import Frame, Mask, pair_paths, read_frame, read_pairs
 from models.colonoscopy.masks import check_mask
 from models.colonoscopy.pipeline import Order
 from models.colonoscopy.training.frames import SIZE, views
@@ -38,13 +38,20 @@ class Crops:
     skipped: int
 
 
-def crops(name: str, pairs: Path, limit: int | None = None) -> Crops:
-    """The largest clean rectangle of each pair, its mask as a file for `sampling`."""
+def crops(name: str, pairs: Path, limit: int | None = None, most: int | None = None) -> Crops:
+    """The largest clean rectangle of each pair, its mask as a file for `sampling`.
+
+    limit: only the first pairs. most: of those so many, evenly spread, because neighbours are often alike.
+    """
     folder = FOLDER / name
     (folder / "masks").mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     names, frames, masks, skipped = [], [], [], 0
-    for pair in read_pairs(pairs, limit):
+    count = len(pair_paths(pairs)[:limit])
+    kept = set(np.linspace(0, count - 1, min(count, most or count)).round().astype(int).tolist())
+    for place, pair in enumerate(read_pairs(pairs, limit)):
+        if place not in kept:
+            continue
         frame, mask = next(views(pair.frame, pair.mask, 1, rng))
         try:
             check_mask(mask)

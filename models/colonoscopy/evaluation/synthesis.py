@@ -26,15 +26,16 @@ from models.core.errors import UserError
 from models.core.results import markdown, write
 
 Rows = list[dict[str, Any]]
+MOST = 100  # masks of a set that frames are drawn for, by each model
 RUNS_TIMED = (("ddim", 200), ("ddim", 50), ("dpm", 20))
 CORES = 2
 
 TITLES = {
-    "fidelity": """## Colonoscopy: is the polyp where it was drawn?
+    "fidelity": f"""## Colonoscopy: is the polyp where it was drawn?
 
 Dice in per cent between a mask and what the segmenter `polyps` finds in the frame: `polyps` was trained on
-real frames only and had no part in any generator's training. Masks are those of the sets' largest clean
-crops.""",
+real frames only and had no part in any generator's training. Masks are those of the largest clean
+crops of at most {MOST} frames a set, evenly spread.""",
     "realism": """## Colonoscopy: how real do frames look?
 
 Distances between real test crops and as many other frames, in features of EfficientNet-Lite2 as ImageNet left
@@ -65,7 +66,7 @@ class Material:
     @cached_property
     def crops(self) -> dict[str, Crops]:
         """Of each set."""
-        return {name: crops(name, folder, self.limit) for name, folder in self.sets.items()}
+        return {name: crops(name, folder, self.limit, MOST) for name, folder in self.sets.items()}
 
     @cached_property
     def drawn(self) -> dict[tuple[str, str], tuple[list[Frame], list[Mapping[str, Any]]]]:
@@ -73,11 +74,9 @@ class Material:
         return {(name, model): drawn(given, model) for name, given in self.crops.items() for model in MODELS}
 
     @cached_property
-    def training(self) -> NDArray[np.uint8]:
-        """VIEWS in a row of each training frame, the largest first. Raises UserError("data_missing")."""
-        if self.data is None:
-            raise UserError("data_missing")
-        return training_views(self.data)[0]
+    def training(self) -> NDArray[np.uint8] | None:
+        """VIEWS in a row of each training frame, the largest first; None without the data folder."""
+        return None if self.data is None else training_views(self.data)[0]
 
 
 def evaluate(
@@ -85,8 +84,8 @@ def evaluate(
 ) -> dict[str, Rows]:
     """The rows of each part, recorded where they are of the whole test sets.
 
-    Raises UserError("part_unknown"), "data_missing" for realism, memory and use without the data folder, and
-    as the checkpoints and the pairs do.
+    Without the data folder the rows about training frames are left out. Raises UserError: part_unknown,
+    data_missing for `use` without it, and as the checkpoints and the pairs do.
     """
     for part in parts:
         if part not in PARTS:
@@ -123,9 +122,11 @@ def realism(material: Material) -> Rows:
     rng = np.random.default_rng(0)
     for name, given in material.crops.items():
         real = memory.features(given.frames)
-        whole = material.training[::VIEWS]
-        chosen = rng.permutation(len(whole))[: len(given.frames)]
-        others = {"real training frames (floor)": [whole[i] for i in chosen]}
+        others = {}
+        if material.training is not None:
+            whole = material.training[::VIEWS]
+            chosen = rng.permutation(len(whole))[: len(given.frames)]
+            others["real training frames (floor)"] = [whole[i] for i in chosen]
         others |= {model: material.drawn[name, model][0] for model in MODELS}
         bad = [spoilt(frame, rng) for frame in given.frames]
         others |= {
@@ -149,11 +150,11 @@ def remembered(material: Material) -> Rows:
     """Distances to the nearest training view, and how many are nearer than real frames ever are."""
     known = memory.load()
     usual = known.usual.tolist()
-    views = material.training
-    controls = {
-        "training frames, mirrored": [np.ascontiguousarray(view[:, ::-1]) for view in views[:: VIEWS * 16]],
-        "training frames, cut otherwise": list(views[1 :: VIEWS * 16]),
-    }
+    controls: dict[str, list[Frame]] = {}
+    if material.training is not None:
+        views, every = material.training, VIEWS * 16
+        controls["training frames, mirrored"] = [np.ascontiguousarray(one[:, ::-1]) for one in views[::every]]
+        controls["training frames, cut otherwise"] = list(views[1::every])
     distances = {label: known.nearest(memory.features(frames)).tolist() for label, frames in controls.items()}
     distances["real test frames, nobody's training"] = usual
     for model in MODELS:
