@@ -4,7 +4,8 @@ function startPad() {
   const root = element.querySelector('.mp');
   const [tools, stage, hint, area, presets, thickness] =
     ['tools', 'stage', 'hint', 'area', 'presets', 'thickness'].map(name => root.querySelector(`.mp-${name}`));
-  const canvas = stage.querySelector('canvas'), context = canvas.getContext('2d');
+  // Drawn by the processor: so small a picture is there sooner than a software GPU has begun.
+  const canvas = stage.querySelector('canvas'), context = canvas.getContext('2d', {willReadFrequently: true});
   const HISTORY = 60; // steps to undo, 64 kB each
   const state = {region: emptyRegion(), backdrop: null, tool: 'brush', past: [], future: [], laid: null, hover: null, drag: null};
   let words = {}, asked = 0;

@@ -70,7 +70,7 @@ function imageOf(region, inside, outside) {
 function canvasOf(image) {
   const canvas = document.createElement('canvas');
   canvas.width = canvas.height = SIZE;
-  canvas.getContext('2d').putImageData(image, 0, 0);
+  canvas.getContext('2d', {willReadFrequently: true}).putImageData(image, 0, 0);
   return canvas;
 }
 

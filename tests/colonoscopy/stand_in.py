@@ -69,8 +69,10 @@ def sample(seed: int = 7, **other) -> Sample:
 
 @contextmanager
 def served(draw: Draw | None = None) -> Iterator[str]:
-    """Address of the page, on which `draw` answers instead of the networks."""
+    """Address of a page with this lab alone, on which `draw` answers instead of the networks."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page, "LABS", tuple(lab for lab in page.LABS if lab.name == "colonoscopy"))
+        patch.setattr(page, "processor", lambda: "cpu")  # else a process imports torch to find out
         patch.setattr(colonoscopy_desk, "models", lambda: list(MODELS))
         patch.setattr(pipeline, "draw", draw or drawing())
         patch.setattr(pipeline, "segment", lambda frame: frame[..., 1] > 120)

@@ -1,0 +1,52 @@
+"""The colonoscopy tab with what ships: a mask drawn with the mouse, frames with the polyp there."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+from playwright.sync_api import Browser, Page, expect
+
+from app import colonoscopy_desk
+from app import page as app_page
+from models.core import checkpoints
+from tests.browser.test_colonoscopy_tab import SLOW, drag, draw_frames, opened
+
+NEEDED = ("arsdm", *colonoscopy_desk.BESIDE)
+BAR = 0.6  # Dice between what was drawn and what the segmenter finds, mean of the frames
+
+pytestmark = pytest.mark.skipif(
+    not all((checkpoints.FOLDER / name / "model.safetensors").exists() for name in NEEDED),
+    reason="the trained weights are not here",
+)
+
+
+@pytest.fixture(scope="module")
+def lab(browser: Browser) -> Iterator[Page]:
+    running = app_page.start("127.0.0.1", None)
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(SLOW)
+    expect.set_options(timeout=SLOW)
+    yield opened(context.new_page(), running.local_url)
+    expect.set_options(timeout=5_000)
+    context.close()
+    running.close(verbose=False)
+
+
+def test_the_polyp_is_where_the_mouse_drew_it(lab: Page) -> None:
+    lab.locator(".mp-stage").focus()
+    lab.keyboard.press("e")
+    drag(lab, (0.3, 0.35), (0.68, 0.72))
+    draw_frames(lab, 3)
+    told = lab.locator(".rs-card b").all_inner_texts()
+    scores = [float(re.search(r"\d\.\d+", text)[0]) for text in told]  # type: ignore[index]
+    assert sum(scores) / len(scores) >= BAR, scores
+    expect(lab.locator(".rs-card figcaption").first).to_contain_text("training frame")
+
+
+def test_another_model_draws_the_same_noise(lab: Page) -> None:
+    if len(colonoscopy_desk.models()) < 2:
+        pytest.skip("only one model is installed")
+    lab.locator(".rs-card figcaption button").first.click()
+    expect(lab.locator("#tl-slider img").first).to_be_visible()

@@ -1,0 +1,230 @@
+"""The colonoscopy tab as a visitor uses it, in a real browser; the networks are a stand-in here."""
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from app import mask_presets
+from tests.colonoscopy import stand_in
+
+TOUCH_JS = """stage => {
+  const {left, top, width} = stage.getBoundingClientRect();
+  const finger = {bubbles: true, cancelable: true, isPrimary: true, pointerId: 9, pointerType: 'touch'};
+  for (const [kind, x] of [['down', 0.3], ['move', 0.5], ['move', 0.7], ['up', 0.7]]) {
+    const at = {clientX: left + x * width, clientY: top + 0.5 * width};
+    stage.dispatchEvent(new PointerEvent(`pointer${kind}`, {...finger, ...at, button: 0}));
+  }
+}"""
+SLOW = 90_000  # milliseconds: a machine with company
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with stand_in.served(stand_in.drawing(steps=4, pause=0.05)) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    expect.set_options(timeout=SLOW)
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(SLOW)
+    yield context
+    context.close()
+    expect.set_options(timeout=5_000)
+
+
+@pytest.fixture(scope="module")
+def lab(context: BrowserContext, address: str) -> Iterator[Page]:
+    """One page for the tests that only draw: they share it, and each begins with an empty pad."""
+    page = context.new_page()
+    thrown: list[str] = []
+    page.on("pageerror", lambda error: thrown.append(str(error)))
+    yield opened(page, address)
+    page.close()
+    assert thrown == []
+
+
+@pytest.fixture
+def pad(lab: Page) -> Page:
+    """The shared page with nothing drawn and the brush chosen."""
+    lab.locator(".mp-stage").focus()
+    lab.keyboard.press("Delete")
+    lab.keyboard.press("b")
+    expect(lab.locator(".mp-area")).to_have_text("Nothing drawn yet")
+    return lab
+
+
+def opened(page: Page, address: str, query: str = "") -> Page:
+    page.goto(f"{address}?lab=colonoscopy&{query}")
+    expect(page.locator(".mp-presets img").first).to_be_visible()
+    return page
+
+
+def drag(page: Page, *places: tuple[float, float]) -> None:
+    """Press the mouse at the first place of the pad (shares of its sides), let go at the last."""
+    frame = page.locator(".mp-stage").bounding_box()
+    assert frame is not None
+    spots = [(frame["x"] + x * frame["width"], frame["y"] + y * frame["height"]) for x, y in places]
+    page.mouse.move(*spots[0])
+    page.mouse.down()
+    for spot in spots[1:]:
+        page.mouse.move(*spot, steps=4)
+    page.mouse.up()
+
+
+def area(page: Page) -> float:
+    """What the pad says is covered, in per cent."""
+    page.wait_for_timeout(200)
+    return float(page.locator(".mp").get_attribute("data-area") or 0)
+
+
+def draw_frames(page: Page, count: int) -> None:
+    page.locator("#tl-count input[type=number]").fill(str(count))
+    page.locator("#tl-count input[type=number]").press("Tab")
+    page.locator("#tl-draw").click()
+    expect(page.locator(f".rs[data-count='{count}']")).to_be_visible()
+    expect(page.locator("#tl-draw")).to_be_enabled()
+
+
+def test_a_mask_drawn_with_the_mouse_becomes_frames(pad: Page) -> None:
+    drag(pad, (0.3, 0.3), (0.6, 0.3), (0.6, 0.6), (0.3, 0.6), (0.3, 0.3), (0.45, 0.45))
+    covered = area(pad)
+    assert 5 < covered < 20
+    expect(pad.locator(".mp-area")).to_contain_text("Polyp area")
+    draw_frames(pad, 2)
+    expect(pad.locator(".rs-card b").first).to_contain_text("Dice score 0.9")
+    expect(pad.locator(".rs-card figcaption").nth(1)).to_contain_text("Seed 8 · ArSDM")
+    expect(pad.locator("#tl-colonoscopy-status")).to_contain_text("2 frames in")
+    outline = pad.locator(".rs-card path.rs-drawn").first.evaluate("one => one.getBBox()")
+    assert 0.22 * 256 < outline["x"] < 0.3 * 256
+    assert 0.6 * 256 < outline["x"] + outline["width"] < 0.68 * 256
+    pad.locator("[data-line=found]").click()
+    expect(pad.locator(".rs-card g.rs-found").first).to_be_hidden()
+    pad.locator("[data-line=found]").click()
+    pad.locator(".rs-picture").first.click()
+    expect(pad.locator(".rs-view img")).to_be_visible()
+    pad.keyboard.press("ArrowRight")
+    expect(pad.locator(".rs-lines")).to_contain_text("Seed 8")
+    pad.keyboard.press("Escape")
+    expect(pad.locator(".rs-view img")).to_be_hidden()
+
+
+def test_ellipse_eraser_and_undo_by_keyboard(pad: Page) -> None:
+    pad.keyboard.press("e")
+    drag(pad, (0.2, 0.3), (0.7, 0.7))
+    full = area(pad)
+    assert full == pytest.approx(100 * np.pi * 0.25 * 0.2, rel=0.02)
+    pad.keyboard.press("x")
+    drag(pad, (0.2, 0.5), (0.7, 0.5))
+    assert area(pad) < full - 1
+    pad.keyboard.press("Control+z")
+    assert area(pad) == full
+    pad.keyboard.press("Control+Shift+z")
+    assert area(pad) < full - 1
+    pad.locator("[data-do=clear]").click()
+    assert area(pad) == 0
+    pad.keyboard.press("Control+z")
+    assert area(pad) < full - 1
+
+
+def test_a_finger_draws_as_well(pad: Page) -> None:
+    pad.locator(".mp-stage").evaluate(TOUCH_JS)
+    assert 1 < area(pad) < 5
+    assert pad.locator(".mp-stage").evaluate("one => getComputedStyle(one).touchAction") == "none"
+
+
+def test_nothing_drawn_is_told_and_a_shape_is_one_click(pad: Page) -> None:
+    pad.locator("#tl-draw").click()
+    expect(pad.locator("#tl-colonoscopy-notice [role=alert]")).to_contain_text("no polyp in the mask yet")
+    pad.locator("[data-preset=oval]").click()
+    assert area(pad) == pytest.approx(9.6, abs=0.3)
+    draw_frames(pad, 1)
+    expect(pad.locator("#tl-colonoscopy-notice [role=alert]")).to_have_count(0)
+
+
+def test_stop_keeps_what_is_done_and_many_clicks_are_one(pad: Page) -> None:
+    pad.locator("[data-preset=round]").click()
+    pad.locator("#tl-count input[type=number]").fill("16")
+    pad.locator("#tl-count input[type=number]").press("Tab")
+    pad.locator("#tl-draw").evaluate("button => { for (let i = 0; i < 20; i++) button.click(); }")
+    expect(pad.locator(".rs-card:not(.rs-making)").first).to_be_visible()
+    pad.locator("#tl-stop").click()
+    expect(pad.locator("#tl-draw")).to_be_enabled()
+    expect(pad.locator("#tl-colonoscopy-status")).to_contain_text("Stopped.")
+    kept = int(pad.locator(".rs").get_attribute("data-count") or 0)
+    assert 1 <= kept < 16
+    pad.wait_for_timeout(500)
+    assert int(pad.locator(".rs").get_attribute("data-count") or 0) == kept
+
+
+def test_the_same_noise_through_two_models_and_the_frames_taken_home(pad: Page, tmp_path: Path) -> None:
+    pad.locator("[data-preset=lobed]").click()
+    draw_frames(pad, 1)
+    pad.locator(".rs-card figcaption button").click()
+    expect(pad.locator("#tl-slider img").first).to_be_visible()
+    expect(pad.locator(".tl-pairing")).to_contain_text("Left: ArSDM")
+    expect(pad.locator(".tl-pairing")).to_contain_text("Right: SDM")
+    with pad.expect_download() as saved:
+        pad.locator("#tl-zip").click()
+    saved.value.save_as(tmp_path / "frames.zip")
+    with zipfile.ZipFile(tmp_path / "frames.zip") as packed:
+        assert sorted(name.partition("/")[0] for name in packed.namelist()) == [
+            "images",
+            "masks",
+            "samples.json",
+        ]
+
+
+def test_files_good_and_bad(pad: Page, tmp_path: Path) -> None:
+    bad = tmp_path / "mask.png"
+    bad.write_bytes(b"<svg onload='alert(1)'/>")
+    upload = pad.locator("input[type=file]")
+    masks, frames = (
+        pad.locator(".tl-uploads input[type=file]").nth(1),
+        pad.locator(".tl-uploads input[type=file]").nth(0),
+    )
+    assert upload.count() >= 2
+    masks.set_input_files(bad)
+    expect(pad.locator("#tl-colonoscopy-notice [role=alert]")).to_contain_text("mask.png is not a PNG")
+    masks.set_input_files(mask_presets.FOLDER / "two.png")
+    expect(pad.locator(".mp-area")).to_contain_text("5.5 %")
+    expect(pad.locator("#tl-colonoscopy-notice [role=alert]")).to_have_count(0)
+    picture = tmp_path / "frame.png"
+    Image.fromarray(stand_in.sample().frame).save(picture)
+    frames.set_input_files(picture)
+    expect(pad.locator(".mp[data-backdrop]")).to_be_visible()
+    pad.locator("[data-do=field]").click()
+    expect(pad.locator(".mp[data-backdrop]")).to_have_count(0)
+
+
+def test_chinese_dark_phone_and_talk(context: BrowserContext, address: str) -> None:
+    page = context.new_page()
+    opened(page, address, "lang=zh-CN&__theme=dark&talk=1")
+    expect(page.locator("#tl-draw")).to_have_text("生成画面")
+    expect(page.locator(".mp-area")).to_have_text("尚未绘制")
+    expect(page.locator(".tl-caution")).to_contain_text("不可用于诊断")
+    expect(page.locator("#tl-header header")).to_be_hidden()
+    page.set_viewport_size({"width": 390, "height": 844})
+    opened(page, address)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.close()
+
+
+def test_a_page_that_is_closed_in_mid_run_frees_the_place(context: BrowserContext, address: str) -> None:
+    page = opened(context.new_page(), address)
+    page.locator("[data-preset=oval]").click()
+    page.locator("#tl-draw").click()
+    expect(page.locator(".rs-making")).to_be_visible()
+    page.close()
+    other = opened(context.new_page(), address)
+    other.locator("[data-preset=oval]").click()
+    draw_frames(other, 1)
+    other.close()
