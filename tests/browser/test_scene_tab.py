@@ -67,9 +67,13 @@ def ask(page: Page, sentence: str) -> None:
 
 def click_chair(page: Page) -> None:
     """Click in the middle of what is blue in the picture: the chair."""
-    page.wait_for_timeout(500)
-    picture = np.asarray(Image.open(io.BytesIO(page.locator(".sv").screenshot())).convert("RGB")).astype(int)
-    blue = (picture[..., 2] > 120) & (picture[..., 2] > 2 * picture[..., 0])
+    for _ in range(20):  # a busy machine draws late
+        page.wait_for_timeout(500)
+        shot = page.locator(".sv").screenshot()
+        picture = np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")).astype(int)
+        blue = (picture[..., 2] > 120) & (picture[..., 2] > 2 * picture[..., 0])
+        if blue.sum() > 100:
+            break
     assert blue.sum() > 100
     rows, columns = np.nonzero(blue)
     frame = page.locator(".sv").bounding_box()
