@@ -131,6 +131,8 @@ function startStrip() {
 
   watch(['value', 'preview', 'words'], refresh);
   refresh();
+  // Of updates that come close together `watch` tells only some: what it left out is seen here.
+  const look = setInterval(() => { root.isConnected ? refresh() : clearInterval(look); }, 300);
 }
 
 startStrip();
