@@ -24,13 +24,9 @@ from models.core.guards import megabytes
 Updates = dict[Any, Any]
 
 DICE_JS = "() => Math.floor(Math.random() * 1e6)"
-# The file is ready when its link has it; a click on the link of the one before would save that.
 SAVE_JS = """async () => {
-  for (let turn = 0; turn < 50; turn++) {
-    const link = document.querySelector('#tl-saved a, a#tl-saved');
-    if (link?.href && link.href !== window.tlSaved) { window.tlSaved = link.href; return link.click(); }
-    await new Promise(done => setTimeout(done, 100));
-  }
+  await new Promise(done => setTimeout(done, 200));  // until the file has reached the hidden button
+  document.querySelector('#tl-saved button, button#tl-saved, #tl-saved').click();
 }"""
 
 

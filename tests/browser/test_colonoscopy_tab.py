@@ -22,6 +22,7 @@ TOUCH_JS = """stage => {
     stage.dispatchEvent(new PointerEvent(`pointer${kind}`, {...finger, ...at, button: 0}));
   }
 }"""
+BOX_JS = "path => { const {x, y, width, height} = path.getBBox(); return {x, y, width, height}; }"
 SLOW = 90_000  # milliseconds: a machine with company
 
 
@@ -103,7 +104,7 @@ def test_a_mask_drawn_with_the_mouse_becomes_frames(pad: Page) -> None:
     expect(pad.locator(".rs-card b").first).to_contain_text("Dice score 0.9")
     expect(pad.locator(".rs-card figcaption").nth(1)).to_contain_text("Seed 8 · ArSDM")
     expect(pad.locator("#tl-colonoscopy-status")).to_contain_text("2 frames in")
-    outline = pad.locator(".rs-card path.rs-drawn").first.evaluate("one => one.getBBox()")
+    outline = pad.locator(".rs-card path.rs-drawn").first.evaluate(BOX_JS)
     assert 0.22 * 256 < outline["x"] < 0.3 * 256
     assert 0.6 * 256 < outline["x"] + outline["width"] < 0.68 * 256
     pad.locator("[data-line=found]").click()
