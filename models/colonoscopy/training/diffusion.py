@@ -26,7 +26,7 @@ BATCH = 16
 RATE = 4e-4
 EXTRA = 80  # steps of each loss after the base
 FURTHER_RATE = 1e-3
-REFINEMENT = 0.05  # weight of the segmenter's loss
+REFINEMENT = 0.015  # weight of the segmenter's loss; at 0.05 polyps got a grid on them
 SILENT = 0.1  # of the images come without their mask, so that guidance has something to compare with
 
 Batch = tuple[Tensor, Tensor]
