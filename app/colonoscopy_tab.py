@@ -199,7 +199,14 @@ class ColonoscopyTab:
             }
             yield from self._drawn(request, visit, wanted)
 
-        yield from self._told_while(request, work)
+        at_work = self.visits.of(request).at_work
+        if not at_work.acquire(blocking=False):  # clicked again while the click before is answered
+            yield {}
+            return
+        try:
+            yield from self._told_while(request, work)
+        finally:
+            at_work.release()
 
     def halt(self, request: gr.Request) -> None:
         """Stop."""

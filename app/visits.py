@@ -29,7 +29,8 @@ class Visit:
     stored: `answer` was not computed now but kept with the program.
     looked: id of the object that is being looked at.
     captions: what "Describe the room" has said so far.
-    frames: the synthetic frames drawn last. halt: set when no more of them are wanted.
+    frames: the synthetic frames drawn last. halt: set when no more of them are wanted. at_work: held while
+    they are drawn.
     gone: set when the page was closed; work for it gives up. stop: the same for its one long job.
     """
 
@@ -46,6 +47,7 @@ class Visit:
     captions: tuple[Caption, ...] = ()
     frames: list["Sample"] = field(default_factory=list)
     halt: threading.Event = field(default_factory=threading.Event)
+    at_work: threading.Lock = field(default_factory=threading.Lock)
     gone: threading.Event = field(default_factory=threading.Event)
     stop: threading.Event = field(default_factory=threading.Event)
     seen: float = field(default_factory=time.monotonic)

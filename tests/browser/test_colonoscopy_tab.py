@@ -28,7 +28,7 @@ SLOW = 90_000  # milliseconds: a machine with company
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with stand_in.served(stand_in.drawing(steps=4, pause=0.05)) as address:
+    with stand_in.served(stand_in.drawing(steps=4, pause=0.25)) as address:
         yield address
 
 
@@ -91,6 +91,7 @@ def draw_frames(page: Page, count: int) -> None:
     page.locator("#tl-count input[type=number]").fill(str(count))
     page.locator("#tl-count input[type=number]").press("Tab")
     page.locator("#tl-draw").click()
+    expect(page.locator("#tl-draw")).to_be_disabled()  # else the frames before could be taken for these
     expect(page.locator(f".rs[data-count='{count}']")).to_be_visible()
     expect(page.locator("#tl-draw")).to_be_enabled()
 

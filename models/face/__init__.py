@@ -1,1 +1,0 @@
-"""The face lab: speech and a portrait become a talking face."""

@@ -1,1 +1,0 @@
-"""How the face lab's network learns."""
