@@ -9,6 +9,7 @@ from models.colonoscopy.images import Frame, Mask, fitted
 from models.colonoscopy.masks import check_mask
 from models.core.checkpoints import CheckpointCard, all_cards
 from models.core.errors import UserError
+from models.core.loading import LOADING
 from models.core.progress import Progress
 
 if TYPE_CHECKING:
@@ -64,9 +65,10 @@ def draw(order: Order) -> Iterator[Progress | Sample]:
     if not 0 <= order.seed <= MAX_SEED - order.count:
         raise UserError("seed_range", limit=MAX_SEED - order.count)
     check_mask(order.mask)
-    from models.colonoscopy import memory, synthesis
+    with LOADING:
+        from models.colonoscopy import memory, synthesis
 
-    synthesiser, remembered = synthesis.load(order.model), memory.load()
+        synthesiser, remembered = synthesis.load(order.model), memory.load()
     started, done = time.monotonic(), 0
     for step in synthesiser(
         order.mask,
@@ -115,9 +117,11 @@ def _hash(model: str) -> str:
 
 def segment(frame: Frame) -> Mask:
     """Polyps (H, W) that the shipped segmenter finds in a frame (H, W, 3). Raises as `load_checkpoint`."""
-    from models.colonoscopy.segmenters import small
+    with LOADING:
+        from models.colonoscopy.segmenters import small
 
-    return small.load(JUDGE).find(frame)
+        network = small.load(JUDGE)
+    return network.find(frame)
 
 
 def checkpoints() -> list[CheckpointCard]:

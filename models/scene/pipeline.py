@@ -10,6 +10,7 @@ import numpy as np
 
 from models.core.checkpoints import CheckpointCard, all_cards
 from models.core.errors import UserError
+from models.core.loading import LOADING
 from models.core.progress import Progress
 from models.scene.answer import Answer, Caption
 from models.scene.scan import Scan
@@ -82,9 +83,10 @@ def segmenting(scan: Scan, checkpoint: str = "pointgroup") -> "Iterator[Progress
 @cache
 def _segmenter(checkpoint: str) -> "Segmenter":
     """A loaded checkpoint, once for a process."""
-    from models.scene.segmenter import Segmenter
+    with LOADING:
+        from models.scene.segmenter import Segmenter
 
-    return Segmenter(checkpoint)
+        return Segmenter(checkpoint)
 
 
 def ground(scan: Scan, sentence: str, checkpoint: str = "instancerefer") -> Answer:
@@ -98,9 +100,10 @@ def ground(scan: Scan, sentence: str, checkpoint: str = "instancerefer") -> Answ
 @cache
 def _grounder(checkpoint: str) -> "Grounder":
     """A loaded checkpoint, once for a process."""
-    from models.scene.grounder import Grounder
+    with LOADING:
+        from models.scene.grounder import Grounder
 
-    return Grounder(checkpoint)
+        return Grounder(checkpoint)
 
 
 def caption(scan: Scan, object_id: int, checkpoint: str = "xtrans2cap") -> Caption:
@@ -122,9 +125,10 @@ def describe(scan: Scan, checkpoint: str = "xtrans2cap") -> Iterator[Caption]:
 @cache
 def _captioner(checkpoint: str) -> "Captioner":
     """A loaded checkpoint, once for a process."""
-    from models.scene.captioner import Captioner
+    with LOADING:
+        from models.scene.captioner import Captioner
 
-    return Captioner(checkpoint)
+        return Captioner(checkpoint)
 
 
 def checkpoints() -> list[CheckpointCard]:
