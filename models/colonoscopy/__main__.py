@@ -11,9 +11,9 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from models.core import device
 from models.core.checkpoints import FOLDER
+from models.core.command_line import run, sentence
 from models.core.errors import UserError
 
-WORDS = Path(__file__).parents[2] / "app" / "words" / "en.json"
 SEGMENTERS = ("polyps", "polyps_guide")
 TRAININGS = (*SEGMENTERS, "memory", "autoencoder", "base", "sdm", "adaptive", "arsdm", "ldm")
 PARTS = ("fidelity", "realism", "memory", "speed", "use")
@@ -66,21 +66,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one command and returns the exit status; what a person caused is told in a sentence."""
-    options = parser().parse_args(arguments)
-    try:
-        device.choose(options.device)
-        COMMANDS[options.command](options)
-    except UserError as error:
-        print(sentence(error), file=sys.stderr)
-        return 2
-    return 0
-
-
-def sentence(error: UserError) -> str:
-    """What the page would say."""
-    words: dict[str, str] = json.loads(WORDS.read_text(encoding="utf-8"))["errors"]
-    return words[error.key].format(**error.facts)
+    """Runs one command and returns the exit status."""
+    return run(parser(), COMMANDS, arguments)
 
 
 def _some(text: str) -> int:

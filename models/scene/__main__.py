@@ -13,12 +13,11 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from models.core import device
 from models.core.checkpoints import FOLDER
-from models.core.errors import UserError
+from models.core.command_line import run
 
 if TYPE_CHECKING:
     from models.scene.scan import Scan
 
-WORDS = Path(__file__).parents[2] / "app" / "words" / "en.json"
 TASKS = ("scanrefer", "nr3d", "sr3d")
 
 
@@ -81,16 +80,8 @@ def _add_proposals(command: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one command and returns the exit status; what a person caused is told in a sentence."""
-    options = parser().parse_args(arguments)
-    try:
-        device.choose(options.device)
-        COMMANDS[options.command](options)
-    except UserError as error:
-        sentence = json.loads(WORDS.read_text(encoding="utf-8"))["errors"][error.key]
-        print(sentence.format(**error.facts), file=sys.stderr)
-        return 2
-    return 0
+    """Runs one command and returns the exit status."""
+    return run(parser(), COMMANDS, arguments)
 
 
 def _opened(options: argparse.Namespace) -> "Scan":
