@@ -19,16 +19,23 @@ class _Name:
 _STAND_INS = ((_Name, "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint"),)
 
 
-def load_published(network: nn.Module, path: str | Path, rename: Callable[[str], str | None]) -> None:
+def load_published(
+    network: nn.Module,
+    path: str | Path,
+    rename: Callable[[str], str | None],
+    reshape: Callable[[Tensor], Tensor] = lambda tensor: tensor,
+) -> None:
     """Fill a network with the tensors of a released file, never running code from it.
 
     rename: a stored name to the network's, None for a tensor that the network has no use for.
+    reshape: a stored tensor in the network's layout.
     Raises UserError("weights_unreadable") for a file that is no such file, is cut short or carries code, and
     UserError("weights_mismatch") where names, shapes, types or values are not those of the network.
     """
     file = Path(path).name
-    named = ((rename(name), value) for name, value in _tensors(Path(path), file).items())
-    given = {name: value for name, value in named if name is not None}
+    tensors = _tensors(Path(path), file)
+    named = ((rename(name), value) for name, value in tensors.items())
+    given = {name: reshape(value) for name, value in named if name is not None}
     expected = network.state_dict()
     wrong = sorted(expected.keys() ^ given.keys())
     wrong = wrong or [name for name in expected if not _fits(given[name], expected[name])]

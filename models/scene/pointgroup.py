@@ -17,7 +17,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.core.errors import UserError
+from models.core.published import load_published
 from models.core.sparse import SparseBatchNorm, SparseReLU, SparseTensor, SubmanifoldConv3d
 from models.scene import nyu40
 from models.scene.clusters import Members, cluster
@@ -174,41 +174,30 @@ class PointGroup(nn.Module, PyTorchModelHubMixin):
     def from_published(cls, path: str | Path) -> "PointGroup":
         """The published network with the released weights (spconv 1's kernels: x, y, z, in, out).
 
-        Only tensors are read from the file, never code. Raises UserError: weights_unreadable, and
-        weights_mismatch where names or shapes are not those of the published network.
+        Raises as `load_published` does.
         """
-        file = Path(path).name
         network = cls(**PUBLISHED)
         expected = network.state_dict()
-        try:
-            given = dict(_from_spconv(name, value) for name, value in _tensors(Path(path)).items())
-        except Exception as error:  # damaged or hostile bytes make the unpickler raise anything
-            raise UserError("weights_unreadable", file=file) from error
-        wrong = sorted(expected.keys() ^ given.keys())
-        wrong = wrong or [name for name in expected if given[name].shape != expected[name].shape]
-        if wrong:
-            raise UserError("weights_mismatch", file=file, count=len(wrong), first=wrong[0])
-        network.load_state_dict(given)
+
+        def rename(name: str) -> str:
+            ours = name.removeprefix("module.")
+            return ours if ours in expected else ours.removesuffix("weight") + "kernel"
+
+        load_published(network, path, rename, _from_spconv)
         return network.eval()
 
 
-def _tensors(path: Path) -> Mapping[str, Tensor]:
-    loaded = torch.load(path, map_location="cpu", weights_only=True)
-    return {name.removeprefix("module."): value.detach() for name, value in loaded.items()}
-
-
-def _from_spconv(name: str, value: Tensor) -> tuple[str, Tensor]:
-    """Our name and form of a published tensor."""
+def _from_spconv(value: Tensor) -> Tensor:
+    """A published tensor in our form; kernels are (x, y, z, in, out) there."""
     if value.dim() != 5:
-        return name, value
-    kernel = name.removesuffix("weight") + "kernel"
+        return value
     match len(value):
         case 1:
-            return name, value.reshape(value.shape[3:]).T
+            return value.reshape(value.shape[3:]).T
         case 2:
-            return kernel, value.flatten(0, 2)
+            return value.flatten(0, 2)
         case _:
-            return kernel, value.permute(2, 1, 0, 3, 4).flatten(0, 2)
+            return value.permute(2, 1, 0, 3, 4).flatten(0, 2)
 
 
 def voxelise(xyz: Tensor, voxel: float, item: Tensor) -> tuple[Tensor, Tensor]:
