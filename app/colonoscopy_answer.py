@@ -3,6 +3,7 @@
 from html import escape
 
 from app.components.result_strip import Card, outline_path, picture_url
+from app.telling import quiet
 from app.words import say
 from models.colonoscopy import TOO_NEAR
 from models.colonoscopy.images import Frame
@@ -59,11 +60,6 @@ def sides(left: Sample, right: Sample) -> tuple[Frame, Frame]:
     from models.colonoscopy.marks import burnt
 
     return burnt(left.frame), burnt(right.frame)
-
-
-def quiet(text: str) -> str:
-    """A plain sentence as HTML."""
-    return f'<p class="tl-quiet">{escape(text)}</p>'
 
 
 def caution(name: str) -> str:

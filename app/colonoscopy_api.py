@@ -3,16 +3,14 @@
 `/colonoscopy_draw` and `/colonoscopy_segment` do what a visitor does on the page.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 
 from app import colonoscopy_desk as desk
 from app import guards
-from app.jobs import in_plain_words
+from app.telling import answered
 from app.visits import Visit, Visits
-from app.words import explain, language
 from models.colonoscopy import SAMPLERS
 from models.core.errors import UserError
 
@@ -60,7 +58,7 @@ class ColonoscopyApi:
                 pass
             return [facts(sample) for sample in visit.frames], str(desk.pack(visit, bool(burn)))
 
-        return self._answered(request, work)
+        return answered(self.visits, request, work)
 
     def segment(self, frame: str | None, request: gr.Request) -> dict[str, Any]:
         """The polyps that the segmenter finds in a frame: the mask as a PNG data URL, and its share."""
@@ -71,14 +69,7 @@ class ColonoscopyApi:
             found = desk.segment(desk.open_frame(_files(frame)), visit)
             return {"area": round(float(found.mean()), 4), "mask": guards.png_url(mask_png(found))}
 
-        return self._answered(request, work)
-
-    def _answered(self, request: gr.Request, work: Callable[[Visit], Any]) -> Any:
-        try:
-            return work(self.visits.of(request))
-        except Exception as error:  # a client gets the same sentence as a visitor
-            told = explain(language(request), in_plain_words(error))
-            raise gr.Error(told, print_exception=False) from None
+        return answered(self.visits, request, work)
 
 
 def _files(file: str | None) -> list[str]:

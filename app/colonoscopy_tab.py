@@ -12,10 +12,9 @@ from app import colonoscopy_desk as desk
 from app import guards, mask_presets
 from app.colonoscopy_api import ColonoscopyApi
 from app.components import mask_pad, result_strip
-from app.jobs import in_plain_words
-from app.scene_answer import notice
+from app.telling import html, quiet, why
 from app.visits import Visit, Visits
-from app.words import explain, language, say
+from app.words import language, say
 from models.colonoscopy import SAMPLERS, pipeline
 from models.colonoscopy.images import MAX_FILE
 from models.colonoscopy.pipeline import Order, Sample
@@ -36,8 +35,8 @@ def fragments(name: str) -> dict[str, str]:
     return {
         "html.colonoscopy_lead": f'<p class="tl-lead">{escape(say(name, "colonoscopy.lead"))}</p>',
         "html.colonoscopy_caution": answer.caution(name),
-        "html.colonoscopy_upload_note": answer.quiet(note),
-        "html.colonoscopy_dice_help": answer.quiet(say(name, "colonoscopy.dice_help")),
+        "html.colonoscopy_upload_note": quiet(note),
+        "html.colonoscopy_dice_help": quiet(say(name, "colonoscopy.dice_help")),
     }
 
 
@@ -63,7 +62,7 @@ class ColonoscopyTab:
         self._wire()
 
     def _lay_pad(self, i18n: gr.I18n) -> None:
-        _html(i18n("html.colonoscopy_lead"), elem_classes="tl-leading")
+        html(i18n("html.colonoscopy_lead"), elem_classes="tl-leading")
         self.pad = mask_pad.MaskPad(words=pad_words("en"), presets=mask_presets.urls(), elem_id="tl-pad")
         with gr.Row(elem_classes="tl-uploads"):
             self.frame_upload = gr.UploadButton(
@@ -72,7 +71,7 @@ class ColonoscopyTab:
             self.mask_upload = gr.UploadButton(
                 str(i18n("colonoscopy.mask_upload")), elem_id="tl-mask-upload", size="sm"
             )
-        _html(i18n("html.colonoscopy_upload_note"))
+        html(i18n("html.colonoscopy_upload_note"))
 
     def _lay_controls(self, i18n: gr.I18n) -> None:
         self.model = gr.Radio(
@@ -104,11 +103,11 @@ class ColonoscopyTab:
             self.stop = gr.Button(
                 i18n("colonoscopy.stop"), elem_id="tl-stop", interactive=False, scale=1, min_width=72
             )
-        self.notice = _html(elem_id="tl-colonoscopy-notice")
-        self.status = _html(elem_id="tl-colonoscopy-status")
+        self.notice = html(elem_id="tl-colonoscopy-notice")
+        self.status = html(elem_id="tl-colonoscopy-status")
 
     def _lay_frames(self, i18n: gr.I18n) -> None:
-        _html(i18n("html.colonoscopy_caution"))
+        html(i18n("html.colonoscopy_caution"))
         self.strip = result_strip.ResultStrip(words=strip_words("en"), elem_id="tl-strip")
         with gr.Column(elem_id="tl-compare", visible=False) as self.comparison:
             self.place = gr.State(0)
@@ -120,13 +119,13 @@ class ColonoscopyTab:
                 interactive=False,
                 buttons=["fullscreen"],
             )
-            self.pairing = _html()
+            self.pairing = html()
         with gr.Row(elem_id="tl-home", visible=False) as self.home:
             self.burn = gr.Checkbox(True, label=i18n("colonoscopy.burn"), elem_id="tl-burn", min_width=200)
             self.zip = gr.Button(i18n("colonoscopy.zip"), elem_id="tl-zip", size="sm", min_width=120)
             self.dicom = gr.Button(i18n("colonoscopy.dicom"), elem_id="tl-dicom", size="sm", min_width=90)
         self.saved = gr.DownloadButton("-", elem_id="tl-saved")
-        _html(i18n("html.colonoscopy_dice_help"))
+        html(i18n("html.colonoscopy_dice_help"))
         with gr.Accordion(i18n("colonoscopy.card"), open=False, elem_id="tl-colonoscopy-card"):
             gr.Markdown("\n\n---\n\n".join(card.summary for card in pipeline.checkpoints()))
 
@@ -189,24 +188,24 @@ class ColonoscopyTab:
         request: gr.Request,
     ) -> Iterator[Updates]:
         """Draw: previews and frames as they come."""
-
-        def work(visit: Visit) -> Iterator[Updates]:
-            wanted = desk.order(guards.drawing(drawing, desk.SIZE), count, seed, model, steps, sampler)
-            yield self._begun(request) | {
-                self.comparison: gr.update(visible=False),
-                self.home: gr.update(visible=False),
-                self.strip: result_strip.show([]),
-            }
-            yield from self._drawn(request, visit, wanted)
-
         at_work = self.visits.of(request).at_work
         if not at_work.acquire(blocking=False):  # clicked again while the click before is answered
             yield {}
             return
-        try:
-            yield from self._told_while(request, work)
-        finally:
-            at_work.release()
+
+        def work(visit: Visit) -> Iterator[Updates]:
+            try:
+                wanted = desk.order(guards.drawing(drawing, desk.SIZE), count, seed, model, steps, sampler)
+                yield self._begun(request) | {
+                    self.comparison: gr.update(visible=False),
+                    self.home: gr.update(visible=False),
+                    self.strip: result_strip.show([]),
+                }
+                yield from self._drawn(request, visit, wanted)
+            finally:
+                at_work.release()  # before the button can be clicked again
+
+        yield from self._told_while(request, work)
 
     def halt(self, request: gr.Request) -> None:
         """Stop."""
@@ -261,7 +260,7 @@ class ColonoscopyTab:
             text = say(
                 name, "colonoscopy.comparing", number=(place or 0) + 1, model=answer.model(name, chosen)
             )
-            yield self._begun(request) | {self.status: answer.quiet(text)}
+            yield self._begun(request) | {self.status: quiet(text)}
             for step in desk.compare(visit, place or 0, chosen):
                 if isinstance(step, Sample):
                     choices = [(answer.model(name, one), one) for one in others]
@@ -279,7 +278,7 @@ class ColonoscopyTab:
     def _begun(self, request: gr.Request) -> Updates:
         return {
             self.notice: "",
-            self.status: answer.quiet(say(language(request), "colonoscopy.waiting")),
+            self.status: quiet(say(language(request), "colonoscopy.waiting")),
             self.draw: gr.update(interactive=False),
             self.stop: gr.update(interactive=True),
         }
@@ -289,7 +288,7 @@ class ColonoscopyTab:
         try:
             return {self.notice: ""} | work(self.visits.of(request))
         except Exception as error:  # a bug must end in a sentence as well
-            return {self.notice: notice(explain(language(request), in_plain_words(error)))}
+            return {self.notice: why(request, error)}
 
     def _told_while(
         self, request: gr.Request, work: Callable[[Visit], Iterator[Updates]]
@@ -300,7 +299,7 @@ class ColonoscopyTab:
             yield from work(self.visits.of(request))
         except Exception as error:
             told = {
-                self.notice: notice(explain(language(request), in_plain_words(error))),
+                self.notice: why(request, error),
                 self.status: "",
             }
         yield told | {self.draw: gr.update(interactive=True), self.stop: gr.update(interactive=False)}
@@ -323,8 +322,3 @@ def _picture(preview: dict[str, Any]) -> str:
 
 def _files(file: str | None) -> list[str]:
     return [file] if file else []
-
-
-def _html(value: Any = None, **more: Any) -> gr.HTML:
-    """A piece of HTML that only our own stylesheet touches."""
-    return gr.HTML(value, apply_default_css=False, **more)

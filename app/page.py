@@ -20,6 +20,7 @@ from starlette.middleware import Middleware
 
 from app import __version__, document, guards, look, words
 from app.jobs import in_plain_words
+from app.telling import notice
 from app.visits import Visits
 from models.core import checkpoints, device
 from models.core.errors import UserError
@@ -131,7 +132,7 @@ def _build_lab(lab: Lab, module: Any, visits: Visits, i18n: gr.I18n) -> None:
         key = f"html.failed_{lab.name}"
         for name in words.LANGUAGES:
             text = words.say(name, "page.lab_failed", reason=words.explain(name, reason))
-            i18n.translations[name][key] = f'<p class="tl-notice" role="alert">{escape(text)}</p>'
+            i18n.translations[name][key] = notice(text)
         gr.HTML(i18n(key), apply_default_css=False)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
+from app.telling import quiet
 from app.words import say
 from models.scene.answer import Answer, Candidate
 
@@ -31,12 +32,7 @@ element.addEventListener('keydown', e => {
 
 def waiting(language: str) -> str:
     """What stands in the panel before the first question."""
-    return f'<p class="tl-quiet">{escape(say(language, "scene.waiting"))}</p>'
-
-
-def notice(sentence: str) -> str:
-    """A sentence that a visitor has to read: what was wrong and how to go on."""
-    return f'<p class="tl-notice" role="alert">{escape(sentence)}</p>' if sentence else ""
+    return quiet(say(language, "scene.waiting"))
 
 
 def panel(language: str, answer: Answer, stored: bool, checkpoint: str, selected: int | None) -> str:
@@ -86,7 +82,7 @@ def _words(words: Iterable[tuple[str, float]]) -> str:
 
 def _anchors(language: str, answer: Answer) -> str:
     if not answer.anchors:
-        return f'<p class="tl-quiet">{escape(say(language, "scene.no_anchors"))}</p>'
+        return quiet(say(language, "scene.no_anchors"))
     chips = (
         f'<span class="tl-anchor" data-object="{anchor.object_id}" role="button" tabindex="0">'
         f"{escape(anchor.label)}&nbsp;{anchor.object_id} <i>{_percent(anchor.weight)}</i></span>"
@@ -125,7 +121,7 @@ def _table(language: str, answer: Answer, selected: int | None) -> str:
         for rank, one in enumerate(answer.candidates[:SHOWN], start=1)
     )
     more = len(answer.candidates) - SHOWN
-    tail = f'<p class="tl-quiet">{escape(say(language, "scene.more", count=more))}</p>' if more > 0 else ""
+    tail = quiet(say(language, "scene.more", count=more)) if more > 0 else ""
     return (
         f'<table class="tl-ranks"><thead><tr><th scope="col">{escape(say(language, "scene.object"))}</th>'
         f'<th scope="col">{escape(say(language, "scene.score"))}</th>{heads}</tr></thead>'

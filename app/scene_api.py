@@ -4,16 +4,14 @@
 what a visitor does on the page. A client keeps its scan between calls as a page does, until its session ends.
 """
 
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
 
 from app import scene_desk
-from app.jobs import in_plain_words
+from app.telling import answered
 from app.visits import Visit, Visits
-from app.words import explain, language
 from models.scene.answer import as_json, as_scan2cap
 
 
@@ -38,7 +36,7 @@ class SceneApi:
 
     def open(self, scan: str, files: list[str] | None, request: gr.Request) -> dict[str, Any]:
         """Open a shipped scan by name, or uploaded files (or one zip), and list its objects."""
-        return self._answered(request, lambda visit: self._open(visit, scan, files))
+        return answered(self.visits, request, lambda visit: self._open(visit, scan, files))
 
     def ground(
         self, sentence: str, scan: str, files: list[str] | None, request: gr.Request
@@ -50,12 +48,12 @@ class SceneApi:
                 self._open(visit, scan, files)
             return as_json(scene_desk.ask(visit, sentence))
 
-        return self._answered(request, work)
+        return answered(self.visits, request, work)
 
     def pick(self, object_id: int, request: gr.Request) -> dict[str, Any]:
         """Label, box, size and colour of an object of the scan that is open."""
-        return self._answered(
-            request, lambda visit: scene_desk.as_json(scene_desk.instance(visit, object_id))
+        return answered(
+            self.visits, request, lambda visit: scene_desk.as_json(scene_desk.instance(visit, object_id))
         )
 
     def segment(self, scan: str, files: list[str] | None, request: gr.Request) -> dict[str, Any]:
@@ -72,11 +70,11 @@ class SceneApi:
             assert visit.scan is not None
             return {"unit": visit.scan.unit, "tilt": visit.tilt, **self._listed(visit)}
 
-        return self._answered(request, work)
+        return answered(self.visits, request, work)
 
     def caption(self, object_id: int, request: gr.Request) -> dict[str, Any]:
         """What there is to say of an object of the scan that is open."""
-        return self._answered(request, lambda visit: asdict(scene_desk.caption(visit, object_id)))
+        return answered(self.visits, request, lambda visit: asdict(scene_desk.caption(visit, object_id)))
 
     def describe(self, request: gr.Request) -> dict[str, Any]:
         """Captions of all objects of the scan that is open, also in Scan2Cap's form."""
@@ -86,7 +84,7 @@ class SceneApi:
             name = visit.scan.name if visit.scan else ""
             return {"captions": [asdict(one) for one in said], "scan2cap": as_scan2cap(name, said)}
 
-        return self._answered(request, work)
+        return answered(self.visits, request, work)
 
     @classmethod
     def _open(cls, visit: Visit, scan: str, files: list[str] | None) -> dict[str, Any]:
@@ -103,10 +101,3 @@ class SceneApi:
             "points": len(visit.scan.vertices),
             "objects": [scene_desk.as_json(found) for found in visit.scan.instances],
         }
-
-    def _answered(self, request: gr.Request, work: Callable[[Visit], dict[str, Any]]) -> dict[str, Any]:
-        try:
-            return work(self.visits.of(request))
-        except Exception as error:  # a client gets the same sentence as a visitor
-            told = explain(language(request), in_plain_words(error))
-            raise gr.Error(told, print_exception=False) from None

@@ -8,6 +8,7 @@ from html import escape
 import numpy as np
 
 from app.guards import MAX_LABEL
+from app.telling import quiet
 from app.visits import Visit
 from app.words import say
 from models.core.progress import Progress
@@ -202,7 +203,7 @@ def facts(language: str, visit: Visit, scan: Scan) -> str:
             if upright
             else say(language, "scene.tilt", degrees=f"{visit.tilt:.0f}")
         )
-    return f'<p class="tl-quiet">{escape(" · ".join(told))}</p>'
+    return quiet(" · ".join(told))
 
 
 def room(language: str, visit: Visit, at_work: bool = False, selected: int | None = None) -> str:
@@ -212,11 +213,11 @@ def room(language: str, visit: Visit, at_work: bool = False, selected: int | Non
         return ""
     if not scan.instances:
         # Where all that was found was deleted there is nothing to find anew: what can be undone stands above.
-        lead = f'<p class="tl-quiet">{escape(say(language, "scene.find_lead"))}</p>'
+        lead = quiet(say(language, "scene.find_lead"))
         return "" if visit.edits else _room(language, lead + _button(language, "find_objects", "find"))
     parts = []
     if visit.found:
-        parts.append(f'<p class="tl-quiet">{escape(say(language, "scene.found_note"))}</p>')
+        parts.append(quiet(say(language, "scene.found_note")))
     total = sum(one.label not in STRUCTURE for one in scan.instances)
     done = say(language, "scene.described", count=len(visit.captions), total=total)
     if at_work:

@@ -13,12 +13,12 @@ from gradio.context import Context
 
 from app import precompute, scene_answer, scene_cards, scene_desk
 from app.components import scene_view
-from app.jobs import in_plain_words
 from app.scene_api import SceneApi
 from app.scene_look import Looking, Updates
 from app.scene_room import Room
+from app.telling import html, quiet, why
 from app.visits import Visit, Visits
-from app.words import explain, language, say, words
+from app.words import language, say, words
 from models.core import checkpoints
 from models.core.errors import UserError
 from models.core.guards import MAX_FILE, megabytes
@@ -46,7 +46,7 @@ def fragments(name: str) -> dict[str, str]:
     return {
         **{f"scans.{scan}": scan_title(name, scan) for scan in pipeline.examples()},
         "html.scene_lead": f'<p class="tl-lead">{escape(say(name, "scene.lead"))}</p>',
-        "html.scene_upload_note": f'<p class="tl-quiet">{escape(note)}</p>',
+        "html.scene_upload_note": quiet(note),
         "html.scene_waiting": scene_answer.waiting(name),
     }
 
@@ -89,13 +89,13 @@ class SceneTab:
         self.of_room.wire()
 
     def _lay_side(self, i18n: gr.I18n) -> None:
-        _html(i18n("html.scene_lead"))
+        html(i18n("html.scene_lead"))
         choices = [(i18n(f"scans.{scan}"), scan) for scan in precompute.names()]
         self.picker = gr.Radio(choices, label=i18n("scene.scans"), elem_id="tl-scans")
         self.upload = gr.UploadButton(
             str(i18n("scene.upload")), file_count="multiple", elem_id="tl-upload", size="md"
         )
-        _html(i18n("html.scene_upload_note"))
+        html(i18n("html.scene_upload_note"))
 
     def _lay_stage(self, i18n: gr.I18n) -> None:
         with gr.Row(elem_classes="tl-ask"):
@@ -110,15 +110,15 @@ class SceneTab:
             self.find = gr.Button(
                 i18n("scene.find"), variant="primary", elem_id="tl-find", scale=0, min_width=110
             )
-        self.chips = _html(elem_id="tl-examples", js_on_load=CHIPS_JS)
-        self.notice = _html(elem_id="tl-notice")
+        self.chips = html(elem_id="tl-examples", js_on_load=CHIPS_JS)
+        self.notice = html(elem_id="tl-notice")
         self.view = scene_view.SceneView(words=viewer_words("en"), elem_id="tl-view")
-        self.status = _html(elem_id="tl-status")
+        self.status = html(elem_id="tl-status")
 
     def _lay_reasons(self, i18n: gr.I18n) -> None:
-        self.panel = _html(i18n("html.scene_waiting"), elem_id="tl-panel", js_on_load=scene_answer.ROWS_JS)
-        self.object = _html(elem_id="tl-object", js_on_load=scene_cards.OBJECT_JS)
-        self.room = _html(elem_id="tl-room", js_on_load=scene_cards.ROOM_JS)
+        self.panel = html(i18n("html.scene_waiting"), elem_id="tl-panel", js_on_load=scene_answer.ROWS_JS)
+        self.object = html(elem_id="tl-object", js_on_load=scene_cards.OBJECT_JS)
+        self.room = html(elem_id="tl-room", js_on_load=scene_cards.ROOM_JS)
         cards = _cards()
         if cards:
             with gr.Accordion(i18n("scene.card"), open=False, elem_id="tl-card"):
@@ -187,7 +187,7 @@ class SceneTab:
             yield self._notice(request, error)
 
     def _notice(self, request: gr.Request, error: Exception) -> Updates:
-        return {self.notice: scene_answer.notice(explain(language(request), in_plain_words(error)))}
+        return {self.notice: why(request, error)}
 
     def _opened(self, request: gr.Request, visit: Visit, scan: str) -> Updates:
         updates = self.drawn(request, visit, scene_desk.open_shipped(visit, scan))
@@ -252,11 +252,6 @@ def _payload(visit: Visit, scan: Scan) -> str:
 @lru_cache(maxsize=12)
 def _shipped_payload(scan: str) -> str:
     return scene_view.scan_payload(scene_desk.shipped(scan))
-
-
-def _html(value: Any = None, **more: Any) -> gr.HTML:
-    """A piece of HTML that only our own stylesheet touches."""
-    return gr.HTML(value, apply_default_css=False, **more)
 
 
 def _cards() -> list[checkpoints.CheckpointCard]:

@@ -12,15 +12,13 @@ Python lays on the pad travels apart, so that it never meets a stroke that is be
 
 import itertools
 import json
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-HERE = Path(__file__).parent
-# One script: the parts share a scope, and the last one starts the pad.
-SCRIPTS = ("mask_pad_shapes.js", "mask_pad.js")
+from app.components import template
+
+SCRIPTS = ("mask_pad_shapes.js",)
 SIZE = 256  # pixels of the region's sides; mask_pad_shapes.js has the same
 
 # What the pad says. A page passes its translations of the same keys.
@@ -63,15 +61,11 @@ class MaskPad(gr.HTML):
         given = {"laid": "", **props}
         super().__init__(
             value,
-            html_template=_text("mask_pad.html"),
-            css_template=_text("mask_pad.css"),
-            js_on_load="\n".join(_text(name) for name in SCRIPTS),
-            apply_default_css=False,
+            **template.drawn_by("mask_pad", SCRIPTS),
             elem_id=elem_id,
             elem_classes=elem_classes,
             render=render,
-            # Gradio makes the component anew for an update, from props as they went out: strings.
-            words=words if isinstance(words, str) else spoken(words),
+            words=spoken(words),
             presets=presets if isinstance(presets, str) else json.dumps(presets or {}),
             **given,
         )
@@ -81,17 +75,12 @@ class MaskPad(gr.HTML):
         return "html"
 
 
-def spoken(words: dict[str, str] | None) -> str:
+def spoken(words: dict[str, str] | str | None) -> str:
     """The component's prop `words`: what the pad says, English where a key is not given."""
-    return json.dumps(WORDS | (words or {}))
+    return template.spoken(WORDS, words)
 
 
 def lay(mask: str | None = None, backdrop: str | None = None) -> dict[str, Any]:
     """The update that lays a region or a backdrop on the pad: data URLs of images; None leaves as it is."""
     # The number makes each one new: the same mask may be laid again over what was drawn since.
     return gr.update(laid=json.dumps({"turn": next(_laid), "mask": mask, "backdrop": backdrop}))
-
-
-@cache
-def _text(name: str) -> str:
-    return (HERE / name).read_text(encoding="utf-8")

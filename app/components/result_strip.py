@@ -13,15 +13,13 @@ import base64
 import io
 import json
 from dataclasses import asdict, dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
-HERE = Path(__file__).parent
+from app.components import template
 
 # What the strip says. A page passes its translations of the same keys.
 WORDS = {
@@ -69,15 +67,11 @@ class ResultStrip(gr.HTML):
         given = {"preview": "", **props}
         super().__init__(
             value,
-            html_template=_text("result_strip.html"),
-            css_template=_text("result_strip.css"),
-            js_on_load=_text("result_strip.js"),
-            apply_default_css=False,
+            **template.drawn_by("result_strip"),
             elem_id=elem_id,
             elem_classes=elem_classes,
             render=render,
-            # Gradio makes the component anew for an update, from props as they went out: a string.
-            words=words if isinstance(words, str) else spoken(words),
+            words=spoken(words),
             **given,
         )
 
@@ -86,9 +80,9 @@ class ResultStrip(gr.HTML):
         return "html"
 
 
-def spoken(words: dict[str, str] | None) -> str:
+def spoken(words: dict[str, str] | str | None) -> str:
     """The component's prop `words`: what the strip says, English where a key is not given."""
-    return json.dumps(WORDS | (words or {}))
+    return template.spoken(WORDS, words)
 
 
 def show(cards: list[Card]) -> dict[str, Any]:
@@ -127,8 +121,3 @@ def outline_path(mask: NDArray[np.bool_]) -> str:
         points = edge.reshape(-1, 2)
         pieces.append("M" + "L".join(f"{x + 0.5:g} {y + 0.5:g}" for x, y in points) + "Z")
     return "".join(pieces)
-
-
-@cache
-def _text(name: str) -> str:
-    return (HERE / name).read_text(encoding="utf-8")

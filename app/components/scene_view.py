@@ -17,7 +17,6 @@ import math
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -26,14 +25,12 @@ import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
+from app.components import template
 from models.scene import scan as scans
 from models.scene.answer import Answer, Caption
 from models.scene.scan import Instance, Scan
 
-HERE = Path(__file__).parent
-# One script: the parts share a scope, and the last one starts the viewer.
-PARTS = ("data", "camera", "shapes", "picture")
-SCRIPTS = (*(f"scene_view_{part}.js" for part in PARTS), "scene_view.js")
+SCRIPTS = tuple(f"scene_view_{part}.js" for part in ("data", "camera", "shapes", "picture"))
 SHOWN = 8  # candidates drawn as boxes; more would hide the room
 COARSE = 20_000  # vertices for a browser that has no GPU
 
@@ -83,15 +80,11 @@ class SceneView(gr.HTML):
         given = {"overlay": "", "repairs": "", "plotly": _plotly_url(), **props}
         super().__init__(
             value,
-            html_template=_text("scene_view.html"),
-            css_template=_text("scene_view.css"),
-            js_on_load="\n".join(_text(name) for name in SCRIPTS),
-            apply_default_css=False,
+            **template.drawn_by("scene_view", SCRIPTS),
             elem_id=elem_id,
             elem_classes=elem_classes,
             render=render,
-            # Gradio makes the component anew for an update, from props as they went out: a string.
-            words=words if isinstance(words, str) else json.dumps(WORDS | (words or {})),
+            words=spoken(words),
             **given,
         )
 
@@ -100,9 +93,9 @@ class SceneView(gr.HTML):
         return "html"
 
 
-def spoken(words: dict[str, str] | None) -> str:
+def spoken(words: dict[str, str] | str | None) -> str:
     """The component's prop `words`: what the viewer says, English where a key is not given."""
-    return json.dumps(WORDS | (words or {}))
+    return template.spoken(WORDS, words)
 
 
 def show(payload: str | None, words: dict[str, str] | None = None) -> dict[str, Any]:
@@ -330,11 +323,6 @@ def _round(values: Any) -> list[float]:
 def _dump(body: dict[str, Any]) -> str:
     """JSON in which no label can close or open a tag."""
     return json.dumps(body, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-
-
-@cache
-def _text(name: str) -> str:
-    return (HERE / name).read_text(encoding="utf-8")
 
 
 def _plotly_url() -> str:

@@ -30,3 +30,12 @@ def write(mark: str, text: str) -> None:
         page = page.rstrip() + "\n\n" + block + "\n"
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(page)
+
+
+def peak_mebibytes() -> int:
+    """The most memory that this process itself ever held (Linux).
+
+    Not getrusage's figure: in a process that another one started it begins with what that one had.
+    """
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(status["VmHWM"].split()[0]) // 1024

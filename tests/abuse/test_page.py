@@ -13,7 +13,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from app import precompute, scene_answer, scene_cards, scene_desk
+from app import precompute, scene_answer, scene_cards, scene_desk, telling
 from app.visits import Visit, Visits
 from models.core.guards import MAX_FILE
 from models.scene import pipeline
@@ -180,7 +180,7 @@ def test_a_script_in_a_sentence_or_a_label_stays_text():
     evil = '<script>alert(1)</script><img src=x onerror="alert(1)">'
     scan = labelled_scan(evil)
     answer = name_matcher(scan, evil)
-    shown = scene_answer.panel("en", answer, False, evil, None) + scene_answer.notice(evil)
+    shown = scene_answer.panel("en", answer, False, evil, None) + telling.notice(evil)
     said = Caption(1, evil, evil, (evil,), (1, 1), (Anchor(1, evil, 0.5),), evil, 0.1)
     visit = Visit(scan=scan, original=scan, found=True, looked=1, captions=(said,))
     shown += scene_cards.looked_at("en", visit, scan.instances[0], said, evil)

@@ -11,7 +11,8 @@ from playwright.sync_api import Browser, Page, expect
 from app import colonoscopy_desk
 from app import page as app_page
 from models.core import checkpoints
-from tests.browser.test_colonoscopy_tab import SLOW, drag, draw_frames, opened
+from tests.browser.patience import patient
+from tests.browser.test_colonoscopy_tab import drag, draw_frames, opened
 
 NEEDED = ("arsdm", *colonoscopy_desk.BESIDE)
 BAR = 0.6  # Dice between what was drawn and what the segmenter finds, mean of the frames
@@ -25,12 +26,8 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def lab(browser: Browser) -> Iterator[Page]:
     running = app_page.start("127.0.0.1", None)
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(SLOW)
-    expect.set_options(timeout=SLOW)
-    yield opened(context.new_page(), running.local_url)
-    expect.set_options(timeout=5_000)
-    context.close()
+    with patient(browser, width=1440) as context:
+        yield opened(context.new_page(), running.local_url)
     running.close(verbose=False)
 
 

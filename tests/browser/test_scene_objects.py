@@ -10,7 +10,8 @@ import pytest
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.test_scene_tab import CHAIR_ID, SLOW, ask, click_chair, opened
+from tests.browser.patience import patient
+from tests.browser.test_scene_tab import CHAIR_ID, ask, click_chair, opened, watched
 
 SAID = ".tl-caption:not(.tl-saying)"
 
@@ -18,14 +19,9 @@ SAID = ".tl-caption:not(.tl-saying)"
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A fresh page of 1280 x 900; a script that throws on it fails the test."""
-    expect.set_options(timeout=SLOW)
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.set_default_timeout(SLOW)
-    thrown: list[str] = []
-    page.on("pageerror", lambda error: thrown.append(str(error)))
-    yield page
-    page.close()
-    expect.set_options(timeout=5_000)
+    with patient(browser) as context:
+        page, thrown = watched(context)
+        yield page
     assert thrown == []
 
 

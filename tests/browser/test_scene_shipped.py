@@ -15,11 +15,11 @@ from app.precompute import CHECKPOINT
 from models.core import checkpoints
 from models.scene import pipeline
 from models.scene.sentence_words import STRUCTURE
+from tests.browser.patience import patient
 from tests.scene.scan_makers import ply
 
 FIELD = "#tl-sentence :is(input, textarea)"
 SCAN = "room_office_01"
-SLOW = 90_000  # milliseconds: software drawing on a machine with company
 SAID = ".tl-caption:not(.tl-saying)"
 
 
@@ -35,15 +35,11 @@ pytestmark = needs(CHECKPOINT)
 @pytest.fixture(scope="module")
 def office(browser: Browser) -> Iterator[Page]:
     running = app_page.start("127.0.0.1", None)
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(SLOW)
-    expect.set_options(timeout=SLOW)
-    page = context.new_page()
-    page.goto(f"{running.local_url}?scan={SCAN}")
-    expect(page.locator(".sv[data-state=ready]")).to_be_visible()
-    yield page
-    expect.set_options(timeout=5_000)
-    context.close()
+    with patient(browser) as context:
+        page = context.new_page()
+        page.goto(f"{running.local_url}?scan={SCAN}")
+        expect(page.locator(".sv[data-state=ready]")).to_be_visible()
+        yield page
     running.close(verbose=False)
 
 

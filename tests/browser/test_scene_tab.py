@@ -13,28 +13,24 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from scipy.ndimage import binary_erosion
 
+from tests.browser.patience import patient
 from tests.scene.scan_makers import CHAIR, scannet
 from tests.served import EXAMPLE, SCANS
 
 FIELD = "#tl-sentence :is(input, textarea)"
-SLOW = 90_000  # milliseconds: software drawing on a machine with company
 CHAIR_ID = CHAIR + 5  # scannet() numbers its objects from 5
 
 
 @pytest.fixture(scope="module")
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """One for all: a visitor's browser keeps the scripts that it has."""
-    expect.set_options(timeout=SLOW)
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(SLOW)
-    yield context
-    context.close()
-    expect.set_options(timeout=5_000)
+    with patient(browser) as context:
+        yield context
 
 
 @pytest.fixture
 def page(context: BrowserContext) -> Iterator[Page]:
-    page, thrown = _watched(context)
+    page, thrown = watched(context)
     yield page
     page.close()
     assert thrown == []
@@ -43,13 +39,13 @@ def page(context: BrowserContext) -> Iterator[Page]:
 @pytest.fixture(scope="module")
 def room(context: BrowserContext, address: str) -> Iterator[Page]:
     """A page on which the first scan is open, for tests that only ask: they share it."""
-    page, thrown = _watched(context)
+    page, thrown = watched(context)
     yield opened(page, address)
     page.close()
     assert thrown == []
 
 
-def _watched(context: BrowserContext) -> tuple[Page, list[str]]:
+def watched(context: BrowserContext) -> tuple[Page, list[str]]:
     page, thrown = context.new_page(), []
     page.on("pageerror", lambda error: thrown.append(str(error)))
     return page, thrown

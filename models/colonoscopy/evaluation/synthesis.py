@@ -4,7 +4,6 @@ Each part can be asked for by itself, writes its own table, and goes on where it
 """
 
 import multiprocessing
-import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -23,7 +22,7 @@ from models.colonoscopy.images import Frame
 from models.colonoscopy.metrics import dice
 from models.colonoscopy.training.frames import VIEWS, training_views
 from models.core.errors import UserError
-from models.core.results import markdown, write
+from models.core.results import markdown, peak_mebibytes, write
 
 Rows = list[dict[str, Any]]
 MOST = 100  # masks of a set that frames are drawn for, by each model
@@ -199,7 +198,7 @@ def timed(mask: Any, sampler: str, steps: int) -> dict[str, Any]:
         "s to the first preview": f"{previews[0]:.1f}",
         "s to the first frame": f"{seen[0]:.1f}",
         "s a further frame": f"{(seen[-1] - seen[0]) / (len(seen) - 1):.2f}",
-        "peak MB": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "peak MB": peak_mebibytes(),
     }
 
 

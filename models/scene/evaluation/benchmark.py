@@ -1,11 +1,10 @@
 """Seconds and memory of what a visitor waits for: opening a scan, asking a sentence."""
 
-import resource
 import time
 from statistics import median
 from typing import Any
 
-from models.core.results import markdown, write
+from models.core.results import markdown, peak_mebibytes, write
 from models.scene import pipeline
 
 ASKED = (
@@ -42,7 +41,7 @@ def measure() -> dict[str, Any]:
         )
     table = markdown(rows)
     print(table)
-    memory = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    memory = peak_mebibytes()
     text = "\n\n".join(
         (
             "## Speed: the scene lab",

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from models.core.results import markdown, write
+from models.core.results import markdown, peak_mebibytes, write
 from models.scene import nyu40
 from models.scene.evaluation.average_precision import Judged, average_precision
 from models.scene.evaluation.found_objects import grounding, rows_of
@@ -205,10 +205,7 @@ def _cost(size: int, checkpoint: str) -> tuple[float, int, int]:
     start = time.perf_counter()
     found = segmenter(scan)
     seconds = time.perf_counter() - start
-    # Not getrusage's: that begins with what the parent had.
-    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    peak = int(status["VmHWM"].split()[0]) // 1024
-    return seconds, peak, len(found.scan.instances)
+    return seconds, peak_mebibytes(), len(found.scan.instances)
 
 
 def _dense_room(size: int) -> Scan:

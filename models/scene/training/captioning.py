@@ -77,8 +77,8 @@ def self_critical(
 ) -> Callable[[Any, Judged, float], dict[str, Tensor]]:
     """Losses of stage 3: captions found by the student's own beam search, weighed by what they earn.
 
-    A caption earns its CIDEr, as published, and TRUTH for every claim of colour, class and neighbour that is
-    true of the scene, less TRUTH for every one that is not: CIDEr alone rewards saying what is often said.
+    A caption earns its CIDEr, as published, and TRUTH for every claim (claims.SORTS) that is true of the
+    scene, less TRUTH for every one that is not: CIDEr alone rewards saying what is often said.
     A beam counts by how much better it is than the mean of its object's beams. known: labels that count as
     the name of a neighbour.
     """
