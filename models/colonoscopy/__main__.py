@@ -62,6 +62,13 @@ def parser() -> argparse.ArgumentParser:
         help=f"of synthesis, with commas between: {', '.join(PARTS)}; the last takes hours",
     )
     evaluate.add_argument("--limit", type=_some, help="only the first pairs of each set; nothing is recorded")
+
+    sheet = commands.add_parser("sheet", help="one picture of what each model draws for the same masks")
+    given = sheet.add_mutually_exclusive_group(required=True)
+    given.add_argument("--masks", type=Path, help="a folder of masks")
+    given.add_argument("--pairs", type=Path, help="a folder of images/ and masks/: real frames stand beside")
+    sheet.add_argument("--limit", type=_some, default=6, help="only the first so many")
+    sheet.add_argument("--out", type=Path, required=True, help="the PNG to write")
     return top
 
 
@@ -142,7 +149,26 @@ def _evaluate(options: argparse.Namespace) -> None:
     print(json.dumps(found))
 
 
-COMMANDS = {"sample": _sample, "segment": _segment, "train": _train, "evaluate": _evaluate}
+def _sheet(options: argparse.Namespace) -> None:
+    from models.colonoscopy.evaluation.sheet import write_sheet
+    from models.colonoscopy.images import read_pairs
+    from models.colonoscopy.masks import mask_files, read_drawn
+
+    if options.pairs:
+        pairs = list(read_pairs(options.pairs, options.limit))
+        write_sheet([pair.mask for pair in pairs], options.out, [pair.frame for pair in pairs])
+    else:
+        write_sheet([read_drawn(path) for path in mask_files(options.masks)[: options.limit]], options.out)
+    print(options.out)
+
+
+COMMANDS = {
+    "sample": _sample,
+    "segment": _segment,
+    "train": _train,
+    "evaluate": _evaluate,
+    "sheet": _sheet,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

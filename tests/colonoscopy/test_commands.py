@@ -170,3 +170,17 @@ def test_evaluate_without_anything_to_measure_on(tmp_path, capsys):
     assert "--pairs" in capsys.readouterr().err
     assert run("evaluate", "segmentation", "--pairs", tmp_path) == 2
     assert run("evaluate", "synthesis", "--data", tmp_path) == 2
+
+
+def test_a_sheet_shows_what_each_model_draws(masks, pairs, tmp_path, drawn):
+    assert run("sheet", "--masks", masks, "--limit", 2, "--out", tmp_path / "sheet.png") == 0
+    assert [order.model for order in drawn] == ["sdm", "sdm", "adaptive", "adaptive", "arsdm", "arsdm"]
+    assert {order.seed for order in drawn} == {2000, 2001}  # a row begins with the same noise everywhere
+    sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
+    assert sheet.shape == (30 + 2 * 264, 8 + 4 * 264, 3)
+    mask = np.repeat(255 * read_mask(masks / "m2.png").astype(np.uint8)[..., None], 3, 2)
+    assert np.array_equal(sheet[30 + 264 :][:256, 8 : 8 + 256], mask)
+    assert run("sheet", "--pairs", pairs, "--limit", 1, "--out", tmp_path / "real.png") == 0
+    beside = np.asarray(Image.open(tmp_path / "real.png"))
+    assert beside.shape[1] == sheet.shape[1] + 264
+    assert np.array_equal(beside[30:286, -264:-8], next(read_pairs(pairs)).frame)

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from models.colonoscopy import marks, sampling
+from models.colonoscopy.evaluation.sets import fingerprint
 from models.colonoscopy.images import Frame, Mask, pair_paths, read_frame, read_pairs
 from models.colonoscopy.masks import check_mask
 from models.colonoscopy.pipeline import Order
@@ -43,7 +44,7 @@ def crops(name: str, pairs: Path, limit: int | None = None, most: int | None = N
 
     limit: only the first pairs. most: of those so many, evenly spread, because neighbours are often alike.
     """
-    folder = FOLDER / name
+    folder = FOLDER / f"{name}_{fingerprint(pairs)}"
     (folder / "masks").mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     names, frames, masks, skipped = [], [], [], 0

@@ -1,5 +1,7 @@
 """What is measured on: the test sets of the data folder, or pairs that somebody brings."""
 
+import hashlib
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -30,3 +32,12 @@ def test_sets(data: Path | None, pairs: Path | None) -> Sets:
 def official(sets: Sets, limit: int | None) -> bool:
     """Whether figures are those of the test sets, whole, and belong into docs/RESULTS.md."""
     return tuple(sets) == TESTS and limit is None
+
+
+def fingerprint(*folders: Path) -> str:
+    """Of the files in folders of pairs: one of the same name may hold others another day."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for path in itertools.chain.from_iterable(pair_paths(folder)):
+            digest.update(f"{path.resolve()} {path.stat().st_size} {path.stat().st_mtime_ns}".encode())
+    return digest.hexdigest()[:12]

@@ -9,7 +9,7 @@ import numpy as np
 
 from models.colonoscopy.evaluation.drawn import FOLDER, crops, drawn
 from models.colonoscopy.evaluation.segmentation import measured, sure_of
-from models.colonoscopy.evaluation.sets import Sets
+from models.colonoscopy.evaluation.sets import Sets, fingerprint
 from models.colonoscopy.training.segmentation import Examples, examples, trained
 from models.core.checkpoints import card
 
@@ -35,7 +35,7 @@ def table(data: Path, sets: Sets, limit: int | None = None) -> list[dict[str, An
 def _scores(data: Path, sets: Sets, model: str | None, seed: int, limit: int | None) -> dict[str, float]:
     """mDice of one segmenter on each set; what was measured once is read again."""
     name = f"use_{model}_{card(model).sha256}_{seed}" if model else f"use_real_{seed}"
-    stored = FOLDER / f"{name}_{'_'.join(sets)}_{limit or 'all'}.json"
+    stored = FOLDER / f"{name}_{fingerprint(*sets.values())}_{limit or 'all'}.json"
     if stored.exists():
         known: dict[str, float] = json.loads(stored.read_text())
         return known
