@@ -24,8 +24,8 @@ from models.core.training import RUNS, fit
 
 BATCH = 16
 RATE = 4e-4
-EXTRA = 80  # steps of each loss after the base
-FURTHER_RATE = 1e-3
+EXTRA = 240  # steps of each loss after the base
+FURTHER_RATE = 4e-4
 REFINEMENT = 0.015  # weight of the segmenter's loss; at 0.05 polyps got a grid on them
 SILENT = 0.1  # of the images come without their mask, so that guidance has something to compare with
 
