@@ -38,9 +38,8 @@ def write_sheet(masks: Sequence[Mask], out: Path, real: Sequence[Frame] | None =
 
 
 def _drawn(mask: Mask, seed: int, model: str) -> Frame:
-    *_, last = pipeline.draw(pipeline.Order(mask, count=1, seed=seed, model=model))
-    assert isinstance(last, pipeline.Sample)
-    return marks.burnt(last.frame)
+    steps = pipeline.draw(pipeline.Order(mask, count=1, seed=seed, model=model))
+    return marks.burnt(next(step.frame for step in steps if isinstance(step, pipeline.Sample)))
 
 
 def _grey(mask: Mask) -> Frame:
