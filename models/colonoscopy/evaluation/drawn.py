@@ -66,10 +66,10 @@ def crops(name: str, pairs: Path, limit: int | None = None, most: int | None = N
     return Crops(folder, names, frames, masks, skipped)
 
 
-def drawn(given: Crops, model: str) -> tuple[list[Frame], list[Mapping[str, Any]]]:
+def drawn(given: Crops, model: str, steps: int = STEPS) -> tuple[list[Frame], list[Mapping[str, Any]]]:
     """A frame of a model for each mask, with its facts. Each mask has its seed, the same for every model."""
     wanted = sampling.jobs([given.folder / "masks" / f"{name}.png" for name in given.names], 1, SEED)
-    order = Order(given.masks[0], model=model, steps=STEPS, sampler=SAMPLER)
+    order = Order(given.masks[0], model=model, steps=steps, sampler=SAMPLER)
     out = given.folder / model
     listed = {str(row["file"]): row for row in sampling.sample(wanted, order, out, burn=False)}
     files = [f"{job.name}.png" for job in wanted]

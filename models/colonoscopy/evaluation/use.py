@@ -16,6 +16,7 @@ from models.core.checkpoints import card
 TRAINING = "kvasir_train"
 SEEDS = (11, 12, 13)
 STEPS = 250
+SAMPLING = 10  # steps of the sampler: so many frames take long
 DRAWN = {"real only": None, "real + SDM": "sdm", "real + ArSDM": "arsdm"}
 
 
@@ -54,5 +55,5 @@ def _diet(data: Path, model: str | None) -> Examples:
     if model is None:
         return real
     given = crops(TRAINING, folder)
-    frames, _ = drawn(given, model)
+    frames, _ = drawn(given, model, SAMPLING)
     return real + list(zip(frames, given.masks, strict=True))
