@@ -1,0 +1,187 @@
+"""Clips of people who speak, as the networks learn from them: what is heard and how the face moves.
+
+A clip is tracked and listened to once; what came of it lies in runs/face, a file for each clip.
+"""
+
+import hashlib
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.core.errors import UserError
+from models.core.training import RUNS
+from models.face import FPS
+from models.face.media import open_clip, read_clip, read_sound
+from models.face.mesh import BLENDSHAPES
+from models.face.speech import Heard, listen
+from models.face.tracking import Track, track_video
+
+CACHE = RUNS / "face"
+SETS = ("grid_s1", "grid_others", "vidtimit", "lipreading_course")
+BLENDSHAPE_SET = "facegood"
+TRAIN, CHECK = 320, 40  # of grid_s1's clips by name; the rest is its test
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A clip of T frames. person: who speaks, as far as names tell; each of grid_others is one of its own."""
+
+    set: str
+    name: str
+    person: str
+    path: Path
+    heard: Heard
+    track: Track
+
+    def __len__(self) -> int:
+        return len(self.heard)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A sound whose blendshapes (T, 52) are known and whose face is not. known: (52,), which ones are."""
+
+    name: str
+    heard: Heard
+    blendshapes: Array
+    known: NDArray[np.bool_]
+
+
+def read_set(data: Path, name: str) -> list[Clip]:
+    """The clips of data/face/NAME, by name. Raises UserError: clips_missing, and as the readers do."""
+    return list(read_folder(data / "face" / name, name))
+
+
+def parts(clips: Sequence[Clip]) -> tuple[Sequence[Clip], Sequence[Clip], Sequence[Clip]]:
+    """grid_s1's clips for training, for choosing and for testing."""
+    return clips[:TRAIN], clips[TRAIN : TRAIN + CHECK], clips[TRAIN + CHECK :]
+
+
+def read_folder(folder: Path, name: str) -> Iterator[Clip]:
+    """The different clips (mp4) of a folder, in the order of their names; what is made of them is kept.
+
+    Two files of the same bytes are one clip, and so is one whose name only adds "_temp": the same recording,
+    encoded once more. Raises UserError("clips_missing") where there is none.
+    """
+    seen: set[str] = set()
+    paths = sorted(folder.glob("*.mp4")) if folder.is_dir() else []
+    for path in paths:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        again = path.stem.endswith("_temp") and path.with_stem(path.stem.removesuffix("_temp")).exists()
+        if digest in seen or again:
+            continue
+        seen.add(digest)
+        heard, track = _heard(path, name), _tracked(path, name)
+        count = min(len(heard), len(track.seen))
+        yield Clip(name, path.stem, _person(name, path.stem), path, _cut(heard, count), _held(track, count))
+    if not seen:
+        raise UserError("clips_missing", name=name)
+
+
+def read_recordings(data: Path) -> list[Recording]:
+    """FACEGOOD's Mandarin sentences, their blendshapes named and timed as ours (MIT licence)."""
+    folder = data / "face" / BLENDSHAPE_SET
+    names = [str(name) for name in np.load(folder / "bs_names.npy", allow_pickle=True)]
+    rules = _arkit_rules(folder / "Voice2Face_blendshape2ARkit.xlsx")
+    found = []
+    for path in sorted(folder.glob("*.flac")):
+        heard = _heard(path, BLENDSHAPE_SET)
+        theirs = np.load(folder / f"bs_value_{path.stem}.npz")["weights"]
+        ours = np.zeros((len(theirs), len(BLENDSHAPES)), np.float32)
+        for shape, sources in rules.items():
+            ours[:, BLENDSHAPES.index(shape)] = theirs[:, [names.index(source) for source in sources]].max(1)
+        count = min(len(heard), len(theirs) * FPS // 30)
+        at = np.arange(count) * 30 / FPS  # their clock ticks at 30 fps
+        resampled = np.stack([np.interp(at, np.arange(len(ours)), column) for column in ours.T], axis=1)
+        known = np.array([shape in rules for shape in BLENDSHAPES])
+        found.append(Recording(path.stem, _cut(heard, count), resampled.astype(np.float32), known))
+    if not found:
+        raise UserError("clips_missing", name=BLENDSHAPE_SET)
+    return found
+
+
+def _arkit_rules(path: Path) -> dict[str, list[str]]:
+    """Of which FACEGOOD weights each ARKit blendshape is the largest, where their sheet calls it valid."""
+    space = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+    with zipfile.ZipFile(path) as book:
+        strings = ElementTree.fromstring(book.read("xl/sharedStrings.xml"))  # noqa: S314 - the data set's own
+        sheet = ElementTree.fromstring(book.read("xl/worksheets/sheet1.xml"))  # noqa: S314
+    words = ["".join(part.itertext()) for part in strings.iter(f"{space}si")]
+    rules = {}
+    for row in sheet.iter(f"{space}row"):
+        cells = {}
+        for cell in row.iter(f"{space}c"):
+            value = cell.find(f"{space}v")
+            if value is not None and cell.get("t") == "s":
+                cells[str(cell.get("r"))[0]] = words[int(str(value.text))]
+        if cells.get("G") == "valid":
+            rules[cells["A"]] = cells["C"].removeprefix("max(").rstrip(")").split(",")
+    return rules
+
+
+def _person(name: str, stem: str) -> str:
+    if name == "grid_others":
+        return stem
+    if name == "lipreading_course":
+        kind, _, rest = stem.partition("__")
+        return rest.partition("_")[0] if kind == "lipread_words" else "sentences"
+    return name
+
+
+def _heard(path: Path, name: str) -> Heard:
+    kept = CACHE / "heard" / name / f"{path.stem}.npz"
+    if not kept.exists():
+        heard = listen(read_sound(path))
+        _save(
+            kept,
+            whisper=heard.whisper.astype(np.float16),
+            mel=heard.mel.astype(np.float16),
+            energy=heard.energy,
+            voiced=heard.voiced,
+        )
+    with np.load(kept) as file:
+        return Heard(
+            file["whisper"].astype(np.float32), file["mel"].astype(np.float32), file["energy"], file["voiced"]
+        )
+
+
+def _tracked(path: Path, name: str) -> Track:
+    kept = CACHE / "tracks" / name / f"{path.stem}.npz"
+    if not kept.exists():
+        track = track_video(read_clip(open_clip(path)))
+        _save(
+            kept,
+            vertices=track.vertices.astype(np.float16),
+            poses=track.poses,
+            blendshapes=track.blendshapes,
+            seen=track.seen,
+            size=np.array(track.size),
+        )
+    with np.load(kept) as file:
+        vertices, size = file["vertices"].astype(np.float32), file["size"]
+        return Track(vertices, file["poses"], file["blendshapes"], file["seen"], (int(size[0]), int(size[1])))
+
+
+def _save(path: Path, **arrays: np.ndarray) -> None:
+    """An npz that is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".part.npz")
+    np.savez(partial, **arrays)  # type: ignore[arg-type]
+    partial.replace(path)
+
+
+def _cut(heard: Heard, count: int) -> Heard:
+    return Heard(heard.whisper[:count], heard.mel[:count], heard.energy[:count], heard.voiced[:count])
+
+
+def _held(track: Track, count: int) -> Track:
+    return Track(
+        track.vertices[:count], track.poses[:count], track.blendshapes[:count], track.seen[:count], track.size
+    )
