@@ -16,9 +16,9 @@ from app.telling import html, quiet, why
 from app.visits import Visit, Visits
 from app.words import language, say
 from models.colonoscopy import SAMPLERS, pipeline
-from models.colonoscopy.images import MAX_FILE
 from models.colonoscopy.pipeline import Order, Sample
 from models.core.guards import megabytes
+from models.core.pictures import MAX_FILE
 
 Updates = dict[Any, Any]
 

@@ -14,16 +14,13 @@ import cv2
 import numpy as np
 from natsort import natsorted
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from models.core.errors import UserError
-from models.core.guards import MEGABYTE, check_file
+from models.core.pictures import read_image
 
 Frame = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
-MAX_FILE = 20 * MEGABYTE
-MAX_PIXELS = 4096 * 4096
 KINDS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 WORK = 384  # the long side, in pixels, at which a frame's black parts and text are looked for
 DARK, COLOURLESS = 26, 12  # brightest channel and spread of channels of what no lamp reached
@@ -36,22 +33,6 @@ class Pair:
     name: str
     frame: Frame
     mask: Mask
-
-
-def read_image(path: Path, mode: str) -> Image.Image:
-    """An image file in a Pillow mode ("RGB", "L"), of at most MAX_PIXELS: checked before it is decoded.
-
-    It is turned as its EXIF data say; those and all other metadata are dropped.
-    Raises UserError: file_missing, file_empty, file_too_big, image_too_large, image_unreadable.
-    """
-    check_file(path, MAX_FILE)
-    try:
-        with Image.open(path, formats=("PNG", "JPEG", "BMP", "TIFF")) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise UserError("image_too_large", name=path.name, width=image.width, height=image.height)
-            return ImageOps.exif_transpose(image).convert(mode)
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise UserError("image_unreadable", name=path.name) from None
 
 
 def read_frame(path: Path) -> Frame:

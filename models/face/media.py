@@ -10,7 +10,6 @@ import math
 import subprocess
 import tempfile
 import threading
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -19,16 +18,17 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
+from PIL import Image
 
 from models.core.errors import UserError
 from models.core.guards import MEGABYTE, check_file
+from models.core.pictures import MAX_PIXELS, read_image
 from models.face import FPS, RATE
 
 CONTAINERS = "wav,mp3,flac,ogg,aac,mov,matroska,aiff,amr,caf,w64,au,avi"  # "mov" reads mp4, "matroska" webm
-MAX_SOUND, MAX_CLIP, MAX_PICTURE = 100 * MEGABYTE, 200 * MEGABYTE, 30 * MEGABYTE
+MAX_FILE = 200 * MEGABYTE
 MAX_SECONDS = 15 * 60  # of a sound
 MAX_CLIP_SECONDS = 120
-MAX_PIXELS = 24_000_000
 MAX_SIDE = 1280  # what a portrait or clip is scaled to
 SOUND_OUT = 48_000  # AAC's frames are 21 ms there, so that a file lasts as long as its frames
 DEADLINE = 120.0  # seconds that reading may take
@@ -57,7 +57,7 @@ def read_sound(path: Path, limit: float = MAX_SECONDS) -> np.ndarray:
 
     Raises UserError: sound_unreadable, sound_long, sound_short, ffmpeg_missing, and those of check_file.
     """
-    check_file(path, MAX_CLIP)
+    check_file(path, MAX_FILE)
     _check_media(path, "sound_unreadable")
     ask = _input(path, vn=None, t=limit + 1).output(
         "pipe:", format="f32le", acodec="pcm_f32le", ac=1, ar=RATE, map="0:a:0"
@@ -72,35 +72,14 @@ def read_sound(path: Path, limit: float = MAX_SECONDS) -> np.ndarray:
     return samples
 
 
-def read_image(path: Path) -> np.ndarray:
+def read_portrait(path: Path) -> np.ndarray:
     """A portrait (H, W, 3) uint8, turned as its camera says, at most MAX_SIDE on the long side, sides even.
 
-    Raises UserError: image_unreadable, image_big, and those of check_file.
+    Raises as `models.core.pictures.read_image` does.
     """
-    from PIL import Image, ImageOps
-
-    check_file(path, MAX_PICTURE)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=("PNG", "JPEG", "WEBP", "BMP", "TIFF")) as picture:
-                if picture.width * picture.height > MAX_PIXELS:
-                    raise UserError(
-                        "image_big",
-                        size=f"{picture.width * picture.height / 1e6:.0f}",
-                        limit=MAX_PIXELS // 1_000_000,
-                    )
-                image = ImageOps.exif_transpose(picture).convert("RGB")
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise UserError(
-            "image_big", size=f">{MAX_PIXELS // 1_000_000}", limit=MAX_PIXELS // 1_000_000
-        ) from error
-    except (OSError, ValueError, SyntaxError, MemoryError) as error:
-        raise UserError("image_unreadable", name=path.name) from error
-    width, height = fitted(image.width, image.height)
-    if (width, height) != image.size:
-        image = image.resize((width, height), Image.Resampling.LANCZOS)
-    return np.asarray(image)
+    image = read_image(path, "RGB")
+    size = fitted(*image.size)
+    return np.asarray(image if image.size == size else image.resize(size, Image.Resampling.LANCZOS)).copy()
 
 
 def fitted(width: int, height: int) -> tuple[int, int]:
@@ -126,7 +105,7 @@ def open_clip(path: Path) -> Clip:
     """
     import imageio_ffmpeg
 
-    check_file(path, MAX_CLIP)
+    check_file(path, MAX_FILE)
     _check_media(path, "video_unreadable")
     facts: dict[str, Any] = {}
     try:
@@ -145,7 +124,13 @@ def open_clip(path: Path) -> Clip:
     if not (width > 0 and height > 0 and math.isfinite(seconds) and seconds > 0):
         raise UserError("video_unreadable", name=path.name)
     if width * height > MAX_PIXELS:
-        raise UserError("image_big", size=f"{width * height / 1e6:.0f}", limit=MAX_PIXELS // 1_000_000)
+        raise UserError(
+            "image_too_large",
+            name=path.name,
+            width=width,
+            height=height,
+            limit=MAX_PIXELS // 1_000_000,
+        )
     if seconds > MAX_CLIP_SECONDS:
         raise UserError("video_long", limit=MAX_CLIP_SECONDS)
     return Clip(path, *fitted(width, height), seconds)
