@@ -1,0 +1,119 @@
+"""Voices: every language is spoken and not spelled, and what can't be said is refused."""
+
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from models.core.errors import UserError
+from models.face import RATE, voices
+
+needs_espeak = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
+GREETINGS = {
+    "en": "Good morning, how are you today?",
+    "zh": "你好，今天天气怎么样？",
+    "yue": "香港嘅天氣好熱，我哋食飯。",
+    "ja": "今日は、東京は天気がいいですね。",
+    "ko": "안녕하세요, 오늘 기분이 어떻습니까?",
+    "de": "Guten Tag, wie geht es Ihnen heute?",
+    "fr": "Bonjour, comment allez-vous aujourd'hui ?",
+    "es": "Buenos días, ¿cómo está usted?",
+    "it": "Buongiorno, come sta oggi?",
+    "pt": "Bom dia, como vai você?",
+    "nl": "Goedemorgen, hoe gaat het met u?",
+    "pl": "Dzień dobry, jak się pan ma?",
+    "cs": "Dobrý den, jak se máte?",
+    "sv": "God morgon, hur mår du idag?",
+    "fi": "Hyvää päivää, mitä kuuluu?",
+    "hu": "Jó napot, hogy van?",
+    "tr": "Günaydın, bugün nasılsınız?",
+    "el": "Καλημέρα, τι κάνετε;",
+    "ru": "Здравствуйте, как у вас дела сегодня?",
+    "uk": "Добрий день, як справи?",
+    "hi": "नमस्ते, आप कैसे हैं?",
+    "vi": "Xin chào, bạn khỏe không?",
+    "id": "Selamat pagi, apa kabar?",
+}
+
+
+def phonemes(text: str, language: str) -> str:
+    command = ["espeak-ng", "-v", voices.LANGUAGES[language].espeak, "-q", "-x", "--stdin"]
+    given = voices.spelled(voices.cleaned(text), language).encode()
+    return subprocess.run(command, input=given, capture_output=True, check=True).stdout.decode()
+
+
+def test_there_is_a_greeting_for_each_language():
+    assert set(GREETINGS) == set(voices.LANGUAGES) == {voice.language for voice in voices.offered()}
+
+
+@needs_espeak
+@pytest.mark.parametrize("language", GREETINGS)
+def test_a_language_is_read_and_not_spelled(language):
+    said = phonemes(GREETINGS[language], language)
+    assert "(en)" not in said, "espeak-ng switched to English to name letters"
+    sounds = voices.speak(GREETINGS[language], language, "female")
+    assert sounds.dtype == np.float32 and np.abs(sounds).max() <= 1
+    assert 1.0 < len(sounds) / RATE < 6.0
+
+
+@needs_espeak
+def test_spelling_would_be_noticed():
+    command = ["espeak-ng", "-v", "cmn", "-q", "-x", "--stdin"]
+    said = subprocess.run(command, input=GREETINGS["zh"].encode(), capture_output=True, check=True)
+    assert b"(en)" in said.stdout
+
+
+def test_mandarin_becomes_pinyin_with_tones():
+    assert voices.spelled("银行行长", "zh") == "yin2 hang2 hang2 zhang3"
+    assert voices.spelled("2024年增长5%", "zh").startswith("er4 ling2 er4 si4 nian2")
+    assert "bai3 fen1 zhi1 5" in voices.spelled("增长5%", "zh")
+
+
+def test_japanese_becomes_kana_as_it_sounds():
+    assert voices.spelled("今日は学校へ行く", "ja") == "キョー ワ ガッコー エ イク"
+    assert voices.spelled("3月", "ja").replace(" ", "") == "3ガツ"
+
+
+def test_english_is_the_same_every_time():
+    pytest.importorskip("hibari")
+    first, second = (voices.speak("Bob met Pam.", "en") for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert 0.5 < len(first) / RATE < 3 and np.abs(first).max() > 0.05
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "voice", "key"),
+    [
+        ("", "en", None, "text_empty"),
+        (" \n\t ", "de", None, "text_empty"),
+        ("?! …", "en", None, "text_empty"),
+        ("😀", "en", None, "text_empty"),
+        ("a" * (voices.MAX_TEXT + 1), "en", None, "text_long"),
+        ("你好", "de", None, "text_script"),
+        ("Hello there", "zh", None, "text_script"),
+        ("Привет", "en", None, "text_script"),
+        ("hello", "xx", None, "language_unknown"),
+        ("hello", "../etc", None, "language_unknown"),
+        ("hello", "en", "emma", "voice_unknown"),
+    ],
+)
+def test_what_cannot_be_said(text, language, voice, key):
+    with pytest.raises(UserError) as caught:
+        voices.speak(text, language, voice)
+    assert caught.value.key == key
+
+
+def test_a_missing_program_is_named(monkeypatch):
+    monkeypatch.setattr(voices.shutil, "which", lambda name: None)
+    with pytest.raises(UserError) as caught:
+        voices.speak("Guten Tag", "de")
+    assert caught.value.key == "voice_missing"
+
+
+@needs_espeak
+def test_a_text_is_no_command():
+    plain = voices.speak("Guten Tag", "de")
+    for trick in ("[[_::_]] Guten Tag", "-f /etc/passwd", "<audio src='/etc/passwd'/> ja", "`id`; $(id)"):
+        assert len(voices.speak(trick, "de")) > 0.2 * len(plain)
+    assert voices.cleaned("a[[b]]\x00c") == "a((b)) c"
