@@ -1,5 +1,7 @@
 """What the program remembers of each visitor while the page is open, and nothing after."""
 
+import os
+import secrets
 import shutil
 import tempfile
 import threading
@@ -14,8 +16,25 @@ from models.scene.scan import Scan
 
 if TYPE_CHECKING:
     from models.colonoscopy.pipeline import Sample
+    from models.face.pipeline import Made
 
 IDLE = 2 * 3600.0  # seconds after which a visit that never said goodbye is forgotten
+
+
+@dataclass
+class Sitting:
+    """What the face lab has of a visitor; its files lie in the visit's folders.
+
+    portrait, footage, speech: what the visitor brought, as it was kept. made: the result that is there.
+    halt: set when the video that is being made is not wanted any more. at_work: held while one is made.
+    """
+
+    portrait: Path | None = None
+    footage: Path | None = None
+    speech: Path | None = None
+    made: "Made | None" = None
+    halt: threading.Event = field(default_factory=threading.Event)
+    at_work: threading.Lock = field(default_factory=threading.Lock)
 
 
 @dataclass
@@ -31,6 +50,7 @@ class Visit:
     captions: what "Describe the room" has said so far.
     frames: the synthetic frames drawn last. halt: set when no more of them are wanted. at_work: held while
     they are drawn.
+    sitting: of the face lab.
     gone: set when the page was closed; work for it gives up. stop: the same for its one long job.
     """
 
@@ -48,10 +68,12 @@ class Visit:
     frames: list["Sample"] = field(default_factory=list)
     halt: threading.Event = field(default_factory=threading.Event)
     at_work: threading.Lock = field(default_factory=threading.Lock)
+    sitting: Sitting = field(default_factory=Sitting)
     gone: threading.Event = field(default_factory=threading.Event)
     stop: threading.Event = field(default_factory=threading.Event)
     seen: float = field(default_factory=time.monotonic)
     _folder: Path | None = None
+    _shown: Path | None = None
 
     @property
     def folder(self) -> Path:
@@ -59,6 +81,14 @@ class Visit:
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="trilab-visit-"))
         return self._folder
+
+    @property
+    def shown(self) -> Path:
+        """A directory whose files the page serves to who knows their name; nobody can guess it."""
+        if self._shown is None:
+            root = os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir()
+            self._shown = Path(tempfile.mkdtemp(prefix=secrets.token_urlsafe(16), dir=root))
+        return self._shown
 
     def opens(self, scan: Scan, shipped: str = "", found: bool = False, tilt: float | None = None) -> None:
         """Another scan takes the place of the one that was open."""
@@ -83,11 +113,14 @@ class Visit:
         self.gone.set()
         self.halt.set()
         self.frames = []
+        self.sitting.halt.set()
+        self.sitting = Sitting(halt=self.sitting.halt)
         self.stop.set()
         self.scan = self.original = self.answer = None
         self.captions = ()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        for folder in (self._folder, self._shown):
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 class Visits:

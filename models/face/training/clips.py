@@ -20,6 +20,7 @@ from models.face.media import open_clip, read_clip, read_sound
 from models.face.mesh import BLENDSHAPES
 from models.face.speech import Heard, listen
 from models.face.tracking import Track, track_video
+from models.face.training.people import S1, person
 
 CACHE = RUNS / "face"
 SETS = ("grid_s1", "grid_others", "vidtimit", "lipreading_course")
@@ -31,7 +32,7 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip of T frames. person: who speaks, as far as names tell; each of grid_others is one of its own."""
+    """A clip of T frames. person: who speaks, see `people`."""
 
     set: str
     name: str
@@ -55,8 +56,12 @@ class Recording:
 
 
 def read_set(data: Path, name: str) -> list[Clip]:
-    """The clips of data/face/NAME, by name. Raises UserError: clips_missing, and as the readers do."""
-    return list(read_folder(data / "face" / name, name))
+    """The clips of data/face/NAME, by name; of grid_others without those that show grid_s1's man.
+
+    Raises UserError: clips_missing, and as the readers do.
+    """
+    clips = read_folder(data / "face" / name, name)
+    return [clip for clip in clips if name == "grid_s1" or clip.person != S1]
 
 
 def parts(clips: Sequence[Clip]) -> tuple[Sequence[Clip], Sequence[Clip], Sequence[Clip]]:
@@ -80,7 +85,7 @@ def read_folder(folder: Path, name: str) -> Iterator[Clip]:
         seen.add(digest)
         heard, track = _heard(path, name), _tracked(path, name)
         count = min(len(heard), len(track.seen))
-        yield Clip(name, path.stem, _person(name, path.stem), path, _cut(heard, count), _held(track, count))
+        yield Clip(name, path.stem, person(name, path.stem), path, _cut(heard, count), _held(track, count))
     if not seen:
         raise UserError("clips_missing", name=name)
 
@@ -124,15 +129,6 @@ def _arkit_rules(path: Path) -> dict[str, list[str]]:
         if cells.get("G") == "valid":
             rules[cells["A"]] = cells["C"].removeprefix("max(").rstrip(")").split(",")
     return rules
-
-
-def _person(name: str, stem: str) -> str:
-    if name == "grid_others":
-        return stem
-    if name == "lipreading_course":
-        kind, _, rest = stem.partition("__")
-        return rest.partition("_")[0] if kind == "lipread_words" else "sentences"
-    return name
 
 
 def _heard(path: Path, name: str) -> Heard:

@@ -1,0 +1,58 @@
+"""Gradio's widgets for a picture, a sound and a video, made to pass on what a visitor brings unread.
+
+Gradio's own open, decode or convert the file before any check of ours, and show an error of theirs.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.data_classes import FileData, ImageData
+
+
+class Picture(gr.Image):
+    """A picture by upload, webcam or clipboard. Its value is a path."""
+
+    def preprocess(self, payload: Any) -> str | None:
+        """The upload's path, whatever the file holds."""
+        return payload.path if payload else None
+
+    def postprocess(self, value: Any) -> ImageData | None:
+        """Show a file."""
+        return ImageData(path=str(value), orig_name=Path(value).name) if value else None
+
+    def get_block_name(self) -> str:
+        """Gradio's name of the front end: the one of gr.Image."""
+        return "image"
+
+
+class Sound(gr.Audio):
+    """A sound by upload or microphone. Its value is a path."""
+
+    def preprocess(self, payload: Any) -> str | None:
+        """The upload's path, whatever the file holds."""
+        return payload.path if payload else None
+
+    def postprocess(self, value: Any) -> FileData | None:
+        """Show a file."""
+        return FileData(path=str(value), orig_name=Path(value).name) if value else None
+
+    def get_block_name(self) -> str:
+        """Gradio's name of the front end: the one of gr.Audio."""
+        return "audio"
+
+
+class Footage(gr.Video):
+    """A video by upload. Its value is a path."""
+
+    def preprocess(self, payload: Any) -> str | None:
+        """The upload's path, whatever the file holds."""
+        return payload.path if payload else None
+
+    def postprocess(self, value: Any) -> FileData | None:
+        """Show a file."""
+        return FileData(path=str(value), orig_name=Path(value).name) if value else None
+
+    def get_block_name(self) -> str:
+        """Gradio's name of the front end: the one of gr.Video."""
+        return "video"

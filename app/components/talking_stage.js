@@ -1,0 +1,94 @@
+// The stage: one per component. Gradio gives element, props and watch.
+
+function startStage() {
+  const root = element.querySelector('.ts');
+  const [views, screen, empty, captions, badge, doing, files] = ['views', 'screen', 'empty', 'captions', 'badge', 'doing', 'files'].map(name => root.querySelector(`.ts-${name}`));
+  const video = screen.querySelector('video');
+  const state = {shown: null, view: 'whole', preview: null};
+  let words = {};
+
+  const made = (tag, text, more = {}) => Object.assign(document.createElement(tag), {textContent: text, ...more});
+
+  function speak() {
+    words = JSON.parse(props.words);
+    captions.replaceChildren(...['mesh', 'blend', 'generated'].map(name => made('span', words[name])));
+    render();
+  }
+
+  // ---- what is played
+
+  function play(url, more = {}) {
+    Object.assign(video, {controls: true, loop: false, muted: false, ...more});
+    if (video.getAttribute('src') !== url) {
+      video.setAttribute('src', url);
+      video.load();
+    }
+    video.play().catch(() => {});  // a browser may want a click first: the controls are there
+  }
+
+  function hush() {
+    video.pause();
+    video.removeAttribute('src');
+    video.load();
+  }
+
+  // The other view goes on where this one was: both are of one sound.
+  function look(name) {
+    const {currentTime: time, paused, ended, muted, volume} = video;
+    state.view = name;
+    render();
+    video.addEventListener('loadedmetadata', () => {
+      Object.assign(video, {currentTime: ended ? 0 : time, muted, volume});
+      if (paused && !ended) video.pause();
+    }, {once: true});
+  }
+
+  function viewsOf(shown) {
+    return shown.views.map(({name}) => {
+      const button = made('button', words[name], {type: 'button', onclick: () => { if (name !== state.view) look(name); }});
+      button.setAttribute('aria-pressed', name === state.view);
+      return button;
+    });
+  }
+
+  function render() {
+    const {shown, preview} = state;
+    const ready = !!shown && !preview;
+    root.dataset.state = preview ? (preview.url ? 'first' : 'waiting') : shown ? 'ready' : 'empty';
+    empty.textContent = preview ? words.waiting : words.empty;
+    empty.hidden = ready || !!preview?.url;
+    video.hidden = !empty.hidden;
+    badge.textContent = preview?.url ? words.first : '';
+    doing.querySelector('i').style.width = `${100 * (preview?.fraction ?? 0)}%`;
+    doing.querySelector('span').textContent = preview?.text ?? '';
+    delete root.dataset.view;
+    if (preview?.url) return play(preview.url, {controls: false, loop: true, muted: true});
+    if (!ready) return hush();
+    const view = shown.views.find(({name}) => name === state.view) ?? shown.views[0];
+    state.view = root.dataset.view = view.name;
+    views.replaceChildren(...(shown.views.length > 1 ? viewsOf(shown) : []));
+    files.replaceChildren(...shown.files.map(({label, url, name}) => made('a', label, {href: url, download: name})));
+    play(view.url);
+  }
+
+  // ---- what Python sends
+
+  function refresh() {
+    const spoken = props.words !== state.spoken;
+    const fresh = props.value !== state.value || props.preview !== state.previewed;
+    Object.assign(state, {spoken: props.words, value: props.value, previewed: props.preview});
+    if (fresh) {
+      state.shown = props.value ? JSON.parse(props.value) : null;
+      state.preview = props.preview ? JSON.parse(props.preview) : null;
+    }
+    if (spoken) speak();
+    else if (fresh) render();
+  }
+
+  watch(['value', 'preview', 'words'], refresh);
+  refresh();
+  // Of updates that come close together `watch` tells only some: what it left out is seen here.
+  const look_again = setInterval(() => { root.isConnected ? refresh() : clearInterval(look_again); }, 300);
+}
+
+startStage();

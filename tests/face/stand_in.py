@@ -1,0 +1,85 @@
+"""Stands in for the lab's networks, so that the page can be tested without weights: a moving test card."""
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app import face_desk, page
+from models.core.errors import UserError
+from models.core.progress import Progress
+from models.face import FPS, frames_of, media, pipeline
+from models.face.pipeline import Made, Order
+
+TEXT_SECONDS = 2.0  # of what is typed, however long it is
+
+Animate = Callable[[Order, Path], Iterator[Progress | Made]]
+
+
+def film(path: Path, seconds: float, size: tuple[int, int] = (320, 320)) -> Path:
+    """An mp4 of a test card with a tone."""
+    width, height = size
+    card = f"testsrc=size={width}x{height}:rate={FPS}:duration={seconds}"
+    tone = f"sine=frequency=300:duration={seconds}"
+    ask = [media.binary(), "-y", "-loglevel", "error", "-f", "lavfi", "-i", card, "-f", "lavfi", "-i", tone]
+    subprocess.run([*ask, "-pix_fmt", "yuv420p", "-movflags", "+faststart", str(path)], check=True)
+    return path
+
+
+def animating(steps: int = 4, pause: float = 0.0, faceless: tuple[int, ...] = ()) -> Animate:
+    """An animator that shows a first second, draws in `steps` steps, and writes every file."""
+
+    def animate(order: Order, folder: Path) -> Iterator[Progress | Made]:
+        yield Progress(0.0, "face_reads")
+        seconds = TEXT_SECONDS if order.text else len(media.read_sound(order.audio)) / 16000
+        yield Progress(0.1, "face_draws", film(folder / "first.mp4", 1.0))
+        for step in range(steps):
+            time.sleep(pause)
+            left = {"left": (steps - step) * pause}
+            yield Progress(0.2 + 0.7 * step / steps, "face_draws", left)
+        count = frames_of(round(seconds * 16000))
+        np.savez(folder / "vertices.npz", vertices=np.zeros((count, 478, 3), np.float16))
+        (folder / "blendshapes.csv").write_text("frame,jawOpen\n0,0.5\n")
+        yield Made(
+            video=film(folder / "video.mp4", count / FPS),
+            panels=film(folder / "panels.mp4", count / FPS, (960, 320)) if order.panels else None,
+            blendshapes=folder / "blendshapes.csv",
+            vertices=folder / "vertices.npz",
+            seconds=seconds,
+            frames=count,
+            faceless=faceless,
+            took={"face_reads": 0.2, "face_draws": 1.1},
+        )
+
+    return animate
+
+
+def failing(key: str, **facts: object) -> Animate:
+    """An animator that shows a first second, then raises a UserError."""
+
+    def animate(order: Order, folder: Path) -> Iterator[Progress | Made]:
+        yield Progress(0.1, "face_draws", film(folder / "first.mp4", 1.0))
+        raise UserError(key, **facts)
+
+    return animate
+
+
+@contextmanager
+def served(animate: Animate | None = None) -> Iterator[str]:
+    """Address of a page with this lab alone, on which `animate` answers instead of the networks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page, "LABS", (page.Lab("face", "app.face_tab"),))
+        patch.setattr(page, "processor", lambda: "cpu")  # else a process imports torch to find out
+        patch.setattr(face_desk, "ready", lambda: None)
+        patch.setattr(face_desk, "look", lambda image: None)
+        patch.setattr(pipeline, "animate", animate or animating())
+        patch.setattr(pipeline, "checkpoints", list)
+        running = page.start("127.0.0.1", None)
+        try:
+            yield running.local_url
+        finally:
+            running.close(verbose=False)
