@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from app import mask_presets, words
-from app.components import mask_pad, result_strip, scene_view
+from app.components import mask_pad, result_strip, scene_view, talking_stage
 from models.core.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -69,7 +69,7 @@ def test_every_error_sentence_is_raised_somewhere():
 
 
 def test_every_key_of_the_page_exists():
-    pattern = re.compile(r'["\']((?:page|colonoscopy|scene|viewer|rooms|progress|errors)\.[a-z_]+)["\']')
+    pattern = re.compile(r'["\']((?:page|colonoscopy|face|scene|stage|viewer|rooms|progress|errors)\.[a-z_]+)["\']')
     for path in (ROOT / "app").glob("*.py"):
         for key in pattern.findall(path.read_text(encoding="utf-8")):
             assert key in words.words("en"), f"{path.name} wants {key}"
@@ -77,6 +77,10 @@ def test_every_key_of_the_page_exists():
 
 def test_the_viewer_says_the_same_as_its_defaults():
     assert {key: words.say("en", f"viewer.{key}") for key in scene_view.WORDS} == scene_view.WORDS
+
+
+def test_the_stage_says_the_same_as_its_defaults():
+    assert {key: words.words("en")[f"stage.{key}"] for key in talking_stage.WORDS} == talking_stage.WORDS
 
 
 def test_pad_and_strip_say_the_same_as_their_defaults():
