@@ -46,6 +46,12 @@ class Heard:
     def __len__(self) -> int:
         return len(self.energy)
 
+    def part(self, start: int, end: int) -> "Heard":
+        """Frames `start` to `end`."""
+        return Heard(
+            self.whisper[start:end], self.mel[start:end], self.energy[start:end], self.voiced[start:end]
+        )
+
 
 def listen(samples: Array) -> Heard:
     """What is heard in samples (N,), 16 kHz mono in [-1, 1]; an empty or broken sound is heard as silence.

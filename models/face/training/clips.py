@@ -85,7 +85,7 @@ def read_folder(folder: Path, name: str) -> Iterator[Clip]:
         seen.add(digest)
         heard, track = _heard(path, name), _tracked(path, name)
         count = min(len(heard), len(track.seen))
-        yield Clip(name, path.stem, person(name, path.stem), path, _cut(heard, count), _held(track, count))
+        yield Clip(name, path.stem, person(name, path.stem), path, heard.part(0, count), _held(track, count))
     if not seen:
         raise UserError("clips_missing", name=name)
 
@@ -106,7 +106,7 @@ def read_recordings(data: Path) -> list[Recording]:
         at = np.arange(count) * 30 / FPS  # their clock ticks at 30 fps
         resampled = np.stack([np.interp(at, np.arange(len(ours)), column) for column in ours.T], axis=1)
         known = np.array([shape in rules for shape in BLENDSHAPES])
-        found.append(Recording(path.stem, _cut(heard, count), resampled.astype(np.float32), known))
+        found.append(Recording(path.stem, heard.part(0, count), resampled.astype(np.float32), known))
     if not found:
         raise UserError("clips_missing", name=BLENDSHAPE_SET)
     return found
@@ -134,18 +134,21 @@ def _arkit_rules(path: Path) -> dict[str, list[str]]:
 def _heard(path: Path, name: str) -> Heard:
     kept = CACHE / "heard" / name / f"{path.stem}.npz"
     if not kept.exists():
-        heard = listen(read_sound(path))
-        _save(
-            kept,
-            whisper=heard.whisper.astype(np.float16),
-            mel=heard.mel.astype(np.float16),
-            energy=heard.energy,
-            voiced=heard.voiced,
-        )
-    with np.load(kept) as file:
-        return Heard(
-            file["whisper"].astype(np.float32), file["mel"].astype(np.float32), file["energy"], file["voiced"]
-        )
+        save_heard(kept, listen(read_sound(path)))
+    return load_heard(kept)
+
+
+def save_heard(path: Path, heard: Heard, **beside: Array) -> None:
+    """What was heard as an npz of half precision, with other arrays beside it."""
+    halves = {"whisper": heard.whisper.astype(np.float16), "mel": heard.mel.astype(np.float16)}
+    _save(path, **halves, energy=heard.energy, voiced=heard.voiced, **beside)
+
+
+def load_heard(path: Path) -> Heard:
+    """What `save_heard` saved."""
+    with np.load(path) as file:
+        whisper, mel = file["whisper"].astype(np.float32), file["mel"].astype(np.float32)
+        return Heard(whisper, mel, file["energy"], file["voiced"])
 
 
 def _tracked(path: Path, name: str) -> Track:
@@ -171,10 +174,6 @@ def _save(path: Path, **arrays: np.ndarray) -> None:
     partial = path.with_suffix(".part.npz")
     np.savez(partial, **arrays)  # type: ignore[arg-type]
     partial.replace(path)
-
-
-def _cut(heard: Heard, count: int) -> Heard:
-    return Heard(heard.whisper[:count], heard.mel[:count], heard.energy[:count], heard.voiced[:count])
 
 
 def _held(track: Track, count: int) -> Track:
