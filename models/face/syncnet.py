@@ -8,6 +8,7 @@ confidence. Trained by us (`training/sync.py`), so its figures compare with
 each other and not with those that other papers print.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -78,22 +79,23 @@ class Sync:
     lag: int
 
 
-def mouths(frames: "list[NDArray[np.uint8]]", track: Track) -> NDArray[np.uint8]:
-    """The mouth in each frame, upright and of one size: (T, 48, 48), grey."""
-    rest = track.rest
+def mouth(
+    frame: NDArray[np.uint8], pose: NDArray[np.float32], rest: NDArray[np.float32]
+) -> NDArray[np.uint8]:
+    """The mouth of a frame (H, W, 3), upright and of one size: (48, 48), grey. rest: the face (478, 3) cm."""
     middle = rest[list(MOUTH_CORNERS)].mean(axis=0)
     marks = middle + np.array([(0, 0, 0), (REACH, 0, 0), (0, -REACH, 0)], np.float32)
-    half = SIDE / 2
-    there = np.array([(half, half), (SIDE, half), (half, SIDE)], np.float32)
-    crops = []
-    for frame, pose in zip(frames, track.poses, strict=True):
-        here = np.ascontiguousarray(project(pose, marks)[:, :2])
-        warp = cv2.getAffineTransform(here, there)
-        grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-        crops.append(
-            cv2.warpAffine(grey, warp, (SIDE, SIDE), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
-        )
-    return np.stack(crops).astype(np.uint8)
+    here = np.ascontiguousarray(project(pose, marks)[:, :2])
+    there = np.array([(SIDE / 2, SIDE / 2), (SIDE, SIDE / 2), (SIDE / 2, SIDE)], np.float32)
+    warp = cv2.getAffineTransform(here, there)
+    cut = cv2.warpAffine(frame, warp, (SIDE, SIDE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.cvtColor(cut, cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+def mouths(frames: Iterable[NDArray[np.uint8]], track: Track) -> NDArray[np.uint8]:
+    """The mouth in each frame of a track: (T, 48, 48), grey."""
+    crops = [mouth(frame, pose, track.rest) for frame, pose in zip(frames, track.poses, strict=True)]
+    return np.stack(crops)
 
 
 @torch.inference_mode()

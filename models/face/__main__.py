@@ -1,0 +1,181 @@
+"""The face lab's command line: python -m models.face COMMAND. The same pipeline as the page."""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+from models.core import device
+from models.core.checkpoints import FOLDER
+from models.core.command_line import run
+from models.core.progress import Progress
+from models.face import FPS, STAGES, bundle
+
+TRAININGS = ("motion", "generator", "sync")
+EVALUATIONS = ("sync", "image", "speed")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    top = argparse.ArgumentParser(prog="python -m models.face", description=__doc__)
+    top.add_argument("--device", default="auto", choices=device.CHOICES)
+    top.add_argument("--face-model", type=Path, help="a face_landmarker.task of your own")
+    commands = top.add_subparsers(dest="command", required=True)
+
+    animate = commands.add_parser("animate", help="a face says what is heard or written")
+    face = animate.add_mutually_exclusive_group(required=True)
+    face.add_argument("--portrait", type=Path, help="a picture of one face")
+    face.add_argument("--video", type=Path, help="a video of one face, whose head motion is kept")
+    speech = animate.add_mutually_exclusive_group(required=True)
+    speech.add_argument("--audio", type=Path, help="speech, in any format that ffmpeg reads")
+    speech.add_argument("--text", default="", help="a sentence to be spoken")
+    animate.add_argument("--lang", default="en", help="of the text; `languages` lists them")
+    animate.add_argument("--voice", default="", help="of the text; the language's first where it is left out")
+    animate.add_argument("--stage", default="generated", choices=STAGES, help="what the film shows")
+    animate.add_argument(
+        "--panels", action="store_true", help="the three stages side by side, OUT_stages.mp4"
+    )
+    animate.add_argument(
+        "--unmarked", action="store_true", help="no word in the picture; the metadata still tells"
+    )
+    animate.add_argument("--seed", type=int, default=0, help="of blinks and head motion")
+    animate.add_argument("--out", type=Path, required=True, help="the mp4; what else is made lies beside it")
+
+    commands.add_parser("languages", help="the languages and voices that texts are spoken in")
+
+    track = commands.add_parser("track", help="the face of a picture or video: vertices, pose, blendshapes")
+    track.add_argument("file", type=Path)
+    track.add_argument("--out", type=Path, required=True, help="the npz to write")
+
+    train = commands.add_parser("train", help="train a network on the data folder")
+    train.add_argument("name", choices=TRAININGS)
+    train.add_argument("--data", type=Path, required=True)
+    train.add_argument("--minutes", type=float, default=30, help="of work in total; a stopped run goes on")
+    train.add_argument("--out", type=Path, help="the checkpoint's folder")
+
+    evaluate = commands.add_parser("evaluate", help="measure; the last line is one JSON object")
+    evaluate.add_argument("name", choices=EVALUATIONS)
+    evaluate.add_argument("--data", type=Path, help="the data folder, which has face/ in it")
+    evaluate.add_argument("--clips", type=Path, help="a folder of clips (mp4) of other people instead")
+
+    sheet = commands.add_parser("sheet", help="frames of the example portrait, each in its three stages")
+    sheet.add_argument("--out", type=Path, required=True, help="the PNG to write")
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command and returns the exit status."""
+    return run(parser(), {name: partial(_run, work) for name, work in COMMANDS.items()}, arguments)
+
+
+def _run(work: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> None:
+    if options.face_model:
+        bundle.choose(options.face_model)
+    work(options)
+
+
+def _animate(options: argparse.Namespace) -> None:
+    from models.face.pipeline import Order, animate
+
+    order = Order(
+        portrait=options.portrait,
+        video=options.video,
+        audio=options.audio,
+        text=options.text,
+        language=options.lang,
+        voice=options.voice,
+        stage=options.stage,
+        panels=options.panels,
+        marked=not options.unmarked,
+        seed=options.seed,
+    )
+    out: Path = options.out
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
+        for step in animate(order, Path(folder)):
+            if isinstance(step, Progress):
+                print(f"\r{step.fraction:4.0%}", end="", file=sys.stderr, flush=True)
+                continue
+            print("\r", end="", file=sys.stderr)
+            step.video.replace(out)
+            if step.panels:
+                step.panels.replace(out.with_name(f"{out.stem}_stages.mp4"))
+            step.blendshapes.replace(out.with_name(f"{out.stem}_blendshapes.csv"))
+            step.vertices.replace(out.with_name(f"{out.stem}_vertices.npz"))
+            work = sum(step.took.values())
+            print(f"{step.seconds:.2f} s of film in {work:.1f} s: {json.dumps(step.took)}")
+            if step.faceless:
+                print(f"{len(step.faceless)} frames without a face: {', '.join(map(str, step.faceless))}")
+            print(out)
+
+
+def _languages(_: argparse.Namespace) -> None:
+    from models.face.voices import offered
+
+    for voice in offered():
+        print(f"{voice.language:4} {voice.name:12} {voice.label}")
+
+
+def _track(options: argparse.Namespace) -> None:
+    import numpy as np
+
+    from models.core.errors import UserError
+    from models.face import media, tracking
+
+    try:
+        track = tracking.track_image(media.read_portrait(options.file))
+    except UserError as error:
+        if error.key != "image_unreadable":
+            raise
+        track = tracking.track_video(media.read_clip(media.open_clip(options.file)))
+    np.savez_compressed(
+        options.out,
+        vertices=track.vertices,
+        poses=track.poses,
+        blendshapes=track.blendshapes,
+        seen=track.seen,
+        size=np.array(track.size),
+        fps=FPS,
+    )
+    print(f"{int(track.seen.sum())} of {len(track.seen)} frames with a face in {options.out}")
+
+
+def _train(options: argparse.Namespace) -> None:
+    from importlib import import_module
+
+    training = import_module(f"models.face.training.{options.name}")
+    training.train(options.data, options.out or FOLDER / f"face_{options.name}", options.minutes)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from importlib import import_module
+
+    evaluation = import_module(f"models.face.evaluation.{options.name}")
+    print(json.dumps(evaluation.evaluate(options.data, options.clips)))
+
+
+def _sheet(options: argparse.Namespace) -> None:
+    from models.face.evaluation.sheet import write_sheet
+
+    write_sheet(options.out)
+    print(options.out)
+
+
+COMMANDS = {
+    "animate": _animate,
+    "languages": _languages,
+    "track": _track,
+    "train": _train,
+    "evaluate": _evaluate,
+    "sheet": _sheet,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

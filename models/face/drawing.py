@@ -1,0 +1,91 @@
+"""The three pictures of each frame: 3D animation, blend, generated; and what is kept of them."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from models.face import marks, syncnet
+from models.face.blend import Blended, Blender
+from models.face.generator import Generator
+from models.face.render import draw_mesh
+from models.face.sitters import Shot, Sitter
+
+if TYPE_CHECKING:
+    from models.face.pipeline import Watch
+
+PANEL = 384  # pixels of a panel's side at most
+LEAST = 2 * syncnet.SHIFTS + 20  # frames from which a film's sync is measured
+
+
+class Drawing:
+    """Draws one film. panel_size: (height, width) of its three panels together.
+
+    vertices: (478, 3) float16 cm of each frame drawn so far. faceless: the frames that are the source's own.
+    """
+
+    def __init__(self, sitter: Sitter, stage: str, panels: bool, marked: bool) -> None:
+        self.sitter, self.stage, self.panels, self.marked = sitter, stage, panels, marked
+        self.box = sitter.box()
+        self.side = min(PANEL, self.box[2] // 2 * 2)
+        self.panel_size = (self.side, 3 * self.side)
+        self.vertices: list[np.ndarray] = []
+        self.faceless: list[int] = []
+        self._mouths: list[np.ndarray] = []
+        image, pixels = sitter.widest()
+        self.blender = Blender(image, pixels, sitter.rest)
+        self.generator = Generator(image, pixels, sitter.rest) if panels or stage == "generated" else None
+
+    def draw(self, start: int, deltas: np.ndarray, watch: "Watch") -> Iterator[tuple[np.ndarray, ...]]:
+        """The film's frames from `start` on, for deltas (N, 478, 3) cm: whole, then its panels."""
+        shots = [self.sitter.shot(start + i, delta) for i, delta in enumerate(deltas)]
+        with watch.at("blend"):
+            blended = [self._blended(shot) for shot in shots]
+        with watch.at("generated"):
+            clean = self._generated(shots, blended)
+        for index, (shot, blend, generated) in enumerate(zip(shots, blended, clean, strict=True), start):
+            self.vertices.append(shot.vertices.astype(np.float16))
+            if not shot.seen:
+                self.faceless.append(index)
+            stages = {"blend": blend.frame, "generated": generated}
+            with watch.at("3d"):
+                if self.panels or self.stage == "3d":
+                    stages["3d"] = draw_mesh(shot.target, self.sitter.size) if shot.seen else shot.image
+            with watch.at("writing"):
+                self._mouths.append(syncnet.mouth(stages["generated"], shot.pose, self.sitter.rest))
+                yield self._finished(stages)
+
+    def _blended(self, shot: Shot) -> Blended:
+        now = shot.now if shot.seen else shot.target
+        return self.blender.blend(shot.image, now, shot.target)
+
+    def _generated(self, shots: list[Shot], blended: list[Blended]) -> list[np.ndarray]:
+        if self.generator is None:
+            return [blend.frame for blend in blended]
+        clean = self.generator.refine(blended)
+        return [frame if shot.seen else shot.image for shot, frame in zip(shots, clean, strict=True)]
+
+    def _finished(self, stages: dict[str, np.ndarray]) -> tuple[np.ndarray, ...]:
+        whole = stages[self.stage].copy()
+        if self.marked:
+            marks.burn(whole)
+        if not self.panels:
+            return (whole,)
+        left, top, side = self.box
+        panels = []
+        for stage, words in marks.STAGES.items():
+            panel = stages[stage][top : top + side, left : left + side]
+            panel = cv2.resize(panel, (self.side, self.side), interpolation=cv2.INTER_AREA)
+            marks.burn(panel, words, top=True)
+            panels.append(panel)
+        wide = np.concatenate(panels, axis=1)
+        if self.marked:
+            marks.burn(wide)
+        return whole, wide
+
+    def sync(self, mel: np.ndarray) -> "syncnet.Sync | None":
+        """How well the drawn mouths go with the sound (T, 160), as the sync network sees it."""
+        if self.stage == "3d" or len(self._mouths) < LEAST:
+            return None
+        return syncnet.measure(syncnet.load(), np.stack(self._mouths), mel[: len(self._mouths)])

@@ -1,0 +1,237 @@
+"""The face lab's one door: a face says what is heard or written. Networks load at first use."""
+
+import csv
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.core.checkpoints import CheckpointCard, all_cards
+from models.core.errors import UserError
+from models.core.loading import LOADING
+from models.core.progress import Progress
+from models.face import FPS, STAGES, frames_of, media, voices
+
+if TYPE_CHECKING:
+    from models.face.motion import Motion
+    from models.face.sitters import Sitter
+
+PREVIEW = FPS  # frames that are shown before the long job
+BATCH = 8  # frames that are drawn at once
+
+
+@dataclass(frozen=True)
+class Order:
+    """Who says what. One of portrait and video, one of audio and text.
+
+    stage: what the film shows, one of STAGES. panels: all three side by side as a film of its own.
+    marked: the word in the corner; the file's metadata tell it anyway. seed: of blinks and head motion.
+    """
+
+    portrait: Path | None = None
+    video: Path | None = None
+    audio: Path | None = None
+    text: str = ""
+    language: str = "en"
+    voice: str = ""
+    stage: str = "generated"
+    panels: bool = True
+    marked: bool = True
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Made:
+    """What came of an order; all files lie in its folder.
+
+    seconds, frames: of the film. faceless: frames without a face, which are the source's own. took: seconds
+    of work by stage. lag, confidence: frames by which the lips are late and how sure the sync network is of
+    it; None under two seconds, or where the film isn't of a face.
+    """
+
+    video: Path
+    panels: Path | None
+    blendshapes: Path
+    vertices: Path
+    seconds: float
+    frames: int
+    faceless: tuple[int, ...]
+    took: dict[str, float]
+    lag: int | None = None
+    confidence: float | None = None
+
+
+@dataclass
+class Watch:
+    """Seconds of work by stage."""
+
+    took: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def at(self, stage: str) -> Iterator[None]:
+        """Count what is done inside to a stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.took[stage] = self.took.get(stage, 0.0) + time.perf_counter() - start
+
+
+def animate(order: Order, folder: Path) -> Iterator[Progress | Made]:
+    """Make the film; close the iterator to stop, which leaves nothing half-written.
+
+    The preview of a Progress is None, the Path of the film's first second, or {"left": seconds}.
+    Raises UserError: face_input, face_both, speech_input, speech_both, stage_unknown, and as the readers,
+    voices, trackers and checkpoints do.
+    """
+    _check(order)
+    media.binary()
+    watch = Watch()
+    yield Progress(0.0, "face_listens")
+    with watch.at("speech"):
+        samples = _speech(order)
+    yield Progress(0.02, "face_reads")
+    count = frames_of(len(samples))
+    with watch.at("tracking"):
+        sitter = _sitter(order, count)
+    yield Progress(0.05, "face_moves")
+    with watch.at("motion"):
+        motion, mel = _motion(order, samples, sitter)
+    yield Progress(0.08, "face_draws")
+    yield from _film(order, folder, samples, sitter, motion, mel, watch)
+
+
+def _check(order: Order) -> None:
+    if order.stage not in STAGES:
+        raise UserError("stage_unknown", name=order.stage[:40], choices=", ".join(STAGES))
+    if order.portrait and order.video:
+        raise UserError("face_both")
+    if not (order.portrait or order.video):
+        raise UserError("face_input")
+    if order.audio and order.text:
+        raise UserError("speech_both")
+    if not (order.audio or order.text.strip()):
+        raise UserError("speech_input")
+
+
+def _speech(order: Order) -> np.ndarray:
+    if order.audio:
+        return media.read_sound(order.audio)
+    return voices.speak(order.text, order.language, order.voice or None)
+
+
+def _sitter(order: Order, count: int) -> "Sitter":
+    with LOADING:
+        from models.face import sitters
+    if order.portrait:
+        return sitters.Portrait(media.read_portrait(order.portrait))
+    assert order.video is not None
+    return sitters.Footage(media.open_clip(order.video), count)
+
+
+def _motion(order: Order, samples: np.ndarray, sitter: "Sitter") -> tuple["Motion", np.ndarray]:
+    """How the face moves, and the sound's spectrogram (T, 160)."""
+    with LOADING:
+        from models.face import acting, motion, sitters, speech
+
+        network = motion.load()
+    heard = speech.listen(samples)
+    moves = network.predict(heard)
+    if isinstance(sitter, sitters.Portrait):
+        moves, sitter.sway = acting.act(moves, heard, order.seed, sitter.rest)
+    return moves, heard.mel
+
+
+def _film(
+    order: Order,
+    folder: Path,
+    samples: np.ndarray,
+    sitter: "Sitter",
+    motion: "Motion",
+    mel: np.ndarray,
+    watch: Watch,
+) -> Iterator[Progress | Made]:
+    """Draw and write all frames. The first second is written apart as well, as soon as it is there."""
+    with LOADING:
+        from models.face.drawing import Drawing
+
+        drawing = Drawing(sitter, order.stage, order.panels, order.marked)
+    count, comment = len(motion), _comment()
+    video, panels = folder / "talking_face.mp4", folder / "stages.mp4" if order.panels else None
+    started = time.monotonic()
+    with ExitStack() as stack:
+        writers = [stack.enter_context(media.ClipWriter(video, sitter.size, count, samples, comment))]
+        if panels:
+            writers.append(
+                stack.enter_context(media.ClipWriter(panels, drawing.panel_size, count, samples, comment))
+            )
+        first: list[np.ndarray] = []
+        for start in range(0, count, BATCH):
+            end = min(start + BATCH, count)
+            for frames in drawing.draw(start, motion.deltas[start:end], watch):
+                with watch.at("writing"):
+                    for writer, frame in zip(writers, frames, strict=False):
+                        writer.write(frame)
+                if len(first) < PREVIEW:
+                    first.append(frames[0])
+            fraction = 0.08 + 0.9 * end / count
+            if start < PREVIEW <= end or end == count <= PREVIEW:
+                yield Progress(fraction, "face_draws", _preview(folder, sitter, first, samples, comment))
+            left = (time.monotonic() - started) / end * (count - end)
+            yield Progress(fraction, "face_draws", {"left": left})
+        yield Progress(0.98, "face_writes")
+        with watch.at("writing"):
+            stack.close()
+            shapes, vertices = _write_motion(folder, motion, drawing.vertices)
+    sync = drawing.sync(mel)
+    yield Made(
+        video=video,
+        panels=panels,
+        blendshapes=shapes,
+        vertices=vertices,
+        seconds=count / FPS,
+        frames=count,
+        faceless=tuple(drawing.faceless),
+        took={stage: round(seconds, 3) for stage, seconds in watch.took.items()},
+        lag=sync.lag if sync else None,
+        confidence=round(sync.confidence, 3) if sync else None,
+    )
+
+
+def _comment() -> str:
+    from models.face.marks import COMMENT
+
+    return COMMENT
+
+
+def _preview(
+    folder: Path, sitter: "Sitter", frames: list[np.ndarray], samples: np.ndarray, comment: str
+) -> Path:
+    path = folder / "first_second.mp4"
+    with media.ClipWriter(path, sitter.size, len(frames), samples, comment) as writer:
+        for frame in frames:
+            writer.write(frame)
+    return path
+
+
+def _write_motion(folder: Path, motion: "Motion", vertices: list[np.ndarray]) -> tuple[Path, Path]:
+    """Blendshapes as CSV under ARKit's names, and the vertices (T, 478, 3) in cm as npz."""
+    from models.face.mesh import BLENDSHAPES, triangles
+
+    shapes, cloud = folder / "blendshapes.csv", folder / "vertices.npz"
+    with shapes.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["frame", "seconds", *BLENDSHAPES[1:]])  # the first is MediaPipe's own, not ARKit's
+        for index, row in enumerate(motion.blendshapes):
+            rows.writerow([index, f"{index / FPS:.2f}", *(f"{value:.4f}" for value in row[1:])])
+    np.savez_compressed(cloud, vertices=np.stack(vertices), triangles=triangles(), fps=FPS)
+    return shapes, cloud
+
+
+def checkpoints() -> list[CheckpointCard]:
+    """Cards of the checkpoints that are here."""
+    return all_cards("face")
