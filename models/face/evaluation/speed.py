@@ -46,9 +46,9 @@ def evaluate(data: Path | None = None, clips: Path | None = None) -> dict[str, A
     text = "\n\n".join(
         (
             "## Speed: the face lab",
-            "Seconds of work for a second of film of 512 x 512 pixels, on 2 CPU cores; loading the networks is "
-            "counted. Below 1 is faster than real time. `together` is what a clock says from the order to the "
-            "finished files; the encoder works beside the rest.",
+            "Seconds of work for a second of film of 512 x 512 pixels, on 2 CPU cores; loading the networks "
+            "is counted. Below 1 is faster than real time. `together` is what a clock says from the order to "
+            "the finished files; the encoder works beside the rest.",
             table,
             "`python -m models.face evaluate speed`",
         )
