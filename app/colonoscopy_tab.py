@@ -190,7 +190,7 @@ class ColonoscopyTab:
         """Draw: previews and frames as they come."""
         at_work = self.visits.of(request).at_work
         if not at_work.acquire(blocking=False):  # clicked again while the click before is answered
-            yield {}
+            yield {self.status: gr.skip()}
             return
 
         def work(visit: Visit) -> Iterator[Updates]:

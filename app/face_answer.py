@@ -82,10 +82,13 @@ def finished(name: str, made: Made) -> str:
 def log(name: str, made: Made, facts: dict[str, Any]) -> str:
     """How a result was made, line by line, as HTML. facts: of `face_desk.facts`."""
     took = sum(made.took.values())
-    steps = ", ".join(f"{_stage(name, key)} {seconds:.1f} s" for key, seconds in made.took.items())
+    steps = ", ".join(
+        f"{say(name, f'face.took_{key}')} {seconds:.1f} s" for key, seconds in made.took.items()
+    )
     rows = {
         "log_frames": f"{made.frames} · {FPS} fps",
         "log_faceless": spans(made.faceless) or say(name, "face.log_none"),
+        "log_lag": _lag(name, made),
         "log_took": steps,
         "log_speed": f"{took / made.seconds:.2f} s",
         "log_seed": str(facts["seed"]),
@@ -113,5 +116,8 @@ def spans(frames: tuple[int, ...]) -> str:
     return ", ".join(str(first + 1) if first == last else f"{first + 1}-{last + 1}" for first, last in found)
 
 
-def _stage(name: str, key: str) -> str:
-    return say(name, f"progress.{key}")
+def _lag(name: str, made: Made) -> str:
+    if made.lag is None or made.confidence is None:
+        return say(name, "face.log_lag_unknown")
+    facts = {"frames": made.lag, "ms": round(1000 * made.lag / FPS), "confidence": f"{made.confidence:.1f}"}
+    return say(name, "face.log_lag_value", **facts)

@@ -63,9 +63,10 @@ class FaceApi:
                 raise UserError("face_both")
             if audio and text:
                 raise UserError("speech_both")
+            sound = desk.apart(visit, audio) if audio and audio in (portrait, video) else audio
             face = desk.take_footage(visit, video) if video else None
             face = desk.take_portrait(visit, portrait) if portrait else face
-            speech = desk.take_speech(visit, audio) if audio else None
+            speech = desk.take_speech(visit, sound) if sound else None
             rest = (text, language, voice, stage, panels, marked, seed, consent)
             wanted = desk.order(face, bool(video), speech, *rest)
             for step in desk.animate(visit, wanted):

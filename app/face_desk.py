@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 MOST_SECONDS = 180  # of speech; the command line takes more
-NEEDED = ("face_motion", "face_generator")
+NEEDED = ("face_motion", "face_generator", "face_sync")
 MAX_SEED = 2**31 - 1
 CONTAINERS = (".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi")  # that a video keeps its ending in
 
@@ -123,6 +123,11 @@ def show(visit: Visit, file: Path) -> Path:
     return Path(shutil.copyfile(file, visit.shown / file.name))
 
 
+def apart(visit: Visit, path: str) -> Path:
+    """A copy of an upload that is wanted for two things: taking it for the one deletes it."""
+    return Path(shutil.copyfile(path, visit.folder / f"{_name()}{Path(path).suffix}"))
+
+
 def _taken(path: str | Path | None, keep: Callable[[Path], Path]) -> Path:
     if not path:
         raise UserError("no_file")
@@ -186,14 +191,14 @@ def _spoken(text: object, language: object, voice: object) -> tuple[str, str, st
     """The text, its language, and the name of who speaks it."""
     if not isinstance(text, str) or not text.strip():
         raise UserError("speech_input")
-    if language not in voices.LANGUAGES:
+    if not isinstance(language, str) or language not in voices.LANGUAGES:
         raise UserError("language_unknown", name=_short(language), choices=", ".join(voices.LANGUAGES))
     names = [one.name for one in voices.offered() if one.language == language]
     if voice and voice not in names:
         raise UserError("voice_unknown", name=_short(voice), choices=", ".join(names))
     clean = voices.cleaned(text)
-    voices.check_script(clean, str(language))
-    return clean, str(language), str(voice or names[0])
+    voices.check_script(clean, language)
+    return clean, language, str(voice or names[0])
 
 
 def animate(visit: Visit, wanted: Order) -> Iterator[Progress | Made]:

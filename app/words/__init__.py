@@ -39,7 +39,7 @@ def placeholders(sentence: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(sentence) if name}
 
 
-def say(language: str, key: str, **facts: object) -> str:
+def say(language: str, key: str, /, **facts: object) -> str:
     """The sentence `key` in a language, its placeholders filled."""
     return words(language)[key].format(**facts)
 

@@ -69,9 +69,10 @@ def test_every_error_sentence_is_raised_somewhere():
 
 
 def test_every_key_of_the_page_exists():
-    pattern = re.compile(r'["\']((?:page|colonoscopy|face|scene|stage|viewer|rooms|progress|errors)\.[a-z_]+)["\']')
+    sections = "page|colonoscopy|face|scene|stage|viewer|rooms|progress|errors"
+    pattern = re.compile(rf'["\'](({sections})\.[a-z_]+)["\']')
     for path in (ROOT / "app").glob("*.py"):
-        for key in pattern.findall(path.read_text(encoding="utf-8")):
+        for key, _ in pattern.findall(path.read_text(encoding="utf-8")):
             assert key in words.words("en"), f"{path.name} wants {key}"
 
 
@@ -121,3 +122,8 @@ def test_the_files_hold_no_key_twice():
 
     for name in words.LANGUAGES:
         json.loads((words.FOLDER / f"{name}.json").read_text(encoding="utf-8"), object_pairs_hook=once)
+
+
+def test_a_fact_may_be_called_like_an_argument():
+    told = words.explain("en", UserError("voice_missing", language="Deutsch"))
+    assert "Deutsch" in told
