@@ -1,0 +1,96 @@
+"""Finished films, tracked anew: do the lips that a viewer sees move with the sound?
+
+A still frame of each held-out person is made to say the person's own sentence. The film is written, read
+and tracked like anybody's, so nothing of what drew it reaches the measurement.
+"""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.core.errors import UserError
+from models.face import media, mesh, motion, sitters, syncnet
+from models.face.drawing import Drawing
+from models.face.pipeline import Watch
+from models.face.syncnet import Sync
+from models.face.tracking import Track, track_video
+from models.face.training.clips import Clip
+
+MOST = 10  # clips of a set
+
+
+def rows(sets: Mapping[str, tuple[str, Sequence[Clip]]]) -> list[dict[str, Any]]:
+    """A row for each set and kind of film: sets are {name: (motion's checkpoint, clips of people held out)}.
+
+    Distance and confidence are the sync network's, see `syncnet.Sync`; r is the correlation of the lips' gap
+    in the film with that of the person who really said it.
+    """
+    table = []
+    for name, (weights, clips) in sets.items():
+        chosen = [clips[i] for i in np.linspace(0, len(clips) - 1, min(MOST, len(clips))).round().astype(int)]
+        found: dict[str, list[tuple[Sync, float]]] = {
+            "real": [],
+            "real, another's sound": [],
+            "generated": [],
+        }
+        for index, clip in enumerate(chosen):
+            other = chosen[index - 1].heard.mel
+            real = _real(clip)
+            found["real"].append((_sync(real, clip.heard.mel), 1.0))
+            found["real, another's sound"].append((_sync(real, np.resize(other, clip.heard.mel.shape)), 1.0))
+            try:
+                seen, track = _film(clip, weights)
+            except UserError:  # a frame that can't serve as a portrait
+                continue
+            gaps = mesh.lip_gap(track.vertices)
+            r = np.corrcoef(gaps, mesh.lip_gap(clip.track.vertices)[: len(gaps)])[0, 1]
+            found["generated"].append((_sync(seen, clip.heard.mel), float(r)))
+        table += [{"set": name, "film": kind, **_row(results)} for kind, results in found.items() if results]
+    return table
+
+
+def _row(found: Sequence[tuple[Sync, float]]) -> dict[str, Any]:
+    syncs = [sync for sync, _ in found]
+    return {
+        "confidence": f"{np.mean([sync.confidence for sync in syncs]):.3f}",
+        "distance": f"{np.mean([sync.distance for sync in syncs]):.3f}",
+        "lag within a frame": f"{np.mean([abs(sync.lag) <= 1 for sync in syncs]):.0%}",
+        "lip-gap r": f"{np.mean([r for _, r in found]):.3f}" if found[0][1] != 1.0 else "",
+        "n": len(found),
+    }
+
+
+def _sync(mouths: np.ndarray, mel: np.ndarray) -> Sync:
+    count = min(len(mouths), len(mel))
+    return syncnet.measure(syncnet.load(), mouths[:count], mel[:count])
+
+
+def _frames(clip: Clip) -> list[np.ndarray]:
+    return [
+        frame for frame, _ in zip(media.read_clip(media.open_clip(clip.path)), range(len(clip)), strict=False)
+    ]
+
+
+def _real(clip: Clip) -> np.ndarray:
+    return syncnet.mouths(_frames(clip), clip.track)
+
+
+def _film(clip: Clip, weights: str) -> tuple[np.ndarray, Track]:
+    """Mouths (T, 48, 48) and track of a film of the clip's frame at rest, saying what the clip says."""
+    still = _frames(clip)[int(mesh.lip_gap(clip.track.vertices).argmin())]
+    height, width = (side // 2 * 2 for side in still.shape[:2])
+    sitter = sitters.Portrait(still[:height, :width])
+    moves = motion.load(weights).predict(clip.heard)
+    drawing, watch = Drawing(sitter, "generated", False, False), Watch()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "film.mp4"
+        with media.ClipWriter(path, sitter.size, len(moves)) as writer:
+            for start in range(0, len(moves), 8):
+                for (frame,) in drawing.draw(start, moves.deltas[start : start + 8], watch):
+                    writer.write(frame)
+        frames = list(media.read_clip(media.open_clip(path)))
+    track = track_video(frames)
+    return syncnet.mouths(frames, track), track
