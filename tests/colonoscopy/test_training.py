@@ -12,6 +12,7 @@ from models.colonoscopy.latent_sdm import LatentSdm
 from models.colonoscopy.segmenters.small import SmallSegmenter
 from models.colonoscopy.training import diffusion, frames, repair, train
 from models.core import training
+from models.core.judge import edge_loss
 
 
 def picture(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -84,7 +85,7 @@ def test_the_repair_learns_and_only_the_judge_judges_itself(spent):
 
 def test_the_judge_goes_on_where_it_was():
     first, second = repair.RepairLosses(), repair.RepairLosses()
-    first._teach_judge(torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32))
+    first.teach(torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32))
     second.load_state_dict(first.state_dict())
     assert torch.equal(first.judge.last.weight, second.judge.last.weight)
     assert second.optimiser.state_dict()["state"]
@@ -93,8 +94,8 @@ def test_the_judge_goes_on_where_it_was():
 def test_an_edge_costs_where_it_is_missing():
     wanted = torch.zeros(1, 3, 8, 8)
     wanted[..., 4:] = 1
-    assert repair.edge_loss(wanted, wanted) == 0
-    assert repair.edge_loss(torch.full_like(wanted, 0.5), wanted).item() == pytest.approx(1 / 7)
+    assert edge_loss(wanted, wanted) == 0
+    assert edge_loss(torch.full_like(wanted, 0.5), wanted).item() == pytest.approx(1 / 7)
 
 
 def test_the_stages_follow_one_another(data, runs, monkeypatch):
