@@ -20,7 +20,8 @@ from models.face.training.clips import Clip
 from models.face.training.people import taught
 
 FOLDER = RUNS / "face_generator"
-COUNT = 10_000
+COUNT = 8_000
+CLIPS = 80  # of a person at most: moments of a clip are cheaper than clips
 PORTRAIT = 0.6  # of the examples start as a portrait does: one frame is all that is known of the person
 ROOT = 0.35  # power of the number of clips by which a person counts
 OPENER = 2.0  # how much likelier a wide mouth is wanted than a closed one
@@ -44,7 +45,7 @@ def training_examples(data: Path, count: int = COUNT) -> Examples:
     path = FOLDER / "examples.npy"
     if not path.exists():
         FOLDER.mkdir(parents=True, exist_ok=True)
-        clips = list(taught(data))
+        clips = _few(list(taught(data)))
         partial = path.with_suffix(".part.npy")
         rows = np.lib.format.open_memmap(partial, "w+", np.uint8, (count, SIDE, SIDE, 11))
         rng = np.random.default_rng(0)
@@ -101,6 +102,16 @@ def _moved(crop: Crop, jitter: np.ndarray) -> Crop:
     """A crop shifted and scaled by small parts (3,) of its side."""
     x, y, side = (float(part) * crop.side for part in jitter)
     return Crop(crop.x + x, crop.y + y, crop.side + side)
+
+
+def _few(clips: Sequence[Clip]) -> list[Clip]:
+    """The clips, evenly spread CLIPS of whoever has more."""
+    kept: list[Clip] = []
+    for person in dict.fromkeys(clip.person for clip in clips):
+        theirs = [clip for clip in clips if clip.person == person]
+        places = np.linspace(0, len(theirs) - 1, min(CLIPS, len(theirs))).astype(int)
+        kept += [theirs[place] for place in places]
+    return kept
 
 
 def _shares(clips: Sequence[Clip], count: int) -> list[int]:
