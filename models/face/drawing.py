@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from models.face import marks, syncnet
+from models.face import STAGES, marks, syncnet
 from models.face.blend import Blended, Blender
 from models.face.generator import Generator
 from models.face.render import draw_mesh
@@ -15,7 +15,7 @@ from models.face.sitters import Shot, Sitter
 if TYPE_CHECKING:
     from models.face.pipeline import Watch
 
-PANEL = 384  # pixels of a panel's side at most
+PANEL = 360  # pixels of a panel's side
 LEAST = 2 * syncnet.SHIFTS + 20  # frames from which a film's sync is measured
 
 
@@ -28,8 +28,7 @@ class Drawing:
     def __init__(self, sitter: Sitter, stage: str, panels: bool, marked: bool) -> None:
         self.sitter, self.stage, self.panels, self.marked = sitter, stage, panels, marked
         self.box = sitter.box()
-        self.side = min(PANEL, self.box[2] // 2 * 2)
-        self.panel_size = (self.side, 3 * self.side)
+        self.panel_size = (PANEL, 3 * PANEL)
         self.vertices: list[np.ndarray] = []
         self.faceless: list[int] = []
         self._mouths: list[np.ndarray] = []
@@ -48,13 +47,22 @@ class Drawing:
             self.vertices.append(shot.vertices.astype(np.float16))
             if not shot.seen:
                 self.faceless.append(index)
-            stages = {"blend": blend.frame, "generated": generated}
             with watch.at("3d"):
-                if self.panels or self.stage == "3d":
-                    stages["3d"] = draw_mesh(shot.target, self.sitter.size) if shot.seen else shot.image
+                whole, panel = self._meshes(shot)
+            stages = {"3d": whole, "blend": blend.frame, "generated": generated}
             with watch.at("writing"):
                 self._mouths.append(syncnet.mouth(stages["generated"], shot.pose, self.sitter.rest))
-                yield self._finished(stages)
+                yield self._finished(stages, panel)
+
+    def _meshes(self, shot: Shot) -> tuple[np.ndarray, np.ndarray | None]:
+        """The 3D animation for the whole frame, if that is what is shown, and for the panels, if wanted."""
+        whole, panel = shot.image, None
+        if self.stage == "3d" and shot.seen:
+            whole = draw_mesh(shot.target, self.sitter.size)
+        if self.panels and shot.seen:
+            left, top, side = self.box
+            panel = draw_mesh((shot.target - (left, top, 0)) * (PANEL / side), (PANEL, PANEL))
+        return whole, panel
 
     def _blended(self, shot: Shot) -> Blended:
         now = shot.now if shot.seen else shot.target
@@ -66,23 +74,27 @@ class Drawing:
         clean = self.generator.refine(blended)
         return [frame if shot.seen else shot.image for shot, frame in zip(shots, clean, strict=True)]
 
-    def _finished(self, stages: dict[str, np.ndarray]) -> tuple[np.ndarray, ...]:
+    def _finished(self, stages: dict[str, np.ndarray], mesh: np.ndarray | None) -> tuple[np.ndarray, ...]:
         whole = stages[self.stage].copy()
         if self.marked:
             marks.burn(whole)
         if not self.panels:
             return (whole,)
-        left, top, side = self.box
-        panels = []
-        for stage, words in marks.STAGES.items():
-            panel = stages[stage][top : top + side, left : left + side]
-            panel = cv2.resize(panel, (self.side, self.side), interpolation=cv2.INTER_AREA)
+        panels = [self._panel(stages["3d"]) if mesh is None else mesh]
+        panels += [self._panel(stages[stage]) for stage in STAGES[1:]]
+        for panel, words in zip(panels, marks.STAGES, strict=True):
             marks.burn(panel, words, top=True)
-            panels.append(panel)
         wide = np.concatenate(panels, axis=1)
         if self.marked:
             marks.burn(wide)
         return whole, wide
+
+    def _panel(self, frame: np.ndarray) -> np.ndarray:
+        left, top, side = self.box
+        how = cv2.INTER_AREA if side > PANEL else cv2.INTER_CUBIC
+        return np.asarray(
+            cv2.resize(frame[top : top + side, left : left + side], (PANEL, PANEL), interpolation=how)
+        )
 
     def sync(self, mel: np.ndarray) -> "syncnet.Sync | None":
         """How well the drawn mouths go with the sound (T, 160), as the sync network sees it."""

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 WORDS = "AI-generated"
 COMMENT = "AI-generated: the person shown did not say this. Made with Trilab."
 HEIGHT = 0.034  # of the letters, in parts of the frame's shorter side
-STAGES = {"3d": "3D animation", "blend": "Blend result", "generated": "Generated result"}
+STAGES = ("3D animation", "Blend result", "Generated result")  # the titles of the talk's slides
 
 
 def burn(frame: np.ndarray, words: str = WORDS, top: bool = False) -> None:
