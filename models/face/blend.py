@@ -11,7 +11,7 @@ import numpy as np
 
 from models.face import mesh
 from models.face.crops import Crop, crop_of
-from models.face.inside import Inside
+from models.face.inside import Inside, visible_gap
 from models.face.warp import flow, warped
 
 
@@ -45,7 +45,7 @@ class Blender:
             return Blended(frame.copy(), crop, target)
         out = warped(frame, moved)
         if mouth_moved(now, target):
-            was_open = float(mesh.lip_gap(now)) / float(np.linalg.norm(pose[:, 0]))
+            was_open = visible_gap(now) / float(np.linalg.norm(pose[:, 0]))
             self.inside.paint(out, target, pose, was_open)
         return Blended(out, crop, target)
 

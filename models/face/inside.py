@@ -76,7 +76,7 @@ class Inside:
         self.upper = self._drawn_upper()
         self.lower = self._drawn_lower()
         self.seen: np.ndarray | None = None
-        if float(mesh.lip_gap(pixels)) > SEEN * scale:
+        if visible_gap(pixels) > SEEN * scale:
             self.seen = self._seen(image, pixels, pose)
 
     def paint(self, frame: np.ndarray, target: np.ndarray, pose: np.ndarray, was_open: float) -> None:
@@ -86,7 +86,7 @@ class Inside:
         painted over.
         """
         scale = float(np.linalg.norm(pose[:, 0]))
-        gap = float(mesh.lip_gap(target)) / scale
+        gap = visible_gap(target) / scale
         shown = float(np.clip((gap - 0.03) / 0.1, 0, 1))
         pressed = (1 - shown) * float(np.clip((was_open - 0.08) / 0.15, 0, 1))
         if max(shown, pressed) < 0.02:
@@ -194,6 +194,11 @@ class Inside:
         above = np.cumsum(known[::-1], axis=0)[::-1] > 0  # rows above the opening, and the opening
         reach = np.clip(weights * 2.2, 0, 1)
         return _layer(filled, np.maximum(soft, np.where(above, reach, 0) * (weights > 0.02)))
+
+
+def visible_gap(pixels: np.ndarray) -> float:
+    """Pixels between the lips as the picture shows them; lips that lie at different depths may be shut."""
+    return float(np.linalg.norm(pixels[mesh.UPPER_INNER, :2] - pixels[mesh.LOWER_INNER, :2]))
 
 
 def _layer(colours: np.ndarray, opaque: np.ndarray) -> np.ndarray:
