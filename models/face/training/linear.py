@@ -1,0 +1,125 @@
+"""What a linear model makes of the same features, in closed form: a baseline, and a layer of FaceMotion.
+
+The features (Whisper's encoder, mel) are reduced to principal components, each of unit size, and a window of
+frames around each frame is read by ridge regression. Every person weighs by the square root of what is known
+of them, so that nobody speaks for all.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.face.speech import WIDTH, Heard
+
+WHISPER, MEL = 64, 24  # components
+REACH = 4  # frames to either side
+STRENGTHS = (0.03, 0.1, 0.3, 1.0, 3.0)
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Example:
+    """Something heard, and what was seen: target (T, D). group: the person."""
+
+    group: str
+    heard: Heard
+    target: Array
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """centre (544,) and matrix (544, 88): (features - centre) @ matrix has unit size."""
+
+    centre: Array
+    matrix: Array
+
+    def __call__(self, heard: Heard) -> Array:
+        """(T, 88)."""
+        reduced: Array = (features(heard) - self.centre) @ self.matrix
+        return reduced
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """weights: ((2 REACH + 1) 88 + 1, D), the last row being constant."""
+
+    reduction: Reduction
+    weights: Array
+
+    def predict(self, heard: Heard) -> Array:
+        """(T, D)."""
+        return windows(self.reduction(heard)) @ self.weights
+
+
+def features(heard: Heard) -> Array:
+    """(T, 544)."""
+    return np.concatenate([heard.whisper, heard.mel], axis=1)
+
+
+def windows(reduced: Array) -> Array:
+    """(T, C) -> (T, (2 REACH + 1) C + 1): each frame with its neighbours, and a one; ends are repeated."""
+    count, padded = len(reduced), np.pad(reduced, ((REACH, REACH), (0, 0)), mode="edge")
+    parts = [padded[shift : shift + count] for shift in range(2 * REACH + 1)]
+    return np.concatenate([*parts, np.ones((count, 1), np.float32)], axis=1)
+
+
+def reduction(heard: Sequence[Heard]) -> Reduction:
+    """Principal components of what is heard in clips, Whisper's and the mel bands' apart."""
+    whole = np.concatenate([features(one) for one in heard]).astype(np.float64)
+    centre = whole.mean(0)
+    matrix = np.zeros((whole.shape[1], WHISPER + MEL))
+    for rows, columns in (
+        (slice(0, WIDTH), slice(0, WHISPER)),
+        (slice(WIDTH, None), slice(WHISPER, WHISPER + MEL)),
+    ):
+        part = whole[:, rows] - centre[rows]
+        sizes, axes = np.linalg.eigh(part.T @ part / len(part))
+        kept = columns.stop - columns.start
+        matrix[rows, columns] = axes[:, : -kept - 1 : -1] / np.sqrt(sizes[: -kept - 1 : -1])
+    return Reduction(centre.astype(np.float32), matrix.astype(np.float32))
+
+
+class Sums:
+    """The normal equations of each person's examples, so that people can be left out without a new pass."""
+
+    def __init__(self, examples: Sequence[Example], reduce: Reduction) -> None:
+        self.reduction = reduce
+        self.counts: Counter[str] = Counter()
+        self.left: dict[str, NDArray[np.float64]] = {}
+        self.right: dict[str, NDArray[np.float64]] = {}
+        for one in examples:
+            x = windows(reduce(one.heard))
+            self.counts[one.group] += len(x)
+            self.left[one.group] = self.left.get(one.group, 0) + (x.T @ x).astype(np.float64)
+            self.right[one.group] = self.right.get(one.group, 0) + (x.T @ one.target).astype(np.float64)
+
+    def solve(self, strength: float, without: Sequence[str] = ()) -> Ridge:
+        """The regression on everybody but the people in `without`."""
+        groups = [group for group in self.counts if group not in without]
+        weight = {group: self.counts[group] ** -0.5 for group in groups}
+        total = sum(weight[group] * self.counts[group] for group in groups)
+        left = sum(weight[group] * self.left[group] for group in groups) / total
+        right = sum(weight[group] * self.right[group] for group in groups) / total
+        solved = np.linalg.solve(left + strength * np.eye(len(left)), right)
+        return Ridge(self.reduction, solved.astype(np.float32))
+
+
+def chosen_strength(
+    sums: Sums, examples: Sequence[Example], folds: int = 5, kept: Sequence[str] = ()
+) -> float:
+    """The strength that does best on people who were left out in turn; those in `kept` never are."""
+    people = sorted(group for group in sums.counts if group not in kept)
+    errors = dict.fromkeys(STRENGTHS, 0.0)
+    for fold in range(min(folds, len(people))):
+        out = people[fold::folds]
+        for strength in STRENGTHS:
+            ridge = sums.solve(strength, out)
+            for one in examples:
+                if one.group in out:
+                    error = np.square(ridge.predict(one.heard) - one.target).mean()
+                    errors[strength] += float(error) * len(one.heard) / sums.counts[one.group]
+    return min(STRENGTHS, key=errors.__getitem__)
