@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, max_pool2d
+from torch.nn.functional import avg_pool2d, interpolate, max_pool2d
 
 from models.core.judge import Adversary, edge_loss
 from models.core.training import fit
@@ -17,7 +17,7 @@ BATCH = 12
 RATE = 1.5e-3
 JUDGE_RATE = 4e-4
 MOUTH = 4.0  # how much more a place of the mouth counts
-AROUND = 9  # pixels around the lips that are the mouth's too
+COARSE, REACH = 4, 2  # pixels of a cell, and cells around the lips that are the mouth's too
 LOOKED = (16, 80), (24, 104)  # rows and columns that the judge looks at: the mouth, however it moves
 ALONE = 0.35  # of the budget, before the judge has a say; it learns from half of that on
 SHARE = 0.3  # of the judge in the gradient on the picture
@@ -61,13 +61,14 @@ class GeneratorLosses(Adversary):
         given, wanted = batch
         change, share = network(given).float().split([3, 1], dim=1)
         drawn = given[:, :3] + change * share
-        weight = 1 + (MOUTH - 1) * _mouth(given[:, 6:7])
+        mouth = _mouth(given[:, 6:7])
+        weight = 1 + (MOUTH - 1) * mouth
         weight = weight / weight.mean()
         found = {
             "l1": ((drawn - wanted).abs() * weight).mean(),
             "edges": edge_loss(drawn, wanted, weight),
             "coarse": edge_loss(avg_pool2d(drawn, 2), avg_pool2d(wanted, 2), avg_pool2d(weight, 2)),
-            "outside": (change * share).abs().mul(1 - _mouth(given[:, 6:7])).mean(),
+            "outside": (change * share).abs().mul(1 - mouth).mean(),
             "blend": ((given[:, :3] - wanted).abs() * weight).mean().detach(),
         }
         plain = found["l1"] + found["edges"] + 0.5 * found["coarse"] + 0.1 * found["outside"]
@@ -82,8 +83,9 @@ class GeneratorLosses(Adversary):
 
 
 def _mouth(lips: Tensor) -> Tensor:
-    """Lips (B, 1, S, S), 0..1, grown by AROUND pixels and softened."""
-    return avg_pool2d(max_pool2d(lips, 2 * AROUND + 1, 1, AROUND), 9, 1, 4)
+    """Lips (B, 1, S, S), 0..1, grown by REACH cells of a coarse grid."""
+    coarse = max_pool2d(avg_pool2d(lips.contiguous(), COARSE), 2 * REACH + 1, 1, REACH)
+    return interpolate(coarse, scale_factor=float(COARSE), mode="bilinear")
 
 
 def train(data: Path, out: Path, minutes: float) -> None:
