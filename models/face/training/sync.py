@@ -5,7 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -14,7 +16,7 @@ from torch.nn.functional import cross_entropy
 
 from models.core.training import fit
 from models.face.media import open_clip, read_clip
-from models.face.syncnet import BANDS, FRAMES, NAME, SHIFTS, SyncNet, measure, mouths
+from models.face.syncnet import BANDS, FRAMES, NAME, SHIFTS, SIDE, SyncNet, measure, mouths
 from models.face.training.clips import CACHE, Clip
 from models.face.training.people import checked, taught
 
@@ -47,7 +49,7 @@ def seen(clip: Clip) -> Seen:
 def batches(clips: Sequence[Seen], seed: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Endless mouths (CLIPS, 16, 48, 48) and mels (CLIPS, 46, 160); people with fewer clips come more often.
 
-    Light, contrast, place and size of the mouth and loudness and tone of the sound vary at random.
+    Light, place, size and sharpness of the mouth and the tone of the sound vary at random.
     """
     rng = np.random.default_rng(seed)
     people: dict[str, list[Seen]] = defaultdict(list)
@@ -65,16 +67,30 @@ def batches(clips: Sequence[Seen], seed: int) -> Iterator[tuple[Tensor, Tensor]]
 
 def _window(clip: Seen, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     start = SHIFTS + int(rng.integers(len(clip.mel) - LEAST + 1))
-    mouth = torch.from_numpy(clip.mouth[start : start + WINDOWS + FRAMES - 1]).float() / 255
-    mouth = (mouth - 0.5) * rng.uniform(0.7, 1.4) + 0.5 + rng.uniform(-0.15, 0.15)
-    dy, dx = rng.integers(-3, 4, 2)
-    mouth = torch.roll(mouth, (int(dy), int(dx)), (1, 2))
-    if rng.random() < 0.5:
-        mouth = mouth.flip(2)
-    heard = clip.mel[start - SHIFTS : start + WINDOWS + FRAMES - 1 + SHIFTS]
-    tone = np.interp(np.arange(BANDS), (0, 40, 79), rng.normal(0, 0.1, 3))
-    mel = torch.from_numpy((heard.reshape(-1, BANDS) + tone).astype(np.float32))
-    return mouth, mel.reshape(-1, 2 * BANDS)
+    mouth = _turned(clip.mouth[start : start + WINDOWS + FRAMES - 1], rng).astype(np.float32) / 255
+    mouth = (mouth - 0.5) * rng.uniform(0.6, 1.5) + 0.5 + rng.uniform(-0.2, 0.2)
+    mouth += rng.normal(0, rng.uniform(0, 0.04), mouth.shape)
+    heard = clip.mel[start - SHIFTS : start + WINDOWS + FRAMES - 1 + SHIFTS].reshape(-1, BANDS)
+    mel = heard + np.interp(np.arange(BANDS), (0, 25, 50, 79), rng.normal(0, 0.2, 4))
+    mel += rng.normal(0, rng.uniform(0, 0.1), mel.shape)
+    low = int(rng.integers(0, BANDS))
+    mel[:, low : low + int(rng.integers(0, 16))] = mel.mean()
+    return (
+        torch.from_numpy(mouth.astype(np.float32)),
+        torch.from_numpy(mel.astype(np.float32)).reshape(-1, 2 * BANDS),
+    )
+
+
+def _turned(mouth: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Mouths (T, 48, 48), all turned, shifted, scaled, mirrored and blurred alike."""
+    turn = cv2.getRotationMatrix2D((SIDE / 2, SIDE / 2), rng.uniform(-10, 10), rng.uniform(0.82, 1.2))
+    turn[:, 2] += rng.uniform(-4, 4, 2)
+    stack: NDArray[Any] = np.ascontiguousarray(mouth.transpose(1, 2, 0))
+    stack = cv2.warpAffine(stack, turn, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE)
+    if (blur := rng.uniform(0, 1.2)) > 0.4:
+        stack = cv2.GaussianBlur(stack, (0, 0), blur)
+    stack = stack.transpose(2, 0, 1)
+    return stack[:, :, ::-1] if rng.random() < 0.5 else stack
 
 
 def losses(network: nn.Module, batch: tuple[Tensor, Tensor], spent: float) -> dict[str, Tensor]:
