@@ -67,9 +67,9 @@ def batches(clips: Sequence[Seen], seed: int) -> Iterator[tuple[Tensor, Tensor]]
 
 def _window(clip: Seen, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     start = SHIFTS + int(rng.integers(len(clip.mel) - LEAST + 1))
-    mouth = _turned(clip.mouth[start : start + WINDOWS + FRAMES - 1], rng).astype(np.float32) / 255
+    mouth: NDArray[Any] = _turned(clip.mouth[start : start + WINDOWS + FRAMES - 1], rng) / 255
     mouth = (mouth - 0.5) * rng.uniform(0.6, 1.5) + 0.5 + rng.uniform(-0.2, 0.2)
-    mouth += rng.normal(0, rng.uniform(0, 0.04), mouth.shape)
+    mouth = mouth + rng.normal(0, rng.uniform(0, 0.04), mouth.shape)
     heard = clip.mel[start - SHIFTS : start + WINDOWS + FRAMES - 1 + SHIFTS].reshape(-1, BANDS)
     mel = heard + np.interp(np.arange(BANDS), (0, 25, 50, 79), rng.normal(0, 0.2, 4))
     mel += rng.normal(0, rng.uniform(0, 0.1), mel.shape)
@@ -81,7 +81,7 @@ def _window(clip: Seen, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     )
 
 
-def _turned(mouth: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+def _turned(mouth: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[Any]:
     """Mouths (T, 48, 48), all turned, shifted, scaled, mirrored and blurred alike."""
     turn = cv2.getRotationMatrix2D((SIDE / 2, SIDE / 2), rng.uniform(-10, 10), rng.uniform(0.82, 1.2))
     turn[:, 2] += rng.uniform(-4, 4, 2)
