@@ -72,7 +72,7 @@ def _window(clip: Seen, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     mouth = mouth + rng.normal(0, rng.uniform(0, 0.04), mouth.shape)
     heard = clip.mel[start - SHIFTS : start + WINDOWS + FRAMES - 1 + SHIFTS].reshape(-1, BANDS)
     mel = heard + np.interp(np.arange(BANDS), (0, 25, 50, 79), rng.normal(0, 0.2, 4))
-    mel += rng.normal(0, rng.uniform(0, 0.1), mel.shape)
+    mel = mel + rng.normal(0, rng.uniform(0, 0.1), mel.shape)
     low = int(rng.integers(0, BANDS))
     mel[:, low : low + int(rng.integers(0, 16))] = mel.mean()
     return (
