@@ -6,6 +6,7 @@ drop without tearing hair, neck or wall. Each triangle moves affinely. An eye
 that closes is no triangle: lids slide over it, and it stays.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -18,25 +19,34 @@ NEAR, FAR = 1.32, 2.1  # rings: the oval's distance from the face's middle times
 NECK = 0.35  # of the head's movement goes down to the inner ring at the neck
 FINEST = 360  # pixels of face height at which the flow is drawn; larger faces get it enlarged
 STILL = 0.02  # pixels: less is no movement
+SLIDES = 0.07  # share of its opening that an eye loses before its lids slide over it
+OVERLAP = 0.35  # of the opening that the upper lid goes on, as white shows below the ring of the mesh
+SLID = 0.4  # pixels between the flows of two neighbours that aren't one thing
+LASHES = 0.1  # of the opening from the mesh's ring up to where the lid is surely no eye any more
 
 
 @dataclass(frozen=True)
 class Flow:
-    """Where a part of the new frame comes from: x, y (h, w) float32, its corner (left, top) in the frame."""
+    """Where a part of the new frame comes from: x, y (h, w) float32, its corner (left, top) in the frame.
+
+    edges: (h, w) uint8, 255 where one thing slides over another.
+    """
 
     x: np.ndarray
     y: np.ndarray
     left: int
     top: int
+    edges: np.ndarray
 
 
 def warped(image: np.ndarray, flow: Flow) -> np.ndarray:
     """A copy of the image (H, W, 3) whose pixels moved; where nothing flows it is the same to the bit."""
     out = image.copy()
     height, width = flow.x.shape
-    out[flow.top : flow.top + height, flow.left : flow.left + width] = cv2.remap(
-        image, flow.x, flow.y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-    )
+    part = out[flow.top : flow.top + height, flow.left : flow.left + width]
+    part[:] = cv2.remap(image, flow.x, flow.y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    if flow.edges.any():
+        cv2.copyTo(cv2.GaussianBlur(part, (3, 3), 0), flow.edges, part)
     return out
 
 
@@ -45,70 +55,98 @@ def flow(now: np.ndarray, target: np.ndarray, rest: np.ndarray, size: tuple[int,
 
     rest: the face at rest, (478, 3) cm; the movement of the head is told by it. size: (height, width).
     """
-    pose_now, pose_target = mesh.align(now), mesh.align(target)
-    still_now, still_target = mesh.project(pose_now, rest), mesh.project(pose_target, rest)
+    still_now, still_target = (mesh.project(mesh.align(face), rest) for face in (now, target))
     around_now, around_target = _rings(still_now, still_target)
     source = np.concatenate([now[: mesh.SKIN, :2], around_now])
     goal = np.concatenate([target[: mesh.SKIN, :2], around_target])
+    depth = np.concatenate([target[: mesh.SKIN, 2], np.full(len(around_now), target[:, 2].max() + 1)])
     moves = np.abs(source - goal).max(1) > STILL
     if not moves.any():
         return None
     triangles, eyes = _triangles()
-    lids = [_lids(now, target, ring) for ring in mesh.EYES]
-    kept = moves[triangles].any(1)
-    for slot, slides in enumerate(lids):
-        if slides:
-            kept &= eyes != slot
-    triangles = triangles[kept]
-    corners = goal[triangles]
-    low = np.maximum(np.floor(corners.min((0, 1))).astype(int) - 1, 0)
-    high = np.minimum(np.ceil(corners.max((0, 1))).astype(int) + 2, size[::-1])
-    if (high <= low).any():
-        return None
+    kept, key = moves[triangles].any(1), depth[triangles].mean(1)
+    sliding = [slot for slot, ring in enumerate(mesh.EYES) if _shut(now, target, ring) > SLIDES]
+    for slot in sliding:
+        ring = mesh.EYES[slot]
+        upper = list(ring[1:8])
+        shut = np.clip((_shut(now, target, ring) - 0.4) / 0.5, 0, 1)
+        opening = now[ring[12], :2] - now[ring[4], :2]
+        goal[upper] += OVERLAP * shut * opening
+        source[upper] -= LASHES * shut * opening
+        kept &= eyes != slot
+        key[np.isin(triangles, upper).any(1)] -= depth.max() - depth.min() + 1  # this lid lies over the other
+    order = np.flatnonzero(kept)[np.argsort(-key[kept])]
+    corners = goal[triangles[order]]
     tall = float(np.linalg.norm(still_target[mesh.TOP, :2] - still_target[mesh.CHIN, :2]))
-    scale = min(1.0, FINEST / max(tall, 1.0))
-    width, height = np.maximum(np.ceil((high - low) * scale).astype(int), 1)
-    scales = np.array([width, height]) / (high - low)
-    depth = np.concatenate([target[: mesh.SKIN, 2], np.full(len(around_now), target[:, 2].max() + 1)])
-    order = np.argsort(-depth[triangles].mean(1))
-    corners, triangles = corners[order], triangles[order]
-    labels = np.zeros((height, width), np.int32)
-    shapes = np.round(((corners - low) * scales + (scales - 1) / 2) * 16).astype(np.int32)
-    for index, shape in enumerate(shapes, start=1):
-        cv2.fillConvexPoly(labels, shape, index, cv2.LINE_8, 4)
-    moved = [np.array([[1.0, 0, 0], [0, 1, 0]])[None], _affine(corners, source[triangles])]
-    for slides, ring in zip(lids, mesh.EYES, strict=True):
-        if slides:
-            moved.append(_rigid(still_target[list(ring), :2], still_now[list(ring), :2])[None])
-            outline = np.round(((goal[list(ring)] - low) * scales + (scales - 1) / 2) * 16).astype(np.int32)
-            cv2.fillPoly(labels, [outline], sum(map(len, moved)) - 1, cv2.LINE_8, 4)
-    return _dense(np.concatenate(moved), labels, low, high, scales)
+    labels = _Labels(corners, size, min(1.0, FINEST / max(tall, 1.0)))
+    if labels.empty:
+        return None
+    for slot in sliding:
+        opening = list(mesh.EYES[slot])
+        stays = _rigid(still_target[opening, :2], still_now[opening, :2])
+        labels.paint(target[None, opening, :2], stays[None])
+    labels.paint(corners, _affine(corners, source[triangles[order]]))
+    return labels.flow([mesh.EYES[slot] for slot in sliding], target)
 
 
-def _dense(
-    moved: np.ndarray, labels: np.ndarray, low: np.ndarray, high: np.ndarray, scales: np.ndarray
-) -> Flow:
-    """The flow from the affine map (N, 2, 3) of each label, a little smoothed; still pixels stay still."""
-    height, width = labels.shape
-    table = moved.reshape(-1, 6).astype(np.float32)
-    table[:, 0] -= 1
-    table[:, 4] -= 1  # from places to shifts
-    x = ((np.arange(width) + 0.5) / scales[0] - 0.5 + low[0]).astype(np.float32)
-    y = (((np.arange(height) + 0.5) / scales[1] - 0.5 + low[1]).astype(np.float32))[:, None]
-    found = table[labels]
-    shifts = np.stack(
-        [
-            found[..., 0] * x + found[..., 1] * y + found[..., 2],
-            found[..., 3] * x + found[..., 4] * y + found[..., 5],
-        ],
-        axis=-1,
-    )
-    shifts = cv2.blur(shifts, (3, 3))
-    if (full := tuple(int(side) for side in high - low)) != (width, height):
-        shifts = cv2.resize(shifts, full, interpolation=cv2.INTER_LINEAR)
-    across = np.arange(low[0], high[0], dtype=np.float32)
-    down = np.arange(low[1], high[1], dtype=np.float32)[:, None]
-    return Flow(shifts[..., 0] + across, shifts[..., 1] + down, int(low[0]), int(low[1]))
+class _Labels:
+    """A part of the frame in which polygons are painted, each with the affine map of where it comes from."""
+
+    def __init__(self, corners: np.ndarray, size: tuple[int, int], scale: float) -> None:
+        self.low = np.maximum(np.floor(corners.min((0, 1))).astype(int) - 1, 0)
+        self.high = np.minimum(np.ceil(corners.max((0, 1))).astype(int) + 2, size[::-1])
+        self.empty = bool((self.high <= self.low).any())
+        width, height = np.maximum(np.ceil((self.high - self.low) * scale).astype(int), 1)
+        self.scales = np.array([width, height]) / np.maximum(self.high - self.low, 1)
+        self.labels = np.zeros((height, width), np.int32)
+        self.maps = [np.array([[[1.0, 0, 0], [0, 1, 0]]])]  # what isn't painted stays
+        self.count = 1
+
+    def paint(self, shapes: np.ndarray, maps: np.ndarray) -> None:
+        """Paint polygons (N, K, 2) of the frame, one over the other, that come from their maps (N, 2, 3)."""
+        places = (shapes - self.low) * self.scales + (self.scales - 1) / 2
+        for label, shape in enumerate(np.round(places * 16).astype(np.int32), start=self.count):
+            cv2.fillConvexPoly(self.labels, shape, label, cv2.LINE_8, 4)
+        self.maps.append(maps)
+        self.count += len(maps)
+
+    def flow(self, hard: Sequence[tuple[int, ...]], target: np.ndarray) -> Flow:
+        """The flow from the painted maps, a little smoothed but for the rings `hard` of a face (478, 3) px.
+
+        At the edge of a lid that slides, what is between two flows would be the white of the eye.
+        """
+        shifts = self._shifts()
+        smooth = cv2.blur(shifts, (3, 3))
+        edges: np.ndarray = np.zeros(self.labels.shape, np.uint8)
+        for ring in hard:
+            places = (target[list(ring), :2] - self.low) * self.scales
+            left, top = np.maximum(places.min(0) - 2, 0).astype(int)
+            right, bottom = np.maximum(places.max(0) + np.array([2, 2 + np.ptp(places[:, 0]) / 2]), 0).astype(
+                int
+            )
+            eye = np.s_[max(0, top - (right - left) // 4) : bottom, left:right]
+            edges[eye] = np.where(np.abs(smooth[eye] - shifts[eye]).max(-1, initial=0) > SLID, 255, 0)
+            smooth[eye] = shifts[eye]
+        full = tuple(int(side) for side in self.high - self.low)
+        if full != self.labels.shape[::-1]:
+            smooth = cv2.resize(smooth, full, interpolation=cv2.INTER_LINEAR)
+            edges = cv2.resize(edges, full, interpolation=cv2.INTER_NEAREST)
+        x = np.arange(self.low[0], self.high[0], dtype=np.float32)
+        y = np.arange(self.low[1], self.high[1], dtype=np.float32)[:, None]
+        return Flow(smooth[..., 0] + x, smooth[..., 1] + y, int(self.low[0]), int(self.low[1]), edges)
+
+    def _shifts(self) -> np.ndarray:
+        """(h, w, 2) float32: how far away each label's pixels come from, in pixels of the frame."""
+        height, width = self.labels.shape
+        table = np.concatenate(self.maps).reshape(-1, 6).astype(np.float32)
+        table[:, 0] -= 1
+        table[:, 4] -= 1  # from places to shifts
+        x = ((np.arange(width) + 0.5) / self.scales[0] - 0.5 + self.low[0]).astype(np.float32)
+        y = ((np.arange(height) + 0.5) / self.scales[1] - 0.5 + self.low[1]).astype(np.float32)[:, None]
+        found = table[self.labels]
+        across = found[..., 0] * x + found[..., 1] * y + found[..., 2]
+        down = found[..., 3] * x + found[..., 4] * y + found[..., 5]
+        return np.stack([across, down], axis=-1)
 
 
 def _affine(corners: np.ndarray, origins: np.ndarray) -> np.ndarray:
@@ -132,10 +170,10 @@ def _rigid(points: np.ndarray, origins: np.ndarray) -> np.ndarray:
     return np.asarray(np.linalg.lstsq(given, origins, rcond=None)[0].T)
 
 
-def _lids(now: np.ndarray, target: np.ndarray, ring: tuple[int, ...]) -> bool:
-    """Whether the lids of an eye close over it."""
+def _shut(now: np.ndarray, target: np.ndarray, ring: tuple[int, ...]) -> float:
+    """How far the lids of an eye close over it, as a share of how open it was; below 0 where they open."""
     opened = [float(np.linalg.norm(face[ring[4], :2] - face[ring[12], :2])) for face in (now, target)]
-    return opened[1] < 0.93 * opened[0]
+    return 1 - opened[1] / max(opened[0], 1e-6)
 
 
 def _rings(still_now: np.ndarray, still_target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
