@@ -19,8 +19,8 @@ JUDGE_RATE = 4e-4
 MOUTH = 4.0  # how much more a place of the mouth counts
 COARSE, REACH = 4, 2  # pixels of a cell, and cells around the lips that are the mouth's too
 LOOKED = (16, 80), (24, 104)  # rows and columns that the judge looks at: the mouth, however it moves
-ALONE = 0.35  # of the budget, before the judge has a say; it learns from half of that on
-SHARE = 0.3  # of the judge in the gradient on the picture
+ALONE = 0.25  # of the budget, before the judge has a say; it learns from half of that on
+SHARE = 0.5  # of the judge in the gradient on the picture
 FEATURES = 0.3  # weight of the difference between the judge's features
 
 Batch = tuple[Tensor, Tensor]
