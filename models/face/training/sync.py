@@ -84,7 +84,7 @@ def _window(clip: Seen, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
 def _turned(mouth: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[Any]:
     """Mouths (T, 48, 48), all turned, shifted, scaled, mirrored and blurred alike."""
     turn = cv2.getRotationMatrix2D((SIDE / 2, SIDE / 2), rng.uniform(-10, 10), rng.uniform(0.82, 1.2))
-    turn[:, 2] += rng.uniform(-4, 4, 2)
+    turn = turn + np.array([[0, 0, rng.uniform(-4, 4)], [0, 0, rng.uniform(-4, 4)]])
     stack: NDArray[Any] = np.ascontiguousarray(mouth.transpose(1, 2, 0))
     stack = cv2.warpAffine(stack, turn, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE)
     if (blur := rng.uniform(0, 1.2)) > 0.4:
