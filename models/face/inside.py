@@ -75,11 +75,13 @@ class Inside:
         self.plane = Plane(line, float(np.linalg.norm(right - left)) / 2, min(scale, FINEST))
         self.lower_rest = rest[mesh.LOWER_INNER]
         self.skin = _skin(image, pixels)
-        self.upper = self._drawn_upper()
-        self.lower = self._drawn_lower()
+        self.tooth = 0.95 * float(self.skin.max()) * TOOTH
         self.seen: np.ndarray | None = None
         if visible_gap(pixels) > SEEN * scale:
             self.seen = self._seen(image, pixels, pose)
+            self.tooth = _teeth_seen(self.seen, self.tooth)
+        self.upper = self._drawn_upper()
+        self.lower = self._drawn_lower()
 
     def paint(self, frame: np.ndarray, target: np.ndarray, pose: np.ndarray, was_open: float) -> None:
         """Fill the opening between the lips of a face (478, 3) px in a frame (H, W, 3), in place.
@@ -151,11 +153,11 @@ class Inside:
         beside = np.abs(u) / self.plane.half
         edge = EDGE - ROUND * beside**2
         opaque = np.clip((edge - v) * self.plane.fine + 0.5, 0, 1)
-        bright = min(0.95 * float(self.skin.max()), 215.0) * np.clip(1.05 - 0.55 * beside**2, 0.15, 1)
+        bright = np.clip(1.05 - 0.7 * beside**2, 0.15, 1)
         gaps = np.min([np.abs(np.abs(u) - at) for at in TEETH], axis=0)
         lines = 1 - 0.2 * np.exp(-((gaps / 0.05) ** 2))
         rounded = np.clip(1.0 - 0.18 * np.clip((v - edge + 0.15) / 0.15, 0, 1), 0, 1)
-        return _layer((bright * lines * rounded)[..., None] * TOOTH, opaque)
+        return _layer((bright * lines * rounded)[..., None] * self.tooth, opaque)
 
     def _drawn_lower(self) -> np.ndarray:
         """Tongue, and the lower teeth before it; as `_drawn_upper`, for a jaw at rest."""
@@ -166,10 +168,10 @@ class Inside:
         flesh = (np.clip(1.15 - 0.4 * round_tongue, 0.4, 1.1))[..., None] * self.skin * FLESH
         edge = -0.12 + 0.16 * beside**2
         opaque = np.clip((v - edge) * self.plane.fine + 0.5, 0, 1) * np.clip((0.75 - beside) / 0.15, 0, 1)
-        bright = min(0.78 * float(self.skin.max()), 180.0) * np.clip(1 - 0.5 * beside**2, 0.2, 1)
+        bright = 0.82 * np.clip(1 - 0.6 * beside**2, 0.2, 1)
         gaps = np.abs((np.abs(u) + 0.28) % 0.56 - 0.28)
         lines = 1 - 0.2 * np.exp(-((gaps / 0.05) ** 2))
-        teeth = _layer((bright * lines * np.ones_like(v))[..., None] * TOOTH, opaque)
+        teeth = _layer((bright * lines * np.ones_like(v))[..., None] * self.tooth, opaque)
         return _over_layer(_layer(flesh, tongue), teeth)
 
     def _seen(self, image: np.ndarray, pixels: np.ndarray, pose: np.ndarray) -> np.ndarray:
@@ -216,6 +218,16 @@ def _over(ground: np.ndarray, layer: np.ndarray) -> np.ndarray:
 def _over_layer(below: np.ndarray, above: np.ndarray) -> np.ndarray:
     """Two layers as one."""
     return np.asarray(below * (1 - above[..., 3:]) + above, np.float32)
+
+
+def _teeth_seen(seen: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
+    """(3,) the colour of teeth in what was seen (h, w, 4), if it is about as light as teeth would be."""
+    shown = seen[seen[..., 3] > 0.9][:, :3]
+    if len(shown) < 12:
+        return otherwise
+    light = shown.mean(1)
+    colour = np.median(shown[light >= np.quantile(light, 0.7)], axis=0)
+    return colour if 0.6 < colour.mean() / otherwise.mean() < 1.6 else otherwise
 
 
 def _skin(image: np.ndarray, pixels: np.ndarray) -> np.ndarray:

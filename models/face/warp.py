@@ -17,7 +17,7 @@ from models.face import mesh
 
 NEAR, FAR = 1.32, 2.1  # rings: the oval's distance from the face's middle times this
 NECK = 0.35  # of the head's movement goes down to the inner ring at the neck
-FINEST = 360  # pixels of face height at which the flow is drawn; larger faces get it enlarged
+FINEST = 250  # pixels of face height at which the flow is drawn; larger faces get it enlarged
 STILL = 0.02  # pixels: less is no movement
 SLIDES = 0.07  # share of its opening that an eye loses before its lids slide over it
 OVERLAP = 0.35  # of the opening that the upper lid goes on, as white shows below the ring of the mesh

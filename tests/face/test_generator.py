@@ -97,14 +97,14 @@ def test_examples_are_mirrored_as_a_whole_and_stay_colours():
     assert given[:, :6].abs().max() <= 1 and given[:, 6:].min() >= 0 and given[:, 6:].max() <= 1
 
 
-@pytest.mark.parametrize("spent", [0.0, 0.3, 0.9])
+@pytest.mark.parametrize("spent", [0.0, 0.2, 0.9])
 def test_losses_reach_the_network_and_not_the_judge(spent: float):
     network, losses = trained_a_little(MouthGenerator(*SMALL)), GeneratorLosses()
     batch = next(batches(some_examples(), 0, 2))
     found = losses(network, batch, spent)
     found["loss"].backward()
     assert network.first.weight.grad.abs().sum() > 0
-    assert ("judge" in found) == (spent > 0.2) and ("fooled" in found) == (spent > 0.5)
+    assert ("judge" in found) == (spent > 0.15) and ("fooled" in found) == (spent > 0.5)
     if spent > 0.5:
         losses.judge.zero_grad()
         assert all(parameter.requires_grad for parameter in losses.judge.parameters())
