@@ -48,7 +48,7 @@ def test_an_opened_mouth_is_dark_and_has_teeth_under_the_lip(blender):
     assert lower[1] - upper[1] > 12
     teeth = out[int(upper[1] + 1) : int(upper[1] + 4), int(upper[0]) - 2 : int(upper[0]) + 3].mean()
     deep = out[int(upper[1] + 8) : int(upper[1] + 11), int(upper[0]) - 2 : int(upper[0]) + 3].mean()
-    assert deep < 75 < 0.7 * teeth
+    assert deep < 75 and deep < 0.8 * teeth
 
 
 def test_an_eye_that_closes_is_covered_and_does_not_shrink(blender):
