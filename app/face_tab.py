@@ -1,4 +1,6 @@
-"""The face lab's tab: layout and wiring. What it asks is in face_desk, what it says in face_answer."""
+"""The face lab's tab: layout, and the making of a video. What it asks is in face_desk, what it says in
+face_answer; how a picture, a video and a recording come in is in face_bringing.
+"""
 
 from collections.abc import Callable, Iterator
 from html import escape
@@ -13,6 +15,7 @@ from app import face_desk as desk
 from app.components import talking_stage
 from app.components.brought import Footage, Picture, Sound
 from app.face_api import FaceApi
+from app.face_bringing import Bringing, Updates
 from app.telling import html, quiet, why
 from app.visits import Visit, Visits
 from app.words import language, say
@@ -21,8 +24,6 @@ from models.core.guards import megabytes
 from models.core.progress import Progress
 from models.face import STAGES, media, pipeline, voices
 from models.face.pipeline import Order
-
-Updates = dict[Any, Any]
 
 DICE_JS = "() => Math.floor(Math.random() * 1e6)"
 CHIPS_JS = """
@@ -72,6 +73,7 @@ class FaceTab:
             with gr.Column(elem_classes="tl-talking", scale=5, min_width=320):
                 self._lay_stage(i18n)
         self._wire()
+        Bringing(self).wire()
 
     def _lay_who(self, i18n: gr.I18n) -> None:
         html(i18n("html.face_lead"), elem_classes="tl-leading")
@@ -188,23 +190,10 @@ class FaceTab:
         address = {"fn": None, "inputs": [self.says, self.text, self.language], "js": ADDRESS_JS, **quiet}
         typed = [self.text, self.language, self.voice]
         page.load(self.arrive, None, [self.screen, *typed], **quiet)
-        self.who.input(self.choose_who, self.who, [self.portrait, self.footage, self.example], **quiet)
-        self.says.input(self.choose_says, self.says, [self.typed, self.speech], **quiet)
         self.language.input(self.choose_language, self.language, self.voice, **quiet)
         self.chips.choose(self.choose_text, None, typed, **quiet)
-        taken: list[tuple[Any, Callable[..., Updates]]] = [
-            (self.portrait, self.take_portrait),
-            (self.footage, self.take_footage),
-            (self.speech, self.take_speech),
-        ]
-        for widget, take in taken:
-            widget.input(take, widget, [widget, self._beside(widget)], **quiet)
-            widget.clear(self.forget(widget), None, self._beside(widget), **quiet)
-        self.example.click(
-            self.take_example, None, [self.portrait, self.refused], trigger_mode="once", **quiet
-        )
         self.dice.click(None, None, self.seed, js=DICE_JS, **quiet)
-        gr.on([self.animate.click], self.make, fields, shown, trigger_mode="once", **quiet).then(**address)
+        self.animate.click(self.make, fields, shown, trigger_mode="once", **quiet).then(**address)
         self.stop.click(self.halt, None, None, queue=False, **quiet)
 
     def arrive(self, request: gr.Request) -> Updates:
@@ -212,25 +201,11 @@ class FaceTab:
         name, asked = language(request), dict(request.query_params)
         updates = {self.screen: gr.update(words=talking_stage.spoken(stage_words(name)))}
         tongue = asked.get("tongue", "zh" if name == "zh-CN" else "en")
-        return updates | self._typed(asked.get("say", ""), tongue)
-
-    def choose_who(self, who: str | None) -> Updates:
-        """A picture or a video."""
-        moving = who == "video"
-        return {
-            self.portrait: gr.update(visible=not moving),
-            self.example: gr.update(visible=not moving),
-            self.footage: gr.update(visible=moving),
-        }
-
-    def choose_says(self, says: str | None) -> Updates:
-        """Typed or spoken."""
-        spoken = says == "audio"
-        return {self.typed: gr.update(visible=not spoken), self.speech: gr.update(visible=spoken)}
+        return updates | self._typed(asked.get("say", "")[: voices.MAX_TEXT], tongue)
 
     def choose_language(self, tongue: str | None) -> Updates:
         """Another language of the text: its voices."""
-        able = speakers(tongue or "en")
+        able = speakers(tongue if tongue in voices.LANGUAGES else "en")
         return {self.voice: gr.update(choices=able, value=able[0][1])}
 
     def choose_text(self, event: gr.EventData) -> Updates:
@@ -242,52 +217,6 @@ class FaceTab:
     def _typed(self, text: str, tongue: str) -> Updates:
         known = tongue if tongue in voices.LANGUAGES else "en"
         return {self.text: text, self.language: known, **self.choose_language(known)}
-
-    def take_portrait(self, file: str | None, request: gr.Request) -> Updates:
-        """A picture arrived."""
-
-        def work(visit: Visit) -> Updates:
-            visit.sitting.portrait = kept = desk.take_portrait(visit, file)
-            return {self.portrait: str(desk.show(visit, kept))}
-
-        return self._taken(request, self.portrait, file, work)
-
-    def take_example(self, request: gr.Request) -> Updates:
-        """The example portrait."""
-
-        def work(visit: Visit) -> Updates:
-            visit.sitting.portrait = kept = desk.take_example(visit)
-            return {self.portrait: str(desk.show(visit, kept))}
-
-        return self._taken(request, self.portrait, "example", work)
-
-    def take_footage(self, file: str | None, request: gr.Request) -> Updates:
-        """A video arrived."""
-
-        def work(visit: Visit) -> Updates:
-            visit.sitting.footage = kept = desk.take_footage(visit, file)
-            return {self.footage: str(desk.show(visit, kept))}
-
-        return self._taken(request, self.footage, file, work)
-
-    def take_speech(self, file: str | None, request: gr.Request) -> Updates:
-        """A recording arrived."""
-
-        def work(visit: Visit) -> Updates:
-            visit.sitting.speech = kept = desk.take_speech(visit, file)
-            return {self.speech: str(desk.show(visit, kept))}
-
-        return self._taken(request, self.speech, file, work)
-
-    def forget(self, widget: Any) -> Callable[[gr.Request], Updates]:
-        """What takes away again what a widget holds."""
-        held = {self.portrait: "portrait", self.footage: "footage", self.speech: "speech"}[widget]
-
-        def work(request: gr.Request) -> Updates:
-            setattr(self.visits.of(request).sitting, held, None)
-            return {self._beside(widget): ""}
-
-        return work
 
     def make(
         self,
@@ -363,21 +292,6 @@ class FaceTab:
         if made is None:
             return {self.screen: talking_stage.clear()}
         return {self.screen: talking_stage.show(answer.views(made), answer.taken(language(request), made))}
-
-    def _taken(
-        self, request: gr.Request, widget: Any, file: str | None, work: Callable[[Visit], Updates]
-    ) -> Updates:
-        """What `work` shows; where it could not, the widget is emptied and a sentence tells why."""
-        if not file:
-            return {self._beside(widget): ""}
-        try:
-            return {self._beside(widget): ""} | work(self.visits.of(request))
-        except Exception as error:  # a bug must end in a sentence as well
-            return {widget: None, self._beside(widget): why(request, error)}
-
-    def _beside(self, widget: Any) -> gr.HTML:
-        """Where it is told why a widget's file was refused."""
-        return self.notice if widget is self.speech else self.refused
 
     def _told_while(
         self, request: gr.Request, work: Callable[[Visit], Iterator[Updates]]
