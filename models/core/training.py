@@ -71,6 +71,7 @@ def fit(
             other.load_state_dict(saved["beside"][key])
         done = saved["done"]
     log: dict[str, list[float]] = defaultdict(list)
+    warm_up = min(WARM_UP, max(1, steps // 10)) if steps else WARM_UP
     start, before, saved_at = time.monotonic(), done["minutes"], time.monotonic()
     network.train()
 
@@ -78,7 +79,7 @@ def fit(
         return done["steps"] / steps if steps else done["minutes"] / minutes
 
     while (spent := spent_of()) < 1:
-        warm = min(1.0, (done["steps"] + 1) / WARM_UP)
+        warm = min(1.0, (done["steps"] + 1) / warm_up)
         for group in optimiser.param_groups:
             group["lr"] = rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * spent)))
         batch = next(batches)

@@ -55,13 +55,14 @@ class FaceMotion(nn.Module, PyTorchModelHubMixin):
     centre: Tensor
     spread: Tensor
     reduce: Tensor
+    gain: Tensor
 
     def __init__(
         self,
         components: int = 32,
-        width: int = 192,
-        layers: int = 4,
-        heads: int = 6,
+        width: int = 128,
+        layers: int = 3,
+        heads: int = 4,
         reduced: int = 88,
         reach: int = 4,
         dropout: float = 0.1,
@@ -80,6 +81,8 @@ class FaceMotion(nn.Module, PyTorchModelHubMixin):
         self.leave = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, outputs))
         self.register_buffer("gain", torch.ones(outputs))
         self.drop = nn.Dropout(dropout)
+        for parameter in self.leave[1].parameters():  # adds little to the line at first
+            nn.init.normal_(parameter, std=0.01)
 
     def forward(self, features: Tensor, voice: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
         """Coefficients (B, T, components) of `basis`, and blendshapes (B, T, 52).

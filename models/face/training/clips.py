@@ -6,7 +6,7 @@ A clip is tracked and listened to once; what came of it lies in runs/face, a fil
 import hashlib
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -40,9 +40,16 @@ class Clip:
     path: Path
     heard: Heard
     track: Track
+    lag: int = 0
 
     def __len__(self) -> int:
         return len(self.heard)
+
+    def shifted(self, lag: int) -> "Clip":
+        """The clip in time, where its sound lies `lag` frames behind its picture."""
+        count = len(self) - abs(lag)
+        heard = self.heard.part(max(lag, 0), max(lag, 0) + count)
+        return replace(self, heard=heard, track=_held(self.track, max(-lag, 0), count), lag=lag)
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,9 @@ def read_folder(folder: Path, name: str) -> Iterator[Clip]:
         seen.add(digest)
         heard, track = _heard(path, name), _tracked(path, name)
         count = min(len(heard), len(track.seen))
-        yield Clip(name, path.stem, person(name, path.stem), path, heard.part(0, count), _held(track, count))
+        yield Clip(
+            name, path.stem, person(name, path.stem), path, heard.part(0, count), _held(track, 0, count)
+        )
     if not seen:
         raise UserError("clips_missing", name=name)
 
@@ -176,7 +185,8 @@ def _save(path: Path, **arrays: np.ndarray) -> None:
     partial.replace(path)
 
 
-def _held(track: Track, count: int) -> Track:
+def _held(track: Track, start: int, count: int) -> Track:
+    part = slice(start, start + count)
     return Track(
-        track.vertices[:count], track.poses[:count], track.blendshapes[:count], track.seen[:count], track.size
+        track.vertices[part], track.poses[part], track.blendshapes[part], track.seen[part], track.size
     )

@@ -39,8 +39,7 @@ class Reduction:
 
     def __call__(self, heard: Heard) -> Array:
         """(T, 88)."""
-        reduced: Array = (features(heard) - self.centre) @ self.matrix
-        return reduced
+        return np.asarray((features(heard) - self.centre) @ self.matrix, np.float32)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,209 @@
+"""FaceMotion learns from tracked clips: a face model, a line in closed form, then what a transformer adds.
+
+How much of the transformer is believed is chosen on people of the training clips who are left out of a first
+training; a second one then learns from everybody.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.core.training import fit
+from models.face import mesh
+from models.face.motion import FaceMotion
+from models.face.training import linear
+from models.face.training.clips import SETS, Clip, parts, read_recordings, read_set
+from models.face.training.motion_batches import LIPS, LOWER, UPPER, Sample, at_frames, batches, losses
+from models.face.training.views import views
+
+COMPONENTS = 32
+VIEWS = 3  # of each clip, beside itself
+STEPS, RATE = 300, 1e-3
+HELD = 3  # every third person is left out of the first training
+GAINS = (0.0, 0.25, 0.5, 0.75, 1.0)
+LAGS = range(-5, 6)  # frames that a set's sound may lie behind its picture
+
+Array = NDArray[np.float32]
+
+
+def train(data: Path, out: Path, without: str | None = None, steps: int = STEPS) -> None:
+    """Make and save the network; `without`: a set that it never sees, for honest figures on that set."""
+    name = out.name
+    clips = training_clips(data, without)
+    basis, offset = face_model(clips)
+    samples = gather(clips, basis, offset) + ([] if without else recordings(data))
+    people = sorted({one.person for one in samples if one.set not in ("grid_s1", "facegood")})
+    held = set(people[::HELD])
+    first = prepared(samples, held, basis, offset)
+    first = learned(f"{name}_choice", first, [one for one in samples if one.person not in held], steps)
+    gain = chosen_gain(first, [one for one in samples if one.person in held and not one.view])
+    network = learned(name, prepared(samples, set(), basis, offset), samples, steps)
+    network.gain.fill_(gain)
+    network.half().save_pretrained(out)
+
+
+def training_clips(data: Path, without: str | None) -> list[Clip]:
+    """Clips of all sets but one, in time with their sound, as far as they are for training."""
+    clips = list(parts(read_set(data, SETS[0]))[0])
+    clock = clips[::4]
+    examples = [linear.Example(one.person, one.heard, gaps(one)[:, None]) for one in clock]
+    ridge = linear.Sums(examples, linear.reduction([one.heard for one in clock])).solve(1.0)
+    for name in SETS[1:]:
+        if name != without:
+            found = read_set(data, name)
+            clips += [one.shifted(lag_of(ridge, found)) for one in found]
+    return clips
+
+
+def lag_of(ridge: linear.Ridge, clips: Sequence[Clip]) -> int:
+    """Frames that the sound of a set lies behind its picture, as a regression on another set's gaps tells."""
+    said = [(ridge.predict(one.heard)[:, 0], gaps(one)) for one in clips]
+    return max(LAGS, key=lambda lag: sum(correlation(a, b, lag) for a, b in said))
+
+
+def correlation(heard: Array, seen: Array, lag: int) -> float:
+    """Pearson's, of what was heard at t and seen at t - lag."""
+    count = len(heard) - abs(lag)
+    if count < 3:
+        return 0.0
+    a, b = heard[max(lag, 0) :][:count], seen[max(-lag, 0) :][:count]
+    spread = a.std() * b.std()
+    return float(((a - a.mean()) * (b - b.mean())).mean() / spread) if spread > 0 else 0.0
+
+
+def gaps(clip: Clip) -> Array:
+    """How far the mouth is open, (T,) cm."""
+    return np.asarray(mesh.lip_gap(clip.track.vertices), np.float32)
+
+
+def face_model(clips: Sequence[Clip]) -> tuple[Array, Array]:
+    """Principal components (32, 1434) of how faces move while they speak, of unit size, and the mean (1434,).
+
+    The lips weigh most, the lower face some, and eyes, brows and irises do not take part.
+    """
+    counts = Counter(one.person for one in clips)
+    moved = np.concatenate([one.track.deltas()[one.track.seen] for one in clips])
+    weight = np.concatenate(
+        [np.full(one.track.seen.sum(), counts[one.person] ** -0.5, np.float32) for one in clips]
+    )
+    weight /= weight.sum()
+    part = np.zeros(mesh.VERTICES, np.float32)
+    height = mesh.canonical()[:, 1]
+    part[: mesh.SKIN] = np.clip((1.5 - height) / 2, 0, 1)  # nothing above the nose's bridge
+    moved *= part[:, None]
+    flat = moved.reshape(len(moved), -1)
+    offset = weight @ flat
+    lips = np.repeat(np.where(np.isin(np.arange(mesh.VERTICES), LIPS), 1.0, 0.5 * part), 3) ** 0.5
+    scaled = (flat - offset) * lips.astype(np.float32)
+    covariance = ((scaled * weight[:, None]).T @ scaled).astype(np.float64)
+    sizes, axes = np.linalg.eigh(covariance)
+    sizes, axes = sizes[: -COMPONENTS - 1 : -1], axes[:, : -COMPONENTS - 1 : -1]
+    coefficients = scaled @ (axes / np.sqrt(sizes)).astype(np.float32)
+    basis = (coefficients * weight[:, None]).T @ (flat - offset)  # what each component does to every vertex
+    return basis.astype(np.float32), offset.astype(np.float32)
+
+
+def coefficients_of(deltas: Array, basis: Array, offset: Array) -> Array:
+    """The components (T, 32) that make the lips of deltas (T, 478, 3)."""
+    columns = (np.array(LIPS)[:, None] * 3 + np.arange(3)).ravel()
+    wanted = deltas.reshape(len(deltas), -1)[:, columns] - offset[columns]
+    small = basis[:, columns]
+    left = small @ small.T + 1e-4 * np.trace(small @ small.T) / len(small) * np.eye(len(small))
+    return np.linalg.solve(left, small @ wanted.T).T.astype(np.float32)
+
+
+def gather(clips: Sequence[Clip], basis: Array, offset: Array, count: int = VIEWS) -> list[Sample]:
+    """Each clip and its views."""
+    samples = []
+    for name in dict.fromkeys(one.set for one in clips):
+        of_set = [one for one in clips if one.set == name]
+        changed = [views([one.path for one in of_set], name, number) for number in range(1, count + 1)]
+        for one in of_set:
+            deltas = one.track.deltas()
+            target: dict[str, Any] = {
+                "person": one.person,
+                "set": name,
+                "lips": deltas[:, LIPS],
+                "coefficients": coefficients_of(deltas, basis, offset),
+                "shapes": one.track.blendshapes,
+                "known": np.ones(len(mesh.BLENDSHAPES), bool),
+            }
+            samples.append(Sample(heard=one.heard, at=np.arange(len(one), dtype=np.float32), **target))
+            for number, view in enumerate((of_view[one.name] for of_view in changed), 1):
+                at = view.at - max(one.lag, 0)
+                inside = np.flatnonzero((at >= 0) & (at <= len(one) - 1))
+                if len(inside) > 1:
+                    heard = view.heard.part(inside[0], inside[-1] + 1)
+                    samples.append(Sample(heard=heard, at=at[inside], view=number, **target))
+    return samples
+
+
+def recordings(data: Path) -> list[Sample]:
+    """Mandarin sounds whose blendshapes are known."""
+    found = []
+    for one in read_recordings(data):
+        at = np.arange(len(one.heard), dtype=np.float32)
+        found.append(Sample("facegood", "facegood", one.heard, at, None, None, one.blendshapes, one.known))
+    return found
+
+
+def prepared(samples: Sequence[Sample], held: set[str], basis: Array, offset: Array) -> FaceMotion:
+    """A network whose line is solved on everybody but the people in `held`; its transformer is untrained."""
+    seen = [
+        one for one in samples if one.person not in held and one.coefficients is not None and not one.view
+    ]
+    whole = linear.reduction([one.heard for one in seen])
+    examples = []
+    for one in seen:
+        assert one.coefficients is not None
+        target = np.concatenate([one.coefficients, one.shapes], axis=1)
+        examples.append(linear.Example(one.person, one.heard, at_frames(target, one.at)))
+    sums = linear.Sums(examples, whole)
+    ridge = sums.solve(linear.chosen_strength(sums, examples, kept=("grid_s1",)))
+    network = FaceMotion(components=COMPONENTS)
+    features = np.concatenate([linear.features(one.heard) for one in seen])
+    taps = ridge.weights[:-1].reshape(2 * linear.REACH + 1, -1, ridge.weights.shape[1])
+    with torch.no_grad():
+        network.basis.copy_(torch.from_numpy(basis))
+        network.offset.copy_(torch.from_numpy(offset))
+        network.centre.copy_(torch.from_numpy(whole.centre))
+        network.spread.copy_(torch.from_numpy(features.std(0)))
+        network.reduce.copy_(torch.from_numpy(whole.matrix))
+        network.line.weight.copy_(torch.from_numpy(taps.transpose(2, 1, 0)))
+        assert network.line.bias is not None
+        network.line.bias.copy_(torch.from_numpy(ridge.weights[-1]))
+    return network
+
+
+def learned(name: str, network: FaceMotion, samples: Sequence[Sample], steps: int) -> FaceMotion:
+    """The network after `steps` of training on samples."""
+    trained, _ = fit(name, network, batches(samples), losses, rate=RATE, steps=steps, decay=0.05)
+    assert isinstance(trained, FaceMotion)
+    return trained
+
+
+def chosen_gain(network: FaceMotion, samples: Sequence[Sample]) -> float:
+    """How much of the transformer does best on people whom it has not met, clip by clip.
+
+    An error of the lips, and how badly the gap between them correlates, both in parts of what the line alone
+    makes of them.
+    """
+    scores = [np.array([errors_of(network, one, gain) for one in samples]).mean(0) for gain in GAINS]
+    total = [float((one / scores[0]).sum()) for one in scores]
+    print("gain:", {gain: [round(float(v), 3) for v in one] for gain, one in zip(GAINS, scores, strict=True)})
+    return GAINS[int(np.argmin(total))]
+
+
+def errors_of(network: FaceMotion, sample: Sample, gain: float) -> tuple[float, float]:
+    """Mean error of the lips, cm, and one minus the gap's correlation, with so much of the transformer."""
+    assert sample.lips is not None
+    network.gain.fill_(gain)
+    made = network.predict(sample.heard).deltas[:, LIPS]
+    true = at_frames(sample.lips, sample.at)
+    opened, wanted = (part[:, UPPER, 1] - part[:, LOWER, 1] for part in (made, true))
+    return float(np.linalg.norm(made - true, axis=2).mean()), 1 - correlation(opened, wanted, 0)
