@@ -37,7 +37,11 @@ class Lab:
     module: str
 
 
-LABS = (Lab("scene", "app.scene_tab"), Lab("colonoscopy", "app.colonoscopy_tab"))
+LABS = (
+    Lab("scene", "app.scene_tab"),
+    Lab("face", "app.face_tab"),
+    Lab("colonoscopy", "app.colonoscopy_tab"),
+)
 
 
 def build() -> tuple[gr.Blocks, gr.I18n]:
