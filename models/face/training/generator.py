@@ -17,11 +17,14 @@ BATCH = 12
 RATE = 1.5e-3
 JUDGE_RATE = 4e-4
 MOUTH = 4.0  # how much more a place of the mouth counts
+# Between the lips nobody knows where the tongue was: asked for pixels there, a network answers with the grey
+# in the middle of all that might be. So its tone is asked for, and the judge asks that it looks like a mouth.
+INSIDE, TONE = 0.35, 8  # what a pixel between the lips counts, and pixels of a cell whose tone is compared
 COARSE, REACH = 4, 2  # pixels of a cell, and cells around the lips that are the mouth's too
 LOOKED = (16, 80), (24, 104)  # rows and columns that the judge looks at: the mouth, however it moves
 ALONE = 0.25  # of the budget, before the judge has a say; it learns from half of that on
-SHARE = 0.5  # of the judge in the gradient on the picture
-FEATURES = 0.3  # weight of the difference between the judge's features
+SHARE = 0.8  # of the judge in the gradient on the picture
+FEATURES = 0.1  # weight of the difference between the judge's features
 
 Batch = tuple[Tensor, Tensor]
 
@@ -62,16 +65,20 @@ class GeneratorLosses(Adversary):
         change, share = network(given).float().split([3, 1], dim=1)
         drawn = given[:, :3] + change * share
         mouth = _mouth(given[:, 6:7])
-        weight = 1 + (MOUTH - 1) * mouth
+        around = 1 + (MOUTH - 1) * mouth
+        weight = torch.lerp(around, torch.full_like(around, INSIDE), given[:, 7:8])
         weight = weight / weight.mean()
         found = {
             "l1": ((drawn - wanted).abs() * weight).mean(),
             "edges": edge_loss(drawn, wanted, weight),
             "coarse": edge_loss(avg_pool2d(drawn, 2), avg_pool2d(wanted, 2), avg_pool2d(weight, 2)),
+            "tone": (avg_pool2d(drawn - wanted, TONE).abs() * avg_pool2d(around, TONE)).mean(),
             "outside": (change * share).abs().mul(1 - mouth).mean(),
             "blend": ((given[:, :3] - wanted).abs() * weight).mean().detach(),
         }
-        plain = found["l1"] + found["edges"] + 0.5 * found["coarse"] + 0.1 * found["outside"]
+        plain = (
+            found["l1"] + found["edges"] + 0.5 * (found["coarse"] + found["tone"]) + 0.1 * found["outside"]
+        )
         (top, bottom), (left, right) = LOOKED
         real, fake = wanted[..., top:bottom, left:right], drawn[..., top:bottom, left:right]
         if spent > ALONE / 2:
