@@ -17,13 +17,13 @@ from models.core.training import fit
 from models.face import mesh
 from models.face.motion import FaceMotion
 from models.face.training import linear
-from models.face.training.clips import SETS, Clip, parts, read_recordings, read_set
+from models.face.training.clips import BLENDSHAPE_SET, SETS, Clip, parts, read_recordings, read_set
 from models.face.training.motion_batches import LIPS, LOWER, UPPER, Sample, at_frames, batches, losses
 from models.face.training.views import views
 
 COMPONENTS = 32
 VIEWS = 3  # of each clip, beside itself
-STEPS, RATE = 300, 1e-3
+RATE = 1e-3
 HELD = 3  # every third person is left out of the first training
 GAINS = (0.0, 0.25, 0.5, 0.75, 1.0)
 LAGS = range(-5, 6)  # frames that a set's sound may lie behind its picture
@@ -31,20 +31,30 @@ LAGS = range(-5, 6)  # frames that a set's sound may lie behind its picture
 Array = NDArray[np.float32]
 
 
-def train(data: Path, out: Path, without: str | None = None, steps: int = STEPS) -> None:
-    """Make and save the network; `without`: a set that it never sees, for honest figures on that set."""
-    name = out.name
+def train(data: Path, out: Path, minutes: float) -> None:
+    """Make and save the network in `minutes` of work; a stopped run goes on.
+
+    A folder called face_motion_without_SET gets a network that never sees that set, for honest figures on it.
+    """
+    without = next((name for name in SETS if out.name.endswith(f"_without_{name}")), None)
     clips = training_clips(data, without)
     basis, offset = face_model(clips)
     samples = gather(clips, basis, offset) + ([] if without else recordings(data))
-    people = sorted({one.person for one in samples if one.set not in ("grid_s1", "facegood")})
-    held = set(people[::HELD])
+    held = held_people(samples)
     first = prepared(samples, held, basis, offset)
-    first = learned(f"{name}_choice", first, [one for one in samples if one.person not in held], steps)
+    known = [one for one in samples if one.person not in held]
+    first = learned(f"{out.name}_choice", first, known, minutes=minutes / 2)
     gain = chosen_gain(first, [one for one in samples if one.person in held and not one.view])
-    network = learned(name, prepared(samples, set(), basis, offset), samples, steps)
+    second = prepared(samples, set(), basis, offset)
+    network = learned(out.name, second, samples, minutes=minutes / 2)
     network.gain.fill_(gain)
     network.half().save_pretrained(out)
+
+
+def held_people(samples: Sequence[Sample]) -> set[str]:
+    """Every third person, for choosing; not those of whom most is known."""
+    people = sorted({one.person for one in samples} - {SETS[0], BLENDSHAPE_SET})
+    return set(people[::HELD])
 
 
 def training_clips(data: Path, without: str | None) -> list[Clip]:
@@ -148,7 +158,9 @@ def recordings(data: Path) -> list[Sample]:
     found = []
     for one in read_recordings(data):
         at = np.arange(len(one.heard), dtype=np.float32)
-        found.append(Sample("facegood", "facegood", one.heard, at, None, None, one.blendshapes, one.known))
+        found.append(
+            Sample(BLENDSHAPE_SET, BLENDSHAPE_SET, one.heard, at, None, None, one.blendshapes, one.known)
+        )
     return found
 
 
@@ -180,9 +192,13 @@ def prepared(samples: Sequence[Sample], held: set[str], basis: Array, offset: Ar
     return network
 
 
-def learned(name: str, network: FaceMotion, samples: Sequence[Sample], steps: int) -> FaceMotion:
-    """The network after `steps` of training on samples."""
-    trained, _ = fit(name, network, batches(samples), losses, rate=RATE, steps=steps, decay=0.05)
+def learned(
+    name: str, network: FaceMotion, samples: Sequence[Sample], *, minutes: float = 0.0, steps: int = 0
+) -> FaceMotion:
+    """The network after `minutes`, or `steps`, of training on samples."""
+    trained, _ = fit(
+        name, network, batches(samples), losses, rate=RATE, minutes=minutes, steps=steps, decay=0.05
+    )
     assert isinstance(trained, FaceMotion)
     return trained
 

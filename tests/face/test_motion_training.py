@@ -1,0 +1,166 @@
+"""FaceMotion's training: the line's mathematics, lags, views in time, batches, losses, and that it learns."""
+
+import numpy as np
+import pytest
+import torch
+
+from models.face import RATE, mesh
+from models.face.motion import FaceMotion
+from models.face.speech import Heard
+from models.face.tracking import Track
+from models.face.training import linear, motion, motion_batches
+from models.face.training.clips import Clip
+from models.face.training.motion_batches import LIPS, Sample
+
+
+def heard(frames: int, seed: int) -> Heard:
+    rng = np.random.default_rng(seed)
+    noise = rng.standard_normal((frames + 2, 544)).astype(np.float32)
+    slow = noise[:-2] + noise[1:-1] + noise[2:]
+    slow[:, 2] *= 10
+    return Heard(slow[:, :384], slow[:, 384:], rng.random(frames).astype(np.float32), np.ones(frames, bool))
+
+
+def clip(frames: int, seed: int, person: str = "", lag: int = 0) -> Clip:
+    """A face whose mouth opens with the third of its features, `lag` frames before the sound."""
+    sound = heard(frames, seed)
+    opening = 0.02 * (sound.whisper[:, 2] - sound.whisper[:, 2].min())
+    opening = np.roll(opening, -lag)
+    rest = np.zeros((478, 3), np.float32)
+    rest[:468] = mesh.canonical()
+    vertices = np.repeat(rest[None], frames, axis=0)
+    vertices[:, list(mesh.INNER_LIPS[11:]), 1] -= opening[:, None]
+    poses = np.zeros((frames, 3, 4), np.float32)
+    shapes = np.repeat(opening[:, None], 52, axis=1).astype(np.float32)
+    track = Track(vertices, poses, shapes, np.ones(frames, bool), (10, 10))
+    return Clip("made", str(seed), person or str(seed), None, sound, track)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def clips():
+    return [clip(60, seed, person=f"p{seed % 4}") for seed in range(12)]
+
+
+@pytest.fixture(scope="module")
+def samples(clips):
+    basis, offset = motion.face_model(clips)
+    return motion.gather(clips, basis, offset, count=0), basis, offset
+
+
+def test_ridge_is_what_the_textbook_says():
+    rng = np.random.default_rng(0)
+    sounds = [heard(80, seed) for seed in range(3)]
+    examples = [
+        linear.Example("one", sound, rng.standard_normal((80, 2)).astype(np.float32)) for sound in sounds
+    ]
+    reduce = linear.reduction(sounds)
+    ridge = linear.Sums(examples, reduce).solve(0.5)
+    x = np.concatenate([linear.windows(reduce(one.heard)) for one in examples]).astype(np.float64)
+    y = np.concatenate([one.target for one in examples])
+    wanted = np.linalg.solve(x.T @ x / len(x) + 0.5 * np.eye(x.shape[1]), x.T @ y / len(x))
+    np.testing.assert_allclose(ridge.weights, wanted, atol=1e-3)
+
+
+def test_reduction_has_unit_size():
+    sounds = [heard(300, seed) for seed in range(2)]
+    reduced = np.concatenate([linear.reduction(sounds)(one) for one in sounds])
+    np.testing.assert_allclose(np.square(reduced).mean(0), 1, rtol=0.02)
+
+
+def test_who_is_left_out_has_no_say():
+    sounds = [heard(50, seed) for seed in range(4)]
+    targets = [np.full((50, 1), value, np.float32) for value in (0, 0, 0, 100)]
+    examples = [linear.Example(f"p{i}", s, t) for i, (s, t) in enumerate(zip(sounds, targets, strict=True))]
+    sums = linear.Sums(examples, linear.reduction(sounds))
+    assert np.abs(sums.solve(1.0, without=["p3"]).predict(sounds[0])).max() < 1e-3
+    assert np.abs(sums.solve(1.0).predict(sounds[0])).max() > 1
+
+
+@pytest.mark.parametrize("lag", [-3, 0, 2])
+def test_a_late_sound_is_found_and_put_right(lag):
+    late = [clip(120, seed, lag=lag) for seed in range(6)]
+    clock = [clip(120, seed) for seed in range(10, 18)]
+    examples = [linear.Example(one.person, one.heard, motion.gaps(one)[:, None]) for one in clock]
+    ridge = linear.Sums(examples, linear.reduction([one.heard for one in clock])).solve(0.1)
+    assert motion.lag_of(ridge, late) == lag
+    assert motion.lag_of(ridge, [one.shifted(lag) for one in late]) == 0
+
+
+def test_face_model_makes_the_lips_and_leaves_the_eyes(clips, samples):
+    _, basis, offset = samples
+    deltas = clips[0].track.deltas()
+    made = (motion.coefficients_of(deltas, basis, offset) @ basis + offset).reshape(-1, 478, 3)
+    assert np.abs(made - deltas)[:, LIPS].mean() < 0.02 * np.abs(deltas[:, LIPS]).mean() + 1e-3
+    assert not made[:, [159, 145, 386, 374, 70, 300, 468]].any()
+
+
+def test_batches_have_everybody_alike(samples):
+    few = [one for one in samples[0] if one.person == "p0"][:1]
+    many = [one for one in samples[0] if one.person == "p1"]
+    stream = motion_batches.batches(few + many)
+    batch = next(stream)
+    assert batch["features"].shape == (motion_batches.BATCH, motion_batches.CROP, 544)
+    assert batch["lips"].shape == (motion_batches.BATCH, motion_batches.CROP, 40, 3)
+    assert torch.equal(batch["inside"].sum(1), torch.full((motion_batches.BATCH,), 60.0)), (
+        "clips have 60 frames"
+    )
+
+
+def test_losses_vanish_for_the_truth():
+    made = torch.randn(2, 50)
+    where = torch.ones(2, 50)
+    assert motion_batches.unlikeness(made, 3 * made + 1, where) < 1e-2
+    assert motion_batches.unlikeness(made, -made, where) > 1.9
+    assert motion_batches.mean_of(torch.tensor([[1.0, 100.0]]), torch.tensor([[1.0, 0.0]])) == 1
+
+
+def test_targets_between_frames():
+    values = np.arange(10, dtype=np.float32)[:, None]
+    found = motion_batches.at_frames(values, np.array([0, 0.5, 8.25, 9], np.float32))
+    np.testing.assert_allclose(found[:, 0], [0, 0.5, 8.25, 9])
+
+
+def test_training_beats_the_line(samples, tmp_path, monkeypatch):
+    monkeypatch.setattr("models.core.training.RUNS", tmp_path)
+    known, basis, offset = samples
+    network = motion.prepared(known, set(), basis, offset)
+    network.line.weight.data.zero_()  # nothing but the transformer is left to do it
+
+    def error(network: FaceMotion) -> float:
+        return float(np.mean([motion.errors_of(network.eval(), one, 1.0)[0] for one in known[:4]]))
+
+    before = error(network)
+    after = error(motion.learned("made", network.train(), known, steps=15))
+    assert after < 0.85 * before
+
+
+def test_gain_is_nothing_where_the_transformer_talks_nonsense(samples):
+    known, basis, offset = samples
+    network = motion.prepared(known, set(), basis, offset).eval()
+    torch.nn.init.normal_(network.leave[1].weight, std=1.0)
+    assert motion.chosen_gain(network, known[:3]) == 0
+
+
+def test_recordings_without_a_face_teach_blendshapes_only(samples):
+    known, basis, offset = samples
+    shapes = np.zeros((80, 52), np.float32)
+    faceless = Sample(
+        "x", "x", heard(80, 5), np.arange(80, dtype=np.float32), None, None, shapes, np.ones(52, bool)
+    )
+    batch = next(motion_batches.batches([faceless]))
+    network = motion.prepared(known, set(), basis, offset)
+    found = motion_batches.losses(network, batch, 0.0)
+    assert found["lips"] < 0.02 and found["gap"] == 0 and found["shapes"] > 0
+
+
+def test_a_view_lies_where_its_voice_was():
+    from models.face.training import views
+
+    rng = np.random.default_rng(0)
+    sound = np.zeros(3 * RATE, np.float32)
+    sound[RATE : RATE + 800] = np.sin(np.arange(800) / 3)  # a beep after one second
+    monkey = [views.changed(sound, np.random.default_rng(seed)) for seed in rng.integers(1000, size=5)]
+    for changed, at in monkey:
+        loudest = int(np.square(changed).reshape(len(at), -1).mean(1).argmax())
+        assert abs(at[loudest] - 25) <= 2
+        assert len(changed) == len(at) * 640
