@@ -100,6 +100,7 @@ class Bringing:
                 kept = take(visit, file)
                 setattr(visit.sitting, self.held[widget], kept)
                 told[widget] = str(desk.show(visit, kept))
+                desk.warm_up()
             except Exception as error:  # a bug must end in a sentence as well
                 told = {widget: None, beside: why(request, error)}
         return told | {self.tab.animate: gr.update(interactive=not visit.sitting.at_work.locked())}

@@ -10,8 +10,11 @@ import shutil
 import tempfile
 import threading
 import wave
+from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, replace
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -58,6 +61,21 @@ def example() -> Path:
         if file.is_file():
             return file
     raise UserError("package_missing", name="scikit-image")
+
+
+@cache
+def warm_up() -> None:
+    """Get the networks ready while a visitor still chooses what is said; once for a process.
+
+    It is a film of a few words on a thread; what fails is told when somebody asks for one.
+    """
+
+    def work() -> None:
+        with suppress(UserError), tempfile.TemporaryDirectory() as folder:
+            wanted = Order(portrait=example(), text="Good morning.")
+            making.run(lambda: deque(pipeline.animate(wanted, Path(folder)), 0))
+
+    threading.Thread(target=work, daemon=True).start()
 
 
 def take_portrait(visit: Visit, path: str | Path | None) -> Path:

@@ -90,6 +90,7 @@ def served(animate: Animate | None = None) -> Iterator[str]:
         patch.setattr(page, "processor", lambda: "cpu")  # else a process imports torch to find out
         patch.setattr(face_desk, "ready", lambda: None)
         patch.setattr(face_desk, "look", lambda image: None)
+        patch.setattr(face_desk, "warm_up", lambda: None)
         patch.setattr(pipeline, "animate", animate or animating())
         patch.setattr(pipeline, "checkpoints", list)
         running = page.start("127.0.0.1", None)
