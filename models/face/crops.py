@@ -1,4 +1,4 @@
-"""The square around mouth and jaw that the generator sees: where it lies, cutting it out, putting it back."""
+"""The square around the mouth that the generator sees: where it lies, cutting it out, putting it back."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -8,9 +8,9 @@ import numpy as np
 
 from models.face import mesh
 
-SIDE = 128  # pixels of a cut square
-SPAN = 9.4  # cm that it covers
-LOW = 1.55  # cm from the middle of the lips down to its own middle
+SIDE = 96  # pixels of a cut square
+SPAN = 7.05  # cm that it covers
+LOW = 0.375  # cm from the middle of the lips down to its own middle
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ def add(image: np.ndarray, crop: Crop, change: np.ndarray) -> np.ndarray:
 
 @cache
 def fade() -> np.ndarray:
-    """(SIDE, SIDE, 1) float32: 1 in the square, falling to 0 over the last twelfth before its border."""
-    near = np.minimum(np.arange(SIDE), np.arange(SIDE)[::-1]) / (SIDE / 12)
+    """(SIDE, SIDE, 1) float32: 1 in the square, falling to 0 over the last sixteenth before its border."""
+    near = np.minimum(np.arange(SIDE), np.arange(SIDE)[::-1]) / (SIDE / 16)
     ramp = np.clip(near, 0, 1)
     ramp = ramp * ramp * (3 - 2 * ramp)
     return np.asarray(np.outer(ramp, ramp)[..., None], np.float32)

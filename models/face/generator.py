@@ -1,7 +1,7 @@
 """The generator: what the blend lacks around the mouth, added by a small U-Net.
 
 After GSmoothFace's TAFT (Zhang et al., 2024), which turns a blended frame and a
-reference of the person into a clean one. Here it sees a square of 128 pixels
+reference of the person into a clean one. Here it sees a square of 96 pixels
 and answers with a change and where to make it, so that what the blend has from
 the source stays as sharp as the source is.
 """
@@ -28,8 +28,8 @@ BATCH = 16
 class MouthGenerator(nn.Module, PyTorchModelHubMixin):
     """A blended square and one of the person as the source has it -> the square as a camera would see it.
 
-    widths: channels at 64, 32, 16 and 8 pixels. blocks: how many at each on the way down; one more on the way
-    up. grow: by how much a block is wider inside.
+    widths: channels at a half, a quarter, an eighth and a sixteenth of the square's side. blocks: how many at
+    each on the way down; one more on the way up. grow: by how much a block is wider inside.
     """
 
     def __init__(

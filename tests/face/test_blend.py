@@ -118,10 +118,10 @@ def test_what_is_cut_and_put_back_fits(side: float):
     square = Crop(190.3, 205.7, side)
     shown = cut(image, square)
     assert shown.shape == (SIDE, SIDE, 3)
-    assert shown[64, 64, :2] == pytest.approx([190.3 / 2, 205.7 / 2], abs=1.5)
+    assert shown[SIDE // 2, SIDE // 2, :2] == pytest.approx([190.3 / 2, 205.7 / 2], abs=1.5)
     change = np.zeros((SIDE, SIDE, 3), np.float32)
     assert np.array_equal(add(image, square, change), image)
-    change[40:88, 40:88] = 50
+    change[SIDE // 4 : -SIDE // 4, SIDE // 4 : -SIDE // 4] = 50
     changed = np.nonzero((add(image, square, change) != image).any(2))
     assert changed[1].mean() == pytest.approx(190.3, abs=1) and changed[0].mean() == pytest.approx(
         205.7, abs=1
