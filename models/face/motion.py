@@ -27,7 +27,7 @@ FEATURES = WIDTH + 2 * MELS
 LOCAL = 2 * FPS  # frames to either side that attention sees one by one
 POOL = 8  # frames in a token of the stream that remembers long
 CHUNK, OVERLAP = 20 * FPS, 4 * FPS  # frames that are computed at once, and how many of them twice
-HOLD, FADE = 8, 4  # frames that a mouth waits in a pause before it closes, and takes to do so
+HOLD, FADE = 12, 5  # frames that a mouth waits in a pause before it closes, and takes to do so
 
 Array = NDArray[np.float32]
 

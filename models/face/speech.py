@@ -173,17 +173,17 @@ def voice_activity(loud: Array, flat: Array, energy: NDArray[Any]) -> NDArray[np
     """Where someone speaks: bool (T,).
 
     loud: (T,) power among the voice's frequencies. flat: (T,) how evenly it lies on them, 0 to 1. energy:
-    (T,) as in `Heard`. A frame counts when it rises far enough from this sound's own quiet parts towards its
-    loud ones, and is not silent; gaps of a fifth of a second, as in stops, are speech, and lone clicks are
-    not. Nobody speaks in a hiss: a sound as loud all the time and as flat all the time.
+    (T,) as in `Heard`. A frame counts when it rises a little from this sound's own quiet parts towards its
+    loud ones, and is not silent; gaps below half a second are speech, and lone clicks are not. Nobody speaks
+    in a hiss: a sound as loud all the time and as flat all the time.
     """
     level = decibels(np.convolve(np.pad(loud, 1, mode="edge"), np.ones(3) / 3, "valid"))
     quiet, high = np.percentile(level, (5, 95))
     if high - quiet < STEADY and np.median(flat) > HISS:
         return np.zeros(len(loud), bool)
-    threshold = max(min(quiet + 0.35 * (high - quiet), high - 10), high - 35)
+    threshold = max(min(quiet + max(0.2 * (high - quiet), 3), high - 10), high - 35)
     voiced = (level > threshold) & (energy > 0.15)
-    return _without_short(_without_short(voiced, gap=5, value=False), gap=2, value=True)
+    return _without_short(_without_short(voiced, gap=10, value=False), gap=2, value=True)
 
 
 def _without_short(flags: NDArray[np.bool_], gap: int, value: bool) -> NDArray[np.bool_]:

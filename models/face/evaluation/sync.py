@@ -22,8 +22,8 @@ TITLE = """## Face: lips and sound, on people who were never seen
 
 Each set is measured with networks that were trained without it, but for grid_s1, whose last 40 clips by name
 are held back: FaceMotion there is `face_motion`, elsewhere `face_motion_without_SET`. The ridge regression
-and the line from loudness were fitted in this run to the training clips of that network, the ridge to the same
-features, its strength chosen on training people who were left out.
+and the line from loudness were fitted in this run to the training clips of that network, the ridge to the
+same features, its strength chosen on training people who were left out.
 
 Against the 40 lip vertices tracked in the camera's picture, from the person's rest, pose taken out. LMD: mean
 distance in per cent of the face's height (hairline to chin). LVE: mean over frames of the largest squared

@@ -4,6 +4,7 @@ A clip is tracked and listened to once; what came of it lies in runs/face, a fil
 """
 
 import hashlib
+import sys
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
+from models.core.command_line import sentence
 from models.core.errors import UserError
 from models.core.training import RUNS
 from models.face import FPS
@@ -25,6 +27,7 @@ from models.face.training.people import S1, person
 CACHE = RUNS / "face"
 SETS = ("grid_s1", "grid_others", "vidtimit", "lipreading_course")
 BLENDSHAPE_SET = "facegood"
+KINDS = (".mp4", ".mov", ".webm", ".mkv", ".avi")
 TRAIN, CHECK = 320, 40  # of grid_s1's clips by name; the rest is its test
 
 Array = NDArray[np.float32]
@@ -77,25 +80,32 @@ def parts(clips: Sequence[Clip]) -> tuple[Sequence[Clip], Sequence[Clip], Sequen
 
 
 def read_folder(folder: Path, name: str) -> Iterator[Clip]:
-    """The different clips (mp4) of a folder, in the order of their names; what is made of them is kept.
+    """The different clips of a folder, in the order of their names; what is made of them is kept.
 
     Two files of the same bytes are one clip, and so is one whose name only adds "_temp": the same recording,
-    encoded once more. Raises UserError("clips_missing") where there is none.
+    encoded once more. One that cannot serve (no face, two faces, no sound) is told and left out.
+    Raises UserError("clips_missing") where none is left.
     """
     seen: set[str] = set()
-    paths = sorted(folder.glob("*.mp4")) if folder.is_dir() else []
-    for path in paths:
+    count = 0
+    for path in sorted(path for path in folder.glob("*") if path.suffix.lower() in KINDS):
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         again = path.stem.endswith("_temp") and path.with_stem(path.stem.removesuffix("_temp")).exists()
         if digest in seen or again:
             continue
         seen.add(digest)
-        heard, track = _heard(path, name), _tracked(path, name)
-        count = min(len(heard), len(track.seen))
+        key = path.stem if name in SETS else digest[:16]  # anybody's folders may share names
+        try:
+            heard, track = _heard(path, f"{name}/{key}"), _tracked(path, f"{name}/{key}")
+        except UserError as error:
+            print(f"{path.name}: {sentence(error)}", file=sys.stderr)
+            continue
+        count += 1
+        frames = min(len(heard), len(track.seen))
         yield Clip(
-            name, path.stem, person(name, path.stem), path, heard.part(0, count), _held(track, 0, count)
+            name, path.stem, person(name, path.stem), path, heard.part(0, frames), _held(track, 0, frames)
         )
-    if not seen:
+    if not count:
         raise UserError("clips_missing", name=name)
 
 
@@ -106,7 +116,7 @@ def read_recordings(data: Path) -> list[Recording]:
     rules = _arkit_rules(folder / "Voice2Face_blendshape2ARkit.xlsx")
     found = []
     for path in sorted(folder.glob("*.flac")):
-        heard = _heard(path, BLENDSHAPE_SET)
+        heard = _heard(path, f"{BLENDSHAPE_SET}/{path.stem}")
         theirs = np.load(folder / f"bs_value_{path.stem}.npz")["weights"]
         ours = np.zeros((len(theirs), len(BLENDSHAPES)), np.float32)
         for shape, sources in rules.items():
@@ -140,8 +150,8 @@ def _arkit_rules(path: Path) -> dict[str, list[str]]:
     return rules
 
 
-def _heard(path: Path, name: str) -> Heard:
-    kept = CACHE / "heard" / name / f"{path.stem}.npz"
+def _heard(path: Path, key: str) -> Heard:
+    kept = CACHE / "heard" / f"{key}.npz"
     if not kept.exists():
         save_heard(kept, listen(read_sound(path)))
     return load_heard(kept)
@@ -160,8 +170,8 @@ def load_heard(path: Path) -> Heard:
         return Heard(whisper, mel, file["energy"], file["voiced"])
 
 
-def _tracked(path: Path, name: str) -> Track:
-    kept = CACHE / "tracks" / name / f"{path.stem}.npz"
+def _tracked(path: Path, key: str) -> Track:
+    kept = CACHE / "tracks" / f"{key}.npz"
     if not kept.exists():
         track = track_video(read_clip(open_clip(path)))
         _save(

@@ -170,16 +170,13 @@ def prepared(samples: Sequence[Sample], held: set[str], basis: Array, offset: Ar
         one for one in samples if one.person not in held and one.coefficients is not None and not one.view
     ]
     whole = linear.reduction([one.heard for one in seen])
-    examples = []
-    for one in seen:
-        assert one.coefficients is not None
-        target = np.concatenate([one.coefficients, one.shapes], axis=1)
-        examples.append(linear.Example(one.person, one.heard, at_frames(target, one.at)))
+    examples = [linear.Example(one.person, one.heard, targets(one, basis)) for one in seen]
     sums = linear.Sums(examples, whole)
-    ridge = sums.solve(linear.chosen_strength(sums, examples, kept=("grid_s1",)))
+    ridge = sums.solve(linear.chosen_strength(sums, examples, kept=(SETS[0],)))
     network = FaceMotion(components=COMPONENTS)
     features = np.concatenate([linear.features(one.heard) for one in seen])
-    taps = ridge.weights[:-1].reshape(2 * linear.REACH + 1, -1, ridge.weights.shape[1])
+    weights = ridge.weights / importance(basis)
+    taps = weights[:-1].reshape(2 * linear.REACH + 1, -1, weights.shape[1])
     with torch.no_grad():
         network.basis.copy_(torch.from_numpy(basis))
         network.offset.copy_(torch.from_numpy(offset))
@@ -188,8 +185,22 @@ def prepared(samples: Sequence[Sample], held: set[str], basis: Array, offset: Ar
         network.reduce.copy_(torch.from_numpy(whole.matrix))
         network.line.weight.copy_(torch.from_numpy(taps.transpose(2, 1, 0)))
         assert network.line.bias is not None
-        network.line.bias.copy_(torch.from_numpy(ridge.weights[-1]))
+        network.line.bias.copy_(torch.from_numpy(weights[-1]))
     return network
+
+
+def targets(sample: Sample, basis: Array) -> Array:
+    """What the line learns, (T, 84): coefficients and blendshapes, each times its importance."""
+    assert sample.coefficients is not None
+    found = np.concatenate([sample.coefficients, sample.shapes], axis=1) * importance(basis)
+    return at_frames(found, sample.at)
+
+
+def importance(basis: Array) -> Array:
+    """How far a unit of each output moves a lip vertex, cm, (84,); blendshapes hardly count beside."""
+    lips = basis.reshape(len(basis), mesh.VERTICES, 3)[:, LIPS]
+    far = np.sqrt(np.square(lips).sum(2).mean(1))
+    return np.concatenate([far, np.full(len(mesh.BLENDSHAPES), 1e-3)]).astype(np.float32)
 
 
 def learned(
