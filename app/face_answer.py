@@ -119,5 +119,5 @@ def spans(frames: tuple[int, ...]) -> str:
 def _lag(name: str, made: Made) -> str:
     if made.lag is None or made.confidence is None:
         return say(name, "face.log_lag_unknown")
-    facts = {"frames": made.lag, "ms": round(1000 * made.lag / FPS), "confidence": f"{made.confidence:.1f}"}
-    return say(name, "face.log_lag_value", **facts)
+    delay = round(1000 * made.lag / FPS)
+    return say(name, "face.log_lag_value", ms=delay, confidence=f"{made.confidence:.1f}")

@@ -1,6 +1,8 @@
 """The face lab's named endpoint, called as a stranger's script would."""
 
 import io
+import logging
+import os
 import wave
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 from app import face_desk
-from models.face import RATE, media
+from models.face import RATE, media, pipeline
 from tests.abuse.test_page import META, call
 from tests.face import stand_in
 
@@ -144,6 +146,26 @@ def test_an_address_is_never_fetched(address, place, monkeypatch):
         assert "event: error" in answer
         assert "never fetched" in answer
     assert [one for one in asked if "192.0.2.7" in one] == []
+
+
+def test_uploads_are_gone_when_they_are_read(client, tmp_path, speech):
+    portrait = tmp_path / "unusualname.png"
+    portrait.write_bytes(face_desk.example().read_bytes())
+    animate(client, portrait=portrait, audio=speech.rename(tmp_path / "unusualname.wav"), text="")
+    assert list(Path(os.environ["GRADIO_TEMP_DIR"]).rglob("*unusualname*")) == []
+
+
+def test_a_bug_is_one_sentence_and_no_content_in_the_log(client, monkeypatch, caplog, capfd):
+    def broken(order, folder):
+        raise ValueError(f"cannot say: {order.text}")
+        yield
+
+    monkeypatch.setattr(pipeline, "animate", broken)
+    with caplog.at_level(logging.DEBUG), pytest.raises(AppError, match="reference"):
+        animate(client, text="My aunt Gertrude says hello.")
+    printed = capfd.readouterr()
+    assert "ValueError" in caplog.text + printed.err
+    assert "Gertrude" not in caplog.text + printed.out + printed.err
 
 
 def test_nobody_sees_the_video_of_another_and_it_goes_with_the_visit(address):

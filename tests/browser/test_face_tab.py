@@ -4,6 +4,7 @@ import io
 import wave
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from app import face_desk
 from models.face import RATE
 from tests.browser.patience import patient
 from tests.face import stand_in
+from tests.served import until
 
 DURATION_JS = "video => video.duration"
 PLAYING_JS = "video => !video.paused && video.currentTime > 0"
@@ -200,6 +202,15 @@ def test_a_language_brings_its_voices_and_the_address_says_what_is_typed(lab: Pa
     expect(lab.locator("#tl-face-language input")).to_have_value("Deutsch")
 
 
+def test_a_page_that_is_closed_leaves_no_file(context: BrowserContext, address: str) -> None:
+    page = opened(context.new_page(), address)
+    address_of_video = animate(prepared(page)).get_attribute("src") or ""
+    file = Path(unquote(address_of_video.partition("file=")[2]))
+    assert file.is_file()
+    page.close()
+    assert until(lambda: not file.parent.exists(), 30)
+
+
 def test_chinese_dark_phone_and_talk(context: BrowserContext, address: str) -> None:
     page = context.new_page()
     opened(page, address, "lang=zh-CN&__theme=dark&talk=1")
@@ -207,6 +218,10 @@ def test_chinese_dark_phone_and_talk(context: BrowserContext, address: str) -> N
     expect(page.locator(".ts-empty")).to_contain_text("选一张脸")
     expect(page.locator("#tl-face-language input")).to_have_value("中文（普通话）")
     expect(page.locator("#tl-header header")).to_be_hidden()
+    animate(prepared(page))
+    page.locator(".ts-views button").nth(1).click()
+    expect(page.locator(".ts-captions")).to_contain_text("融合结果")
+    expect(page.locator(".ts-captions")).to_be_visible()
     page.set_viewport_size({"width": 390, "height": 844})
     opened(page, address)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
