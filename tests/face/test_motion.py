@@ -82,10 +82,10 @@ def test_a_silent_face_rests(network):
 
 def test_a_mouth_waits_before_it_closes():
     voiced = np.zeros(100, bool)
-    voiced[20:40] = voiced[48:60] = True
+    voiced[20:40] = voiced[55:65] = True
     part = speaking(voiced)
-    assert (part[20:60] == 1).all(), "a third of a second is no pause"
-    assert part[0] == 0 and (part[75:] == 0).all()
+    assert (part[20:65] == 1).all(), "half a second is no pause"
+    assert part[0] == 0 and (part[85:] == 0).all()
     assert np.abs(np.diff(part)).max() < 0.5
     assert (speaking(np.ones(5, bool)) == 1).all()
 
