@@ -22,6 +22,7 @@ SHOTS = {
     "phone": ({"__theme": "light"}, (390, 844)),
     "caption": ({"__theme": "light", "q": ""}, (1440, 900)),
     "raw": ({"__theme": "light", "q": ""}, (1440, 900)),
+    "face": ({"__theme": "light", "lab": "face", "say": "Good morning! I am only a picture."}, (1440, 900)),
 }
 RAW = "room_office_01"  # shown without its labels
 SLOW = 300_000  # milliseconds
@@ -40,8 +41,9 @@ def main(names: list[str]) -> None:
             tab = browser.new_page(viewport={"width": width, "height": height})
             tab.set_default_timeout(SLOW)
             tab.goto(f"{running.local_url}?{urlencode({**asked, **query})}")
-            tab.wait_for_selector(".sv[data-state=ready]")
-            {"caption": look, "raw": find}.get(name, answered)(tab)
+            if "lab" not in query:
+                tab.wait_for_selector(".sv[data-state=ready]")
+            {"caption": look, "raw": find, "face": speak}.get(name, answered)(tab)
             tab.wait_for_timeout(2000)
             tab.screenshot(path=DOCS / f"{name}.png", full_page=name == "phone")
             tab.close()
@@ -71,6 +73,18 @@ def find(tab: Page) -> None:
         tab.locator("input[type=file]").first.set_input_files(file)
         tab.wait_for_selector(".tl-list")
     tab.wait_for_selector(".sv[data-state=ready]")
+
+
+def speak(tab: Page) -> None:
+    """Let the example portrait say what is typed, and stop at an open mouth."""
+    tab.locator("#tl-face-example").click()
+    tab.wait_for_selector("#tl-face-portrait img")
+    tab.locator("#tl-face-consent input").check()
+    tab.locator("#tl-animate").click()
+    tab.wait_for_selector(".ts[data-state=ready]")
+    tab.locator(".ts-views button").nth(1).click()
+    tab.wait_for_timeout(2000)
+    tab.locator(".ts video").evaluate("video => { video.pause(); video.currentTime = 0.6; }")
 
 
 if __name__ == "__main__":
