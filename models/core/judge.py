@@ -39,7 +39,7 @@ class Adversary:
     """A judge with an optimiser of its own; `models.core.training.fit` saves it beside the network."""
 
     def __init__(self, rate: float) -> None:
-        self.judge = PatchJudge()
+        self.judge, self.rate = PatchJudge(), rate
         self.optimiser = torch.optim.Adam(self.judge.parameters(), lr=rate, betas=(0.5, 0.9))
 
     def state_dict(self) -> dict[str, Any]:
@@ -50,6 +50,8 @@ class Adversary:
         """Go on from `state_dict`."""
         self.judge.load_state_dict(state["judge"])
         self.optimiser.load_state_dict(state["optimiser"])
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate
 
     def teach(self, real: Tensor, drawn: Tensor) -> Tensor:
         """One step of the judge; its hinge loss on frames (B, 3, H, W)."""
