@@ -46,7 +46,8 @@ class Motion:
 class FaceMotion(nn.Module, PyTorchModelHubMixin):
     """The network. width, layers, heads: of the transformer. components: of the face model.
 
-    reduced: how many combinations of the features the linear layer reads; reach: its frames to either side.
+    reduced: how many combinations of the features the linear layer reads, and again of the features without
+    the recording's mean; reach: its frames to either side.
     gain: how much of the transformer is added to each output, chosen on people who were held out.
     """
 
@@ -74,8 +75,8 @@ class FaceMotion(nn.Module, PyTorchModelHubMixin):
         self.register_buffer("offset", torch.zeros(VERTICES * 3))
         self.register_buffer("centre", torch.zeros(FEATURES))
         self.register_buffer("spread", torch.ones(FEATURES))
-        self.register_buffer("reduce", torch.zeros(FEATURES, reduced))
-        self.line = nn.Conv1d(reduced, outputs, 2 * reach + 1).requires_grad_(False)
+        self.register_buffer("reduce", torch.zeros(2, FEATURES, reduced))
+        self.line = nn.Conv1d(2 * reduced, outputs, 2 * reach + 1).requires_grad_(False)
         self.enter = nn.Conv1d(2 * FEATURES + 2, width, 3)
         self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(layers))
         self.leave = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, outputs))
@@ -90,10 +91,11 @@ class FaceMotion(nn.Module, PyTorchModelHubMixin):
         features: (B, T, 544), whisper and mel of `Heard`. voice: (B, T, 2), its energy and voiced. mean: (B,
         544), of the features of the whole recording, without which people and rooms are more alike.
         """
-        reduced = (features - self.centre) @ self.reduce
-        line = self.line(_widened(reduced.transpose(1, 2), self.line.kernel_size[0])).transpose(1, 2)
-        heard = [(features - self.centre) / self.spread, (features - mean[:, None]) / self.spread, voice]
-        hidden = self.enter(_widened(torch.cat(heard, dim=2).transpose(1, 2), 3)).transpose(1, 2)
+        plain, own = features - self.centre, features - mean[:, None]
+        reduced = torch.cat([plain @ self.reduce[0], own @ self.reduce[1]], dim=2).transpose(1, 2)
+        line = self.line(_widened(reduced, self.line.kernel_size[0])).transpose(1, 2)
+        heard = torch.cat([plain / self.spread, own / self.spread, voice], dim=2)
+        hidden = self.enter(_widened(heard.transpose(1, 2), 3)).transpose(1, 2)
         hidden = self.drop(functional.gelu(hidden))
         bias = attention_bias(hidden.shape[1], self.heads, hidden)
         for block in self.blocks:

@@ -96,9 +96,11 @@ def test_the_line_is_a_ridge_regression_in_frames(network):
     gain = network.gain.clone()
     network.gain.zero_()
     features = torch.from_numpy(np.concatenate([sound.whisper, sound.mel], 1))[None]
+    mean = features.mean(1)
     with torch.inference_mode():
-        found = torch.cat(network(features, torch.zeros(1, 40, 2), torch.zeros(1, 544)), dim=2)[0, 20]
-        window = (features[0, 16:25] @ network.reduce).T  # four frames to either side
+        found = torch.cat(network(features, torch.zeros(1, 40, 2), mean), dim=2)[0, 20]
+        around = features[0, 16:25]  # four frames to either side
+        window = torch.cat([around @ network.reduce[0], (around - mean) @ network.reduce[1]], dim=1).T
         wanted = (network.line.weight * window).sum((1, 2)) + network.line.bias
     network.gain.copy_(gain)
     torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)

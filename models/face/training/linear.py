@@ -32,14 +32,19 @@ class Example:
 
 @dataclass(frozen=True)
 class Reduction:
-    """centre (544,) and matrix (544, 88): (features - centre) @ matrix has unit size."""
+    """centre (544,) and matrix (544, 88): (features - centre) @ matrix has unit size.
+
+    own: the centre is each recording's own mean, which makes people and rooms more alike, and says less.
+    """
 
     centre: Array
     matrix: Array
+    own: bool = False
 
     def __call__(self, heard: Heard) -> Array:
         """(T, 88)."""
-        return np.asarray((features(heard) - self.centre) @ self.matrix, np.float32)
+        known = features(heard)
+        return np.asarray((known - (known.mean(0) if self.own else self.centre)) @ self.matrix, np.float32)
 
 
 @dataclass(frozen=True)
@@ -66,9 +71,10 @@ def windows(reduced: Array) -> Array:
     return np.concatenate([*parts, np.ones((count, 1), np.float32)], axis=1)
 
 
-def reduction(heard: Sequence[Heard]) -> Reduction:
+def reduction(heard: Sequence[Heard], own: bool = False) -> Reduction:
     """Principal components of what is heard in clips, Whisper's and the mel bands' apart."""
-    whole = np.concatenate([features(one) for one in heard]).astype(np.float64)
+    known = [features(one) for one in heard]
+    whole = np.concatenate([one - one.mean(0) for one in known] if own else known).astype(np.float64)
     centre = whole.mean(0)
     matrix = np.zeros((whole.shape[1], WHISPER + MEL))
     for rows, columns in (
@@ -79,7 +85,7 @@ def reduction(heard: Sequence[Heard]) -> Reduction:
         sizes, axes = np.linalg.eigh(part.T @ part / len(part))
         kept = columns.stop - columns.start
         matrix[rows, columns] = axes[:, : -kept - 1 : -1] / np.sqrt(sizes[: -kept - 1 : -1])
-    return Reduction(centre.astype(np.float32), matrix.astype(np.float32))
+    return Reduction(centre.astype(np.float32), matrix.astype(np.float32), own)
 
 
 class Sums:
@@ -107,10 +113,14 @@ class Sums:
         return Ridge(self.reduction, solved.astype(np.float32))
 
 
-def chosen_strength(
-    sums: Sums, examples: Sequence[Example], folds: int = 5, kept: Sequence[str] = ()
-) -> float:
-    """The strength that does best on people who were left out in turn; those in `kept` never are."""
+def fitted(
+    examples: Sequence[Example], own: bool, kept: Sequence[str] = (), folds: int = 5
+) -> tuple[Ridge, float]:
+    """The regression whose strength does best on people left out in turn, and its mean squared error on them.
+
+    own: see `Reduction`. kept: people who are never left out.
+    """
+    sums = Sums(examples, reduction([one.heard for one in examples], own))
     people = sorted(group for group in sums.counts if group not in kept)
     errors = dict.fromkeys(STRENGTHS, 0.0)
     for fold in range(min(folds, len(people))):
@@ -120,5 +130,6 @@ def chosen_strength(
             for one in examples:
                 if one.group in out:
                     error = np.square(ridge.predict(one.heard) - one.target).mean()
-                    errors[strength] += float(error) * len(one.heard) / sums.counts[one.group]
-    return min(STRENGTHS, key=errors.__getitem__)
+                    errors[strength] += float(error) * len(one.heard) / sums.counts[one.group] / len(people)
+    best = min(STRENGTHS, key=errors.__getitem__)
+    return sums.solve(best), errors[best]

@@ -165,27 +165,28 @@ def recordings(data: Path) -> list[Sample]:
 
 
 def prepared(samples: Sequence[Sample], held: set[str], basis: Array, offset: Array) -> FaceMotion:
-    """A network whose line is solved on everybody but the people in `held`; its transformer is untrained."""
+    """A network whose line is solved on everybody but the people in `held`; its transformer is untrained.
+
+    The line is the mean of two regressions: on features as they are, and without each recording's own mean.
+    """
     seen = [
         one for one in samples if one.person not in held and one.coefficients is not None and not one.view
     ]
-    whole = linear.reduction([one.heard for one in seen])
     examples = [linear.Example(one.person, one.heard, targets(one, basis)) for one in seen]
-    sums = linear.Sums(examples, whole)
-    ridge = sums.solve(linear.chosen_strength(sums, examples, kept=(SETS[0],)))
-    network = FaceMotion(components=COMPONENTS)
+    ridges = [linear.fitted(examples, own, kept=(SETS[0],))[0] for own in (False, True)]
+    weights = [one.weights / importance(basis) / len(ridges) for one in ridges]
+    taps = [one[:-1].reshape(2 * linear.REACH + 1, -1, one.shape[1]).transpose(2, 1, 0) for one in weights]
     features = np.concatenate([linear.features(one.heard) for one in seen])
-    weights = ridge.weights / importance(basis)
-    taps = weights[:-1].reshape(2 * linear.REACH + 1, -1, weights.shape[1])
+    network = FaceMotion(components=COMPONENTS)
     with torch.no_grad():
         network.basis.copy_(torch.from_numpy(basis))
         network.offset.copy_(torch.from_numpy(offset))
-        network.centre.copy_(torch.from_numpy(whole.centre))
+        network.centre.copy_(torch.from_numpy(ridges[0].reduction.centre))
         network.spread.copy_(torch.from_numpy(features.std(0)))
-        network.reduce.copy_(torch.from_numpy(whole.matrix))
-        network.line.weight.copy_(torch.from_numpy(taps.transpose(2, 1, 0)))
+        network.reduce.copy_(torch.from_numpy(np.stack([one.reduction.matrix for one in ridges])))
+        network.line.weight.copy_(torch.from_numpy(np.concatenate(taps, axis=1)))
         assert network.line.bias is not None
-        network.line.bias.copy_(torch.from_numpy(weights[-1]))
+        network.line.bias.copy_(torch.from_numpy(weights[0][-1] + weights[1][-1]))
     return network
 
 

@@ -18,7 +18,7 @@ from models.face.speech import Heard
 LIPS = list(mesh.LIPS)
 UPPER, LOWER = LIPS.index(mesh.UPPER_INNER), LIPS.index(mesh.LOWER_INNER)
 CROP, BATCH = 64, 16  # frames, crops
-VIEWED = 0.6  # how often a view of a clip is shown in place of the clip
+VIEWED = 0.3  # how often a view of a clip is shown in place of the clip
 SHUT = 0.08  # cm above its rest that a mouth still counts as closed
 RECORDING_WEIGHT = 0.3  # of sounds without a face, whose blendshapes another tracker measured
 COLUMNS = [3 * vertex + axis for vertex in LIPS for axis in range(3)]
