@@ -25,9 +25,9 @@ from models.face.media import open_clip, read_clip
 from models.face.training.clips import SETS, Clip, read_folder
 from models.face.training.people import checked
 
-MOST = 12  # clips of a set, evenly spread
-STEP = 2  # every second frame is compared
-FACES = 4  # moments of a clip at which the person is compared too
+MOST = 8  # clips of a set, evenly spread
+STEP = 3  # every third frame is compared
+FACES = 2  # moments of a clip at which the person is compared too
 WIDE, TALL = 5.8, 4.6  # cm of the box around the lips
 PICTURES = ("portrait, still", "blend", "generated")
 TITLE = {"sound": "its own sound", "tracked": "tracked vertices"}
@@ -80,9 +80,8 @@ def compared(clip: Clip, weights: str) -> Iterator[tuple[str, str, Scores]]:
     seen = np.flatnonzero(track.seen[: len(frames)])
     first, moments = int(seen[0]), [int(place) for place in seen[1::STEP]]
     looked = {moments[place] for place in np.linspace(0, len(moments) - 1, FACES).round().astype(int)}
-    if not identity.installed():
-        looked = set()
     portrait, now = frames[first], mesh.project(track.poses[first], track.vertices[first])
+    person = identity.described(portrait, now) if identity.installed() else None
     rest = closed(track.vertices[first])
     deltas = motion.load(weights).predict(clip.heard).deltas
     for driver, vertices in {"sound": rest + deltas, "tracked": track.vertices}.items():
@@ -92,9 +91,8 @@ def compared(clip: Clip, weights: str) -> Iterator[tuple[str, str, Scores]]:
             box = mouth_box(track.poses[t], rest, portrait.shape[:2])
             for picture, shown in zip(PICTURES, (portrait, *drawn), strict=True):
                 found = score(frames[t][box], shown[box])
-                if t in looked:
-                    where = now if shown is portrait else targets[t]
-                    found["identity"] = _unlike((portrait, now), (shown, where))
+                if person is not None and t in looked and shown is not portrait:
+                    found["identity"] = float(np.linalg.norm(identity.described(shown, targets[t]) - person))
                 scores[picture].append(found)
         for picture, every in scores.items():
             if driver == "sound" or picture != PICTURES[0]:
@@ -111,10 +109,6 @@ def _drawn(
         blended = [blender.blend(portrait, now, target) for _, target in part]
         for (t, _), blend, clean in zip(part, blended, generator.refine(blended), strict=True):
             yield t, blend.frame, clean
-
-
-def _unlike(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> float:
-    return float(np.linalg.norm(identity.described(*one) - identity.described(*other)))
 
 
 def _means(every: Sequence[Scores]) -> Scores:
@@ -168,7 +162,7 @@ def _text(table: str) -> str:
     return "\n\n".join(
         (
             "## Face: how near does a drawn mouth come to the camera's?",
-            f"A box of {WIDE} x {TALL} cm around the lips at the clip's own resolution, every second frame, "
+            f"A box of {WIDE} x {TALL} cm around the lips at the clip's own resolution, every third frame, "
             "against the frame that the camera took. The portrait is the clip's first frame; the head's pose "
             "is the clip's. Moved by the clip's own sound the lips can't be just where the camera saw them, "
             "so the rows of tracked vertices tell what drawing alone loses. Sharpness is the variance of the "
