@@ -116,7 +116,7 @@ class Sums:
 def fitted(
     examples: Sequence[Example], own: bool, kept: Sequence[str] = (), folds: int = 5
 ) -> tuple[Ridge, float]:
-    """The regression whose strength does best on people left out in turn, and its mean squared error on them.
+    """The regression whose strength does best on people left out in turn, and its mean `error` on them.
 
     own: see `Reduction`. kept: people who are never left out.
     """
@@ -129,7 +129,15 @@ def fitted(
             ridge = sums.solve(strength, out)
             for one in examples:
                 if one.group in out:
-                    error = np.square(ridge.predict(one.heard) - one.target).mean()
-                    errors[strength] += float(error) * len(one.heard) / sums.counts[one.group] / len(people)
+                    share = len(one.heard) / sums.counts[one.group] / len(people)
+                    errors[strength] += share * error(ridge.predict(one.heard), one.target)
     best = min(STRENGTHS, key=errors.__getitem__)
     return sums.solve(best), errors[best]
+
+
+def error(made: Array, true: Array) -> float:
+    """The squared error of (T, D) in parts of the truth's size, and one minus its correlation over time."""
+    size = float(np.square(true).sum()) + 1e-9
+    a, b = made - made.mean(0), true - true.mean(0)
+    like = float((a * b).sum()) / (float(np.sqrt(np.square(a).sum() * np.square(b).sum())) + 1e-9)
+    return float(np.square(made - true).sum()) / size + 1 - like

@@ -22,7 +22,7 @@ from models.face.training.motion_batches import LIPS, LOWER, UPPER, Sample, at_f
 from models.face.training.views import views
 
 COMPONENTS = 32
-VIEWS = 3  # of each clip, beside itself
+VIEWS = 2  # of each clip, beside itself
 RATE = 1e-3
 HELD = 3  # every third person is left out of the first training
 GAINS = (0.0, 0.25, 0.5, 0.75, 1.0)

@@ -21,10 +21,10 @@ from models.face.speech import CHUNK, Heard, levelled, listen
 from models.face.training.clips import CACHE, load_heard, save_heard
 
 FRAME = RATE // FPS
-SPEED = (0.87, 1.15)
-EQUALISER = 7.0  # dB, standard deviation of each of seven points
-ECHO, NOISE = 0.35, 0.75  # how often
-LOUDNESS = (3.0, 30.0)  # dB of the speech above a noise
+SPEED = (0.92, 1.09)
+EQUALISER = 3.5  # dB, standard deviation of each of seven points
+ECHO, NOISE = 0.25, 0.6  # how often
+LOUDNESS = (10.0, 35.0)  # dB of the speech above a noise
 NOISES = ("white", "pink", "brown", "babble")
 
 Array = NDArray[np.float32]
@@ -89,7 +89,7 @@ def changed(sound: Array, rng: np.random.Generator) -> tuple[Array, Array]:
         tail = rng.standard_normal(int(seconds * RATE)) * np.exp(
             -6.9 * np.linspace(0, 1, int(seconds * RATE))
         )
-        tail *= rng.uniform(0.2, 0.7) / np.linalg.norm(tail)
+        tail *= rng.uniform(0.1, 0.4) / np.linalg.norm(tail)
         tail[0] = 1
         result = fftconvolve(result, tail)[: len(result)].astype(np.float32)
     return levelled(result), (np.arange(frames) * speed).astype(np.float32)
