@@ -17,11 +17,15 @@ from models.face.warp import flow, warped
 
 @dataclass(frozen=True)
 class Blended:
-    """A blended frame (H, W, 3) uint8, the square around its mouth, and its face (478, 3) in pixels."""
+    """A blended frame (H, W, 3) uint8, the square around its mouth, and its face (478, 3) in pixels.
+
+    sure: (SIDE, SIDE) float32, where the square shows teeth that a camera saw, 0 to 1.
+    """
 
     frame: np.ndarray
     crop: Crop
     pixels: np.ndarray
+    sure: np.ndarray
 
 
 class Blender:
@@ -40,14 +44,15 @@ class Blender:
         """A frame (H, W, 3) uint8 whose face `now` (478, 3) px becomes `target` (478, 3) px."""
         pose = mesh.align(target)
         crop = crop_of(pose, self.rest)
+        sure = self.inside.sure(crop, target, pose)
         moved = flow(now, target, self.rest, frame.shape[:2])
         if moved is None:
-            return Blended(frame.copy(), crop, target)
+            return Blended(frame.copy(), crop, target, sure)
         out = warped(frame, moved)
         if mouth_moved(now, target):
             was_open = visible_gap(now) / float(np.linalg.norm(pose[:, 0]))
             self.inside.paint(out, target, pose, was_open)
-        return Blended(out, crop, target)
+        return Blended(out, crop, target, sure)
 
 
 def mouth_moved(now: np.ndarray, target: np.ndarray) -> bool:

@@ -11,7 +11,9 @@ import cv2
 import numpy as np
 
 from models.face import mesh
+from models.face.crops import SIDE, Crop, maps
 
+MOUTHLIKE = 0.4  # share of what was seen that is as pale as teeth or as dark as a mouth, at least
 SEEN = 0.3  # cm between the lips from which a mouth shows its inside
 BEHIND = 0.5  # cm from the lips' line to the plane
 ABOVE, BELOW = 1.6, 3.6  # cm of the plane over and under the line of the closed lips
@@ -77,8 +79,10 @@ class Inside:
         self.skin = _skin(image, pixels)
         self.tooth = 0.95 * float(self.skin.max()) * TOOTH
         self.seen: np.ndarray | None = None
+        self.teeth: np.ndarray | None = None
         if visible_gap(pixels) > SEEN * scale:
             self.seen = self._seen(image, pixels, pose)
+        if self.seen is not None:
             self.tooth = _teeth_seen(self.seen, self.tooth)
         self.upper = self._drawn_upper()
         self.lower = self._drawn_lower()
@@ -120,6 +124,14 @@ class Inside:
             drawn = drawn[..., None] * pressed
             out = out * (1 - drawn) + self.skin * LINE * drawn
         part[:] = np.clip(out + 0.5, 0, 255).astype(np.uint8)
+
+    def sure(self, crop: Crop, target: np.ndarray, pose: np.ndarray) -> np.ndarray:
+        """Where a square of a painted frame shows teeth that the camera saw, (SIDE, SIDE) float32, 0 to 1."""
+        if self.teeth is None:
+            return np.zeros((SIDE, SIDE), np.float32)
+        matrix = crop.matrix() @ np.vstack([self.plane.matrix(pose), (0, 0, 1)])
+        there = cv2.warpAffine(self.teeth, matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR)
+        return np.asarray(there * (maps(target, crop)[..., 1] / np.float32(255)), np.float32)
 
     def _composed(
         self,
@@ -174,8 +186,11 @@ class Inside:
         teeth = _layer((bright * lines * np.ones_like(v))[..., None] * self.tooth, opaque)
         return _over_layer(_layer(flesh, tongue), teeth)
 
-    def _seen(self, image: np.ndarray, pixels: np.ndarray, pose: np.ndarray) -> np.ndarray:
-        """What was seen between the lips of an open mouth, going on a little upwards behind the lip."""
+    def _seen(self, image: np.ndarray, pixels: np.ndarray, pose: np.ndarray) -> np.ndarray | None:
+        """What was seen between the lips of an open mouth, going on a little upwards behind the lip.
+
+        None where it doesn't look like the inside of one. Sets `teeth` too.
+        """
         size = self.plane.size
         matrix = self.plane.matrix(pose)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -189,7 +204,7 @@ class Inside:
         inside = cv2.erode(inside, np.ones((2 * thin + 1, 2 * thin + 1), np.uint8), borderValue=0)
         known = inside.astype(np.float32) / 255
         if known.sum() < 12:
-            return _layer(colours.astype(np.float32), known)
+            return None
         weights = cv2.GaussianBlur(known, (0, 0), 0.12 * fine)
         spread = cv2.GaussianBlur(colours * known[..., None], (0, 0), 0.12 * fine)
         spread = spread / np.maximum(weights, 1e-3)[..., None]
@@ -197,7 +212,27 @@ class Inside:
         filled = colours * soft[..., None] + spread * (1 - soft[..., None])
         above = np.cumsum(known[::-1], axis=0)[::-1] > 0  # rows above the opening, and the opening
         reach = np.clip(weights * 2.2, 0, 1)
-        return _layer(filled, np.maximum(soft, np.where(above, reach, 0) * (weights > 0.02)))
+        shown = np.maximum(soft, np.where(above, reach, 0) * (weights > 0.02))
+        teeth, dark = _looks_like(filled, self.skin)
+        if float((np.maximum(teeth, dark) * known).sum()) < MOUTHLIKE * float(known.sum()):
+            return None
+        wide = 2 * max(1, round(0.2 * fine)) + 1  # the shadows between teeth are theirs
+        teeth = cv2.morphologyEx(teeth, cv2.MORPH_CLOSE, np.ones((wide, wide), np.uint8))
+        self.teeth = np.asarray(shown * cv2.GaussianBlur(teeth, (0, 0), 0.05 * fine), np.float32)
+        return _layer(filled, shown)
+
+
+def _looks_like(colours: np.ndarray, skin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How much colours (h, w, 3) look like teeth, and like the depth of a mouth: (h, w) each, 0 to 1.
+
+    A lip that was taken for the inside of a mouth is neither.
+    """
+    light = colours.mean(2) / max(float(skin.mean()), 1.0)
+    strength = np.ptp(colours, axis=2) / np.maximum(colours.max(2), 1.0)
+    usual = float(np.ptp(skin) / max(skin.max(), 1.0))
+    pale = np.clip((0.85 * usual - strength) / max(0.25 * usual, 0.02), 0, 1)
+    teeth = np.clip((light - 0.6) / 0.15, 0, 1) * pale
+    return teeth.astype(np.float32), np.clip((0.6 - light) / 0.15, 0, 1).astype(np.float32)
 
 
 def visible_gap(pixels: np.ndarray) -> float:

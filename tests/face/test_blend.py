@@ -1,5 +1,6 @@
 import time
 
+import cv2
 import numpy as np
 import pytest
 
@@ -148,3 +149,25 @@ def test_a_frame_takes_few_hundredths_of_a_second(blender):
     for _ in range(5):
         blender.blend(image, now, target)
     assert (time.process_time() - begun) / 5 < 0.06
+
+
+def smiling(inside: tuple[int, int, int]) -> np.ndarray:
+    """The picture with one colour between the lips of a face that opens its mouth by 1 cm."""
+    image = picture()
+    ring = pixels(open_by=1.0)[list(mesh.INNER_LIPS), :2]
+    cv2.fillPoly(image, [np.round(ring).astype(np.int32)], inside)
+    return image
+
+
+def test_teeth_that_were_seen_stay_where_they_were_when_the_jaw_drops():
+    smile = Blender(smiling((236, 232, 224)), pixels(open_by=1.0), own())
+    drawn = smile.blend(smiling((236, 232, 224)), pixels(open_by=1.0), pixels(open_by=2.0))
+    x, y = pixels(open_by=1.0)[[mesh.UPPER_INNER, mesh.LOWER_INNER], :2].mean(0).astype(int)
+    assert drawn.frame[y, x].mean() > 180
+    assert drawn.sure.max() > 0.9
+
+
+def test_lips_that_were_taken_for_a_mouths_inside_are_not_shown_as_teeth():
+    lips = Blender(smiling((190, 130, 110)), pixels(open_by=1.0), own())
+    assert lips.inside.seen is None
+    assert lips.blend(picture(), pixels(), pixels(open_by=1.0)).sure.max() == 0

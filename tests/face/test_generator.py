@@ -193,3 +193,13 @@ def test_only_the_square_is_changed_and_more_than_a_batch_is_taken(cleaner):
         np.abs(changed[1] - blended.crop.x).max() <= half
         and np.abs(changed[0] - blended.crop.y).max() <= half
     )
+
+
+def test_teeth_that_a_camera_saw_are_hardly_changed():
+    drawn = np.zeros((1, SIDE, SIDE, 2), np.uint8)
+    drawn[:, 20:60, 20:60, 1] = 255
+    sure = np.zeros((1, SIDE, SIDE), np.float32)
+    sure[:, 20:30, 20:60] = 1
+    believed = generator._believed(drawn, sure)[0, ..., 0]
+    assert believed[5, 5] == 1 and believed[50, 40] == pytest.approx(generator.BETWEEN)
+    assert believed[25, 40] < 0.2 * generator.BETWEEN

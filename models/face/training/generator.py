@@ -19,11 +19,11 @@ JUDGE_RATE = 1e-3
 MOUTH = 4.0  # how much more a place of the mouth counts
 # Between the lips nobody knows where the tongue was: asked for pixels there, a network answers with the grey
 # in the middle of all that might be. So its tone is asked for, and the judge asks that it looks like a mouth.
-INSIDE, TONE = 0.3, 16  # what a pixel between the lips counts, and pixels of a cell whose tone is compared
+INSIDE, TONE = 0.2, 16  # what a pixel between the lips counts, and pixels of a cell whose tone is compared
 COARSE, REACH = 4, 2  # pixels of a cell, and cells around the lips that are the mouth's too
 LOOKED = (14, 74), (8, 88)  # rows and columns that the judge looks at: the mouth, however it moves
 ALONE = 0.25  # of the budget, before the judge has a say; it learns from half of that on
-SHARE = 1.0  # of the judge in the gradient on the picture
+SHARE = 2.0  # of the judge in the gradient on the picture
 FEATURES = 0.1  # weight of the difference between the judge's features
 
 Batch = tuple[Tensor, Tensor]
