@@ -38,8 +38,9 @@ MAX_SEED = 2**31 - 1
 CONTAINERS = (".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi")  # that a video keeps its ending in
 
 T = TypeVar("T")
-# Two, so that a picture is taken in while a face is drawn. The second counts its deadline by the step.
-reading, making = Gate(), Gate(deadline=120.0)
+# Two, so that a picture is taken in while a face is drawn. The second counts its deadline by the step; who
+# waits for a place may have a film of minutes before them.
+reading, making = Gate(), Gate(deadline=300.0)
 
 
 def ready() -> None:
