@@ -5,7 +5,7 @@ import pytest
 
 from models.face import mesh
 from models.face.evaluation import image
-from models.face.evaluation.sheet import ROWS, moments
+from models.face.evaluation.sheet import MOMENTS, moments
 from tests.face.made_face import own, picture, pixels, pose
 
 
@@ -48,6 +48,6 @@ def test_a_score_that_some_frames_lack_is_averaged_over_the_others():
 def test_moments_run_from_shut_to_wide_in_their_order():
     gaps = np.abs(np.sin(np.arange(80) / 6))
     picked = moments(gaps)
-    assert len(picked) == ROWS and picked == sorted(picked)
+    assert len(picked) == MOMENTS and picked == sorted(picked)
     assert gaps[picked].min() < 0.1 and gaps[picked].max() > 0.9
-    assert moments(np.arange(ROWS, dtype=float)) == list(range(ROWS))
+    assert moments(np.arange(MOMENTS, dtype=float)) == list(range(MOMENTS))

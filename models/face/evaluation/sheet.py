@@ -11,12 +11,12 @@ from models.face import FPS, media, mesh
 from models.face.pipeline import Made, Order, animate
 
 TEXT = "Why, how are you? My father always brought warm bread."
-ROWS = 5
+MOMENTS = 5
 SIDE = 300  # pixels of a picture
 
 
 def write_sheet(out: Path) -> None:
-    """A PNG with a row for each moment: 3D animation, blend, generated. The portrait is in the public domain.
+    """A PNG with a column for each moment: 3D animation, blend, generated. The portrait is a public one.
 
     Raises UserError as `animate` does.
     """
@@ -31,16 +31,18 @@ def write_sheet(out: Path) -> None:
         frames = list(media.read_clip(media.open_clip(made.panels)))
         with np.load(made.vertices) as file:
             gaps = mesh.lip_gap(file["vertices"].astype(np.float32))
-    Image.fromarray(np.vstack([_scaled(frames[place]) for place in moments(gaps)])).save(out)
+    Image.fromarray(np.hstack([_column(frames[place]) for place in moments(gaps)])).save(out)
 
 
 def moments(gaps: np.ndarray) -> list[int]:
-    """ROWS frames in their order, from the most closed lips to the widest, by the lips' gaps (T,)."""
-    middle = gaps[FPS // 4 : len(gaps) - FPS // 4] if len(gaps) > FPS + ROWS else gaps
+    """MOMENTS frames in their order, from the most closed lips to the widest, by the lips' gaps (T,)."""
+    middle = gaps[FPS // 4 : len(gaps) - FPS // 4] if len(gaps) > FPS + MOMENTS else gaps
     order = np.argsort(middle) + (len(gaps) - len(middle)) // 2
-    picked = order[np.linspace(0, len(order) - 1, ROWS).round().astype(int)]
+    picked = order[np.linspace(0, len(order) - 1, MOMENTS).round().astype(int)]
     return sorted(int(place) for place in picked)
 
 
-def _scaled(panels: np.ndarray) -> np.ndarray:
-    return np.asarray(Image.fromarray(panels).resize((3 * SIDE, SIDE), Image.Resampling.LANCZOS))
+def _column(panels: np.ndarray) -> np.ndarray:
+    """Three panels side by side (h, 3 h, 3), scaled and one under the other."""
+    wide = np.asarray(Image.fromarray(panels).resize((3 * SIDE, SIDE), Image.Resampling.LANCZOS))
+    return np.concatenate(np.split(wide, 3, axis=1))
