@@ -19,11 +19,12 @@ from models.face.motion import FaceMotion
 from models.face.training import linear
 from models.face.training.clips import BLENDSHAPE_SET, SETS, Clip, parts, read_recordings, read_set
 from models.face.training.motion_batches import LIPS, LOWER, UPPER, Sample, at_frames, batches, losses
+from models.face.training.people import S1
 from models.face.training.views import views
 
 COMPONENTS = 32
 VIEWS = 2  # of each clip, beside itself
-RATE = 1e-3
+STEPS, RATE = 300, 1e-3
 HELD = 3  # every third person is left out of the first training
 GAINS = (0.0, 0.25, 0.5, 0.75, 1.0)
 LAGS = range(-5, 6)  # frames that a set's sound may lie behind its picture
@@ -31,29 +32,26 @@ LAGS = range(-5, 6)  # frames that a set's sound may lie behind its picture
 Array = NDArray[np.float32]
 
 
-def train(data: Path, out: Path, minutes: float) -> None:
-    """Make and save the network in `minutes` of work; a stopped run goes on.
+def train(data: Path, out: Path, without: str | None = None) -> None:
+    """Make and save the network, in two trainings of STEPS; a stopped one goes on.
 
-    A folder called face_motion_without_SET gets a network that never sees that set, for honest figures on it.
+    without: a set that it never sees, for honest figures on that set.
     """
-    without = next((name for name in SETS if out.name.endswith(f"_without_{name}")), None)
     clips = training_clips(data, without)
     basis, offset = face_model(clips)
     samples = gather(clips, basis, offset) + ([] if without else recordings(data))
     held = held_people(samples)
     first = prepared(samples, held, basis, offset)
-    known = [one for one in samples if one.person not in held]
-    first = learned(f"{out.name}_choice", first, known, minutes=minutes / 2)
+    first = learned(f"{out.name}_choice", first, [one for one in samples if one.person not in held], STEPS)
     gain = chosen_gain(first, [one for one in samples if one.person in held and not one.view])
-    second = prepared(samples, set(), basis, offset)
-    network = learned(out.name, second, samples, minutes=minutes / 2)
+    network = learned(out.name, prepared(samples, set(), basis, offset), samples, STEPS)
     network.gain.fill_(gain)
     network.half().save_pretrained(out)
 
 
 def held_people(samples: Sequence[Sample]) -> set[str]:
     """Every third person, for choosing; not those of whom most is known."""
-    people = sorted({one.person for one in samples} - {SETS[0], BLENDSHAPE_SET})
+    people = sorted({one.person for one in samples} - {S1, BLENDSHAPE_SET})
     return set(people[::HELD])
 
 
@@ -173,7 +171,7 @@ def prepared(samples: Sequence[Sample], held: set[str], basis: Array, offset: Ar
         one for one in samples if one.person not in held and one.coefficients is not None and not one.view
     ]
     examples = [linear.Example(one.person, one.heard, targets(one, basis)) for one in seen]
-    ridges = [linear.fitted(examples, own, kept=(SETS[0],))[0] for own in (False, True)]
+    ridges = [linear.fitted(examples, own, kept=(S1,))[0] for own in (False, True)]
     weights = [one.weights / importance(basis) / len(ridges) for one in ridges]
     taps = [one[:-1].reshape(2 * linear.REACH + 1, -1, one.shape[1]).transpose(2, 1, 0) for one in weights]
     features = np.concatenate([linear.features(one.heard) for one in seen])
@@ -204,13 +202,9 @@ def importance(basis: Array) -> Array:
     return np.concatenate([far, np.full(len(mesh.BLENDSHAPES), 1e-3)]).astype(np.float32)
 
 
-def learned(
-    name: str, network: FaceMotion, samples: Sequence[Sample], *, minutes: float = 0.0, steps: int = 0
-) -> FaceMotion:
-    """The network after `minutes`, or `steps`, of training on samples."""
-    trained, _ = fit(
-        name, network, batches(samples), losses, rate=RATE, minutes=minutes, steps=steps, decay=0.05
-    )
+def learned(name: str, network: FaceMotion, samples: Sequence[Sample], steps: int) -> FaceMotion:
+    """The network after `steps` of training on samples."""
+    trained, _ = fit(name, network, batches(samples), losses, rate=RATE, steps=steps, decay=0.05)
     assert isinstance(trained, FaceMotion)
     return trained
 
