@@ -81,7 +81,9 @@ def correlation(heard: Array, seen: Array, lag: int) -> float:
         return 0.0
     a, b = heard[max(lag, 0) :][:count], seen[max(-lag, 0) :][:count]
     spread = a.std() * b.std()
-    return float(((a - a.mean()) * (b - b.mean())).mean() / spread) if spread > 0 else 0.0
+    return (
+        float(((a - a.mean()) * (b - b.mean())).mean() / spread) if spread > 1e-6 else 0.0
+    )  # cm squared: less is rounding
 
 
 def gaps(clip: Clip) -> Array:
