@@ -1,10 +1,10 @@
-"""FaceMotion's training: the line's mathematics, lags, views in time, batches, losses, and that it learns."""
+"""FaceMotion's training: the line's mathematics, lags, batches, losses, and that it learns."""
 
 import numpy as np
 import pytest
 import torch
 
-from models.face import RATE, mesh
+from models.face import mesh
 from models.face.motion import FaceMotion
 from models.face.speech import Heard
 from models.face.tracking import Track
@@ -44,7 +44,7 @@ def clips():
 @pytest.fixture(scope="module")
 def samples(clips):
     basis, offset = motion.face_model(clips)
-    return motion.gather(clips, basis, offset, count=0), basis, offset
+    return motion.gather(clips, basis, offset), basis, offset
 
 
 def test_ridge_is_what_the_textbook_says():
@@ -114,12 +114,6 @@ def test_losses_vanish_for_the_truth():
     assert motion_batches.mean_of(torch.tensor([[1.0, 100.0]]), torch.tensor([[1.0, 0.0]])) == 1
 
 
-def test_targets_between_frames():
-    values = np.arange(10, dtype=np.float32)[:, None]
-    found = motion_batches.at_frames(values, np.array([0, 0.5, 8.25, 9], np.float32))
-    np.testing.assert_allclose(found[:, 0], [0, 0.5, 8.25, 9])
-
-
 def test_training_beats_the_line(samples, tmp_path, monkeypatch):
     monkeypatch.setattr("models.core.training.RUNS", tmp_path)
     known, basis, offset = samples
@@ -144,23 +138,8 @@ def test_gain_is_nothing_where_the_transformer_talks_nonsense(samples):
 def test_recordings_without_a_face_teach_blendshapes_only(samples):
     known, basis, offset = samples
     shapes = np.zeros((80, 52), np.float32)
-    faceless = Sample(
-        "x", "x", heard(80, 5), np.arange(80, dtype=np.float32), None, None, shapes, np.ones(52, bool)
-    )
+    faceless = Sample("x", "x", heard(80, 5), None, None, shapes, np.ones(52, bool))
     batch = next(motion_batches.batches([faceless]))
     network = motion.prepared(known, set(), basis, offset)
     found = motion_batches.losses(network, batch, 0.0)
     assert found["lips"] < 0.02 and found["gap"] == 0 and found["shapes"] > 0
-
-
-def test_a_view_lies_where_its_voice_was():
-    from models.face.training import views
-
-    rng = np.random.default_rng(0)
-    sound = np.zeros(3 * RATE, np.float32)
-    sound[RATE : RATE + 800] = np.sin(np.arange(800) / 3)  # a beep after one second
-    monkey = [views.changed(sound, np.random.default_rng(seed)) for seed in rng.integers(1000, size=5)]
-    for changed, at in monkey:
-        loudest = int(np.square(changed).reshape(len(at), -1).mean(1).argmax())
-        assert abs(at[loudest] - 25) <= 2
-        assert len(changed) == len(at) * 640

@@ -7,7 +7,6 @@ training; a second one then learns from everybody.
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,12 +17,10 @@ from models.face import mesh
 from models.face.motion import FaceMotion
 from models.face.training import linear
 from models.face.training.clips import BLENDSHAPE_SET, SETS, Clip, parts, read_recordings, read_set
-from models.face.training.motion_batches import LIPS, LOWER, UPPER, Sample, at_frames, batches, losses
+from models.face.training.motion_batches import LIPS, LOWER, UPPER, Sample, batches, losses
 from models.face.training.people import S1
-from models.face.training.views import views
 
 COMPONENTS = 32
-VIEWS = 2  # of each clip, beside itself
 STEPS, RATE = 300, 1e-3
 HELD = 3  # every third person is left out of the first training
 GAINS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -43,7 +40,7 @@ def train(data: Path, out: Path, without: str | None = None) -> None:
     held = held_people(samples)
     first = prepared(samples, held, basis, offset)
     first = learned(f"{out.name}_choice", first, [one for one in samples if one.person not in held], STEPS)
-    gain = chosen_gain(first, [one for one in samples if one.person in held and not one.view])
+    gain = chosen_gain(first, [one for one in samples if one.person in held])
     network = learned(out.name, prepared(samples, set(), basis, offset), samples, STEPS)
     network.gain.fill_(gain)
     network.half().save_pretrained(out)
@@ -127,41 +124,24 @@ def coefficients_of(deltas: Array, basis: Array, offset: Array) -> Array:
     return np.linalg.solve(left, small @ wanted.T).T.astype(np.float32)
 
 
-def gather(clips: Sequence[Clip], basis: Array, offset: Array, count: int = VIEWS) -> list[Sample]:
-    """Each clip and its views."""
+def gather(clips: Sequence[Clip], basis: Array, offset: Array) -> list[Sample]:
+    """Clips as the training reads them."""
     samples = []
-    for name in dict.fromkeys(one.set for one in clips):
-        of_set = [one for one in clips if one.set == name]
-        changed = [views([one.path for one in of_set], name, number) for number in range(1, count + 1)]
-        for one in of_set:
-            deltas = one.track.deltas()
-            target: dict[str, Any] = {
-                "person": one.person,
-                "set": name,
-                "lips": deltas[:, LIPS],
-                "coefficients": coefficients_of(deltas, basis, offset),
-                "shapes": one.track.blendshapes,
-                "known": np.ones(len(mesh.BLENDSHAPES), bool),
-            }
-            samples.append(Sample(heard=one.heard, at=np.arange(len(one), dtype=np.float32), **target))
-            for number, view in enumerate((of_view[one.name] for of_view in changed), 1):
-                at = view.at - max(one.lag, 0)
-                inside = np.flatnonzero((at >= 0) & (at <= len(one) - 1))
-                if len(inside) > 1:
-                    heard = view.heard.part(inside[0], inside[-1] + 1)
-                    samples.append(Sample(heard=heard, at=at[inside], view=number, **target))
+    for one in clips:
+        deltas = one.track.deltas()
+        coefficients = coefficients_of(deltas, basis, offset)
+        known = np.ones(len(mesh.BLENDSHAPES), bool)
+        shapes = one.track.blendshapes
+        samples.append(Sample(one.person, one.set, one.heard, deltas[:, LIPS], coefficients, shapes, known))
     return samples
 
 
 def recordings(data: Path) -> list[Sample]:
     """Mandarin sounds whose blendshapes are known."""
-    found = []
-    for one in read_recordings(data):
-        at = np.arange(len(one.heard), dtype=np.float32)
-        found.append(
-            Sample(BLENDSHAPE_SET, BLENDSHAPE_SET, one.heard, at, None, None, one.blendshapes, one.known)
-        )
-    return found
+    return [
+        Sample(BLENDSHAPE_SET, BLENDSHAPE_SET, one.heard, None, None, one.blendshapes, one.known)
+        for one in read_recordings(data)
+    ]
 
 
 def prepared(samples: Sequence[Sample], held: set[str], basis: Array, offset: Array) -> FaceMotion:
@@ -169,9 +149,7 @@ def prepared(samples: Sequence[Sample], held: set[str], basis: Array, offset: Ar
 
     The line is the mean of two regressions: on features as they are, and without each recording's own mean.
     """
-    seen = [
-        one for one in samples if one.person not in held and one.coefficients is not None and not one.view
-    ]
+    seen = [one for one in samples if one.person not in held and one.coefficients is not None]
     examples = [linear.Example(one.person, one.heard, targets(one, basis)) for one in seen]
     ridges = [linear.fitted(examples, own, kept=(S1,))[0] for own in (False, True)]
     weights = [one.weights / importance(basis) / len(ridges) for one in ridges]
@@ -193,8 +171,7 @@ def prepared(samples: Sequence[Sample], held: set[str], basis: Array, offset: Ar
 def targets(sample: Sample, basis: Array) -> Array:
     """What the line learns, (T, 84): coefficients and blendshapes, each times its importance."""
     assert sample.coefficients is not None
-    found = np.concatenate([sample.coefficients, sample.shapes], axis=1) * importance(basis)
-    return at_frames(found, sample.at)
+    return np.concatenate([sample.coefficients, sample.shapes], axis=1) * importance(basis)
 
 
 def importance(basis: Array) -> Array:
@@ -229,7 +206,7 @@ def errors_of(network: FaceMotion, sample: Sample, gain: float) -> tuple[float, 
     assert sample.lips is not None
     network.gain.fill_(gain)
     made = network.predict(sample.heard).deltas[:, LIPS]
-    true = at_frames(sample.lips, sample.at)
+    true = sample.lips
     opened, wanted = (part[:, UPPER, 1] - part[:, LOWER, 1] for part in (made, true))
     square = np.square(made - true).sum(2)
     return float(np.sqrt(square).mean()), float(square.max(1).mean()), 1 - correlation(opened, wanted, 0)

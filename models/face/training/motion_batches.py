@@ -18,7 +18,6 @@ from models.face.speech import Heard
 LIPS = list(mesh.LIPS)
 UPPER, LOWER = LIPS.index(mesh.UPPER_INNER), LIPS.index(mesh.LOWER_INNER)
 CROP, BATCH = 64, 16  # frames, crops
-VIEWED = 0.3  # how often a view of a clip is shown in place of the clip
 SHUT = 0.08  # cm above its rest that a mouth still counts as closed
 RECORDING_WEIGHT = 0.3  # of sounds without a face, whose blendshapes another tracker measured
 COLUMNS = [3 * vertex + axis for vertex in LIPS for axis in range(3)]
@@ -29,68 +28,53 @@ Batch = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Sample:
-    """Something heard of T frames and what was seen: its clip's targets lie at frames `at` (T,).
+    """Something heard of T frames and what was seen.
 
-    lips: (F, 40, 3) cm from rest, coefficients: (F, 32), or None where no face was seen. shapes: (F, 52),
+    lips: (T, 40, 3) cm from rest, coefficients: (T, 32), or None where no face was seen. shapes: (T, 52),
     known: (52,). person, set: who speaks, where it comes from.
     """
 
     person: str
     set: str
     heard: Heard
-    at: Array
     lips: Array | None
     coefficients: Array | None
     shapes: Array
     known: NDArray[np.bool_]
-    view: int = 0
-
-
-def at_frames(values: Array, at: Array) -> Array:
-    """Values (F, ...) between their frames, at (T,): (T, ...)."""
-    low = np.floor(at).astype(int)
-    part = (at - low).reshape(-1, *[1] * (values.ndim - 1)).astype(np.float32)
-    return values[low] * (1 - part) + values[np.minimum(low + 1, len(values) - 1)] * part
 
 
 def batches(samples: Sequence[Sample], seed: int = 0) -> Iterator[Batch]:
-    """Crops without end: a person by the square root of their frames, a clip, then it or a view of it."""
+    """Crops without end: a person by the square root of their frames, then one of their clips."""
     rng = np.random.default_rng(seed)
     counts = Counter[str]()
     for one in samples:
-        counts[one.person] += len(one.at)
+        counts[one.person] += len(one.heard)
     people = sorted(counts)
     weights = np.array([counts[person] for person in people]) ** 0.5
-    plain, viewed = (
-        {p: [one for one in samples if one.person == p and bool(one.view) == v] for p in people}
-        for v in (False, True)
-    )
+    clips = {person: [one for one in samples if one.person == person] for person in people}
     while True:
-        crops = []
-        for person in rng.choice(people, BATCH, p=weights / weights.sum()):
-            among = viewed[person] if viewed[person] and rng.random() < VIEWED else plain[person]
-            crops.append(crop(among[int(rng.integers(len(among)))], rng))
+        chosen = [clips[person] for person in rng.choice(people, BATCH, p=weights / weights.sum())]
+        crops = [crop(among[int(rng.integers(len(among)))], rng) for among in chosen]
         yield {key: torch.stack([one[key] for one in crops]) for key in crops[0]}
 
 
 def crop(sample: Sample, rng: np.random.Generator) -> dict[str, Tensor]:
     """CROP frames of a sample, the last one repeated where it is shorter; features disturbed a little."""
-    start = int(rng.integers(max(1, len(sample.at) - CROP + 1)))
-    at = np.minimum(np.arange(start, start + CROP), len(sample.at) - 1)
-    inside = torch.from_numpy((np.arange(start, start + CROP) < len(sample.at)).astype(np.float32))
+    count = len(sample.heard)
+    start = int(rng.integers(max(1, count - CROP + 1)))
+    at = np.minimum(np.arange(start, start + CROP), count - 1)
+    inside = torch.from_numpy((np.arange(start, start + CROP) < count).astype(np.float32))
     features, voice = tensors(sample.heard)
-    mean = features.mean(0)
-    when = sample.at[at]
-    seen = sample.lips is not None and sample.coefficients is not None
-    lips = at_frames(sample.lips, when) if sample.lips is not None else np.zeros((CROP, len(LIPS), 3))
+    lips = np.zeros((CROP, len(LIPS), 3), np.float32) if sample.lips is None else sample.lips[at]
+    seen = float(sample.lips is not None)
     return {
         "features": disturbed(features[at], rng),
         "voice": voice[at],
-        "mean": mean,
-        "lips": torch.from_numpy(lips.astype(np.float32)),
-        "shapes": torch.from_numpy(at_frames(sample.shapes, when)),
+        "mean": features.mean(0),
+        "lips": torch.from_numpy(lips),
+        "shapes": torch.from_numpy(sample.shapes[at]),
         "known": torch.from_numpy(sample.known.astype(np.float32)) * (1.0 if seen else RECORDING_WEIGHT),
-        "inside": inside * float(seen),
+        "inside": inside * seen,
         "heard": inside,
     }
 
