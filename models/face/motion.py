@@ -64,7 +64,7 @@ class FaceMotion(nn.Module, PyTorchModelHubMixin):
         width: int = 128,
         layers: int = 3,
         heads: int = 4,
-        reduced: int = 88,
+        reduced: int = 64,
         reach: int = 4,
         dropout: float = 0.1,
     ) -> None:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.face.speech import WIDTH, Heard
+from models.face.speech import Heard
 
-WHISPER, MEL = 64, 24  # components
+COMPONENTS = 64  # of the features
 REACH = 4  # frames to either side
 STRENGTHS = (0.03, 0.1, 0.3, 1.0, 3.0)
 
@@ -32,7 +32,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Reduction:
-    """centre (544,) and matrix (544, 88): (features - centre) @ matrix has unit size.
+    """centre (544,) and matrix (544, 64): (features - centre) @ matrix has unit size.
 
     own: the centre is each recording's own mean, which makes people and rooms more alike, and says less.
     """
@@ -42,14 +42,14 @@ class Reduction:
     own: bool = False
 
     def __call__(self, heard: Heard) -> Array:
-        """(T, 88)."""
+        """(T, 64)."""
         known = features(heard)
         return np.asarray((known - (known.mean(0) if self.own else self.centre)) @ self.matrix, np.float32)
 
 
 @dataclass(frozen=True)
 class Ridge:
-    """weights: ((2 REACH + 1) 88 + 1, D), the last row being constant."""
+    """weights: ((2 REACH + 1) 64 + 1, D), the last row being constant."""
 
     reduction: Reduction
     weights: Array
@@ -72,19 +72,13 @@ def windows(reduced: Array) -> Array:
 
 
 def reduction(heard: Sequence[Heard], own: bool = False) -> Reduction:
-    """Principal components of what is heard in clips, Whisper's and the mel bands' apart."""
+    """Principal components of what is heard in clips, Whisper's and the mel bands' together."""
     known = [features(one) for one in heard]
     whole = np.concatenate([one - one.mean(0) for one in known] if own else known).astype(np.float64)
     centre = whole.mean(0)
-    matrix = np.zeros((whole.shape[1], WHISPER + MEL))
-    for rows, columns in (
-        (slice(0, WIDTH), slice(0, WHISPER)),
-        (slice(WIDTH, None), slice(WHISPER, WHISPER + MEL)),
-    ):
-        part = whole[:, rows] - centre[rows]
-        sizes, axes = np.linalg.eigh(part.T @ part / len(part))
-        kept = columns.stop - columns.start
-        matrix[rows, columns] = axes[:, : -kept - 1 : -1] / np.sqrt(sizes[: -kept - 1 : -1])
+    whole -= centre
+    sizes, axes = np.linalg.eigh(whole.T @ whole / len(whole))
+    matrix = axes[:, : -COMPONENTS - 1 : -1] / np.sqrt(sizes[: -COMPONENTS - 1 : -1])
     return Reduction(centre.astype(np.float32), matrix.astype(np.float32), own)
 
 
