@@ -88,8 +88,7 @@ def fitted_ridge(clips: Sequence[Clip]) -> linear.Ridge:
     who were left out.
     """
     examples = [linear.Example(one.person, one.heard, _flat(one)) for one in clips]
-    either = [linear.fitted(examples, own, kept=(S1,)) for own in (False, True)]
-    return min(either, key=lambda one: one[1])[0]
+    return min(linear.best_pair(examples, kept=(S1,)), key=lambda one: one[1])[0]
 
 
 def fitted_jaw(clips: Sequence[Clip]) -> Array:

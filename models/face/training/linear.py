@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from models.face.speech import Heard
 
-COMPONENTS = 64  # of the features
+COMPONENTS = (64, 96)  # of the features, to choose from
 REACH = 4  # frames to either side
 STRENGTHS = (0.03, 0.1, 0.3, 1.0, 3.0)
 
@@ -32,7 +32,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Reduction:
-    """centre (544,) and matrix (544, 64): (features - centre) @ matrix has unit size.
+    """centre (544,) and matrix (544, C): (features - centre) @ matrix has unit size.
 
     own: the centre is each recording's own mean, which makes people and rooms more alike, and says less.
     """
@@ -42,14 +42,14 @@ class Reduction:
     own: bool = False
 
     def __call__(self, heard: Heard) -> Array:
-        """(T, 64)."""
+        """(T, C)."""
         known = features(heard)
         return np.asarray((known - (known.mean(0) if self.own else self.centre)) @ self.matrix, np.float32)
 
 
 @dataclass(frozen=True)
 class Ridge:
-    """weights: ((2 REACH + 1) 64 + 1, D), the last row being constant."""
+    """weights: ((2 REACH + 1) C + 1, D), the last row being constant."""
 
     reduction: Reduction
     weights: Array
@@ -71,14 +71,14 @@ def windows(reduced: Array) -> Array:
     return np.concatenate([*parts, np.ones((count, 1), np.float32)], axis=1)
 
 
-def reduction(heard: Sequence[Heard], own: bool = False) -> Reduction:
+def reduction(heard: Sequence[Heard], own: bool = False, count: int = COMPONENTS[0]) -> Reduction:
     """Principal components of what is heard in clips, Whisper's and the mel bands' together."""
     known = [features(one) for one in heard]
     whole = np.concatenate([one - one.mean(0) for one in known] if own else known).astype(np.float64)
     centre = whole.mean(0)
     whole -= centre
     sizes, axes = np.linalg.eigh(whole.T @ whole / len(whole))
-    matrix = axes[:, : -COMPONENTS - 1 : -1] / np.sqrt(sizes[: -COMPONENTS - 1 : -1])
+    matrix = axes[:, : -count - 1 : -1] / np.sqrt(sizes[: -count - 1 : -1])
     return Reduction(centre.astype(np.float32), matrix.astype(np.float32), own)
 
 
@@ -108,13 +108,13 @@ class Sums:
 
 
 def fitted(
-    examples: Sequence[Example], own: bool, kept: Sequence[str] = (), folds: int = 5
+    examples: Sequence[Example], own: bool, count: int, kept: Sequence[str] = (), folds: int = 5
 ) -> tuple[Ridge, float]:
     """The regression whose strength does best on people left out in turn, and its mean `error` on them.
 
-    own: see `Reduction`. kept: people who are never left out.
+    own: see `Reduction`. count: of components. kept: people who are never left out.
     """
-    sums = Sums(examples, reduction([one.heard for one in examples], own))
+    sums = Sums(examples, reduction([one.heard for one in examples], own, count))
     people = sorted(group for group in sums.counts if group not in kept)
     errors = dict.fromkeys(STRENGTHS, 0.0)
     for fold in range(min(folds, len(people))):
@@ -127,6 +127,14 @@ def fitted(
                     errors[strength] += share * error(ridge.predict(one.heard), one.target)
     best = min(STRENGTHS, key=errors.__getitem__)
     return sums.solve(best), errors[best]
+
+
+def best_pair(examples: Sequence[Example], kept: Sequence[str] = ()) -> list[tuple[Ridge, float]]:
+    """`fitted` on features as they are and without each recording's own mean, with as many components as do
+    best on people left out.
+    """
+    pairs = [[fitted(examples, own, count, kept) for own in (False, True)] for count in COMPONENTS]
+    return min(pairs, key=lambda pair: sum(found for _, found in pair))
 
 
 def error(made: Array, true: Array) -> float:

@@ -151,11 +151,11 @@ def prepared(samples: Sequence[Sample], held: set[str], basis: Array, offset: Ar
     """
     seen = [one for one in samples if one.person not in held and one.coefficients is not None]
     examples = [linear.Example(one.person, one.heard, targets(one, basis)) for one in seen]
-    ridges = [linear.fitted(examples, own, kept=(S1,))[0] for own in (False, True)]
+    ridges = [ridge for ridge, _ in linear.best_pair(examples, kept=(S1,))]
     weights = [one.weights / importance(basis) / len(ridges) for one in ridges]
     taps = [one[:-1].reshape(2 * linear.REACH + 1, -1, one.shape[1]).transpose(2, 1, 0) for one in weights]
     features = np.concatenate([linear.features(one.heard) for one in seen])
-    network = FaceMotion(components=COMPONENTS)
+    network = FaceMotion(components=COMPONENTS, reduced=ridges[0].reduction.matrix.shape[1])
     with torch.no_grad():
         network.basis.copy_(torch.from_numpy(basis))
         network.offset.copy_(torch.from_numpy(offset))
