@@ -29,6 +29,7 @@ FRAMES = 5  # that are seen at once, and heard
 SHIFTS = 15  # frames the sound is moved to either side
 SIDE, REACH = 48, 4.2  # pixels of a mouth's side, and half of it in cm of the face
 BANDS = 80  # of the spectrogram, two columns a frame
+PIECE = 250  # windows that are looked at at once, so that memory doesn't grow with the film
 
 
 class SyncNet(nn.Module, PyTorchModelHubMixin):
@@ -101,16 +102,27 @@ def mouths(frames: Iterable[NDArray[np.uint8]], track: Track) -> NDArray[np.uint
 @torch.inference_mode()
 def measure(network: SyncNet, mouth: NDArray[np.uint8], mel: NDArray[np.float32]) -> Sync:
     """The sync of mouths (T, 48, 48) with a spectrogram (T, 160), see `Heard.mel`."""
-    seen, heard = network(torch.from_numpy(mouth)[None].float() / 255, torch.from_numpy(mel)[None])
-    distances = torch.cdist(seen[0], heard[0])
-    count = len(distances)
+    seen, heard = _vectors(network, mouth, mel)
+    count = len(seen)
     mean = []
-    for shift in range(-SHIFTS, SHIFTS + 1):
-        own = distances.diagonal(shift)  # window t with the sound of t + shift
-        mean.append(float(own.mean()) if count > abs(shift) else float("nan"))
+    for shift in range(-SHIFTS, SHIFTS + 1):  # window t with the sound of t + shift
+        first, last = max(0, -shift), count - max(0, shift)
+        apart = seen[first:last] - heard[first + shift : last + shift]
+        mean.append(float(apart.norm(dim=1).mean()) if last > first else float("nan"))
     values = np.array(mean)
     best = int(np.nanargmin(values))
     return Sync(float(values[best]), float(np.nanmedian(values) - values[best]), SHIFTS - best)
+
+
+def _vectors(network: SyncNet, mouth: NDArray[np.uint8], mel: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+    """Both vectors of each window, (T - 4, 128) each, computed PIECE windows at a time."""
+    seen, heard = [], []
+    for start in range(0, len(mouth) - FRAMES + 1, PIECE):
+        part = slice(start, start + PIECE + FRAMES - 1)
+        a, b = network(torch.from_numpy(mouth[part])[None].float() / 255, torch.from_numpy(mel[part])[None])
+        seen.append(a[0])
+        heard.append(b[0])
+    return torch.cat(seen), torch.cat(heard)
 
 
 @cache
