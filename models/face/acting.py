@@ -51,7 +51,9 @@ def act(motion: "Motion", heard: "Heard", seed: int, rest: Array | None = None) 
     for name in ("eyeBlinkLeft", "eyeBlinkRight"):
         column = BLENDSHAPES.index(name)
         shapes[:, column] = np.maximum(shapes[:, column], closure)
-    deltas = motion.deltas + closure[:, None, None] * lid_paths(rest)
+    deltas, paths = motion.deltas.copy(), lid_paths(rest)
+    lids = np.flatnonzero(paths.any(axis=1))
+    deltas[:, lids] += closure[:, None, None] * paths[lids]
     return replace(motion, deltas=deltas, blendshapes=shapes), sway(heard, rng)
 
 

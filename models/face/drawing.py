@@ -39,20 +39,28 @@ class Drawing:
     def draw(self, start: int, deltas: np.ndarray, watch: "Watch") -> Iterator[tuple[np.ndarray, ...]]:
         """The film's frames from `start` on, for deltas (N, 478, 3) cm: whole, then its panels."""
         shots = [self.sitter.shot(start + i, delta) for i, delta in enumerate(deltas)]
-        with watch.at("blend"):
-            blended = [self._blended(shot) for shot in shots]
-        with watch.at("generated"):
-            clean = self._generated(shots, blended)
-        for index, (shot, blend, generated) in enumerate(zip(shots, blended, clean, strict=True), start):
+        blends, clean = self._pictures(shots, watch)
+        for index, (shot, blend, generated) in enumerate(zip(shots, blends, clean, strict=True), start):
             self.vertices.append(shot.vertices.astype(np.float16))
             if not shot.seen:
                 self.faceless.append(index)
             with watch.at("3d"):
                 whole, panel = self._meshes(shot)
-            stages = {"3d": whole, "blend": blend.frame, "generated": generated}
             with watch.at("writing"):
-                self._mouths.append(syncnet.mouth(stages["generated"], shot.pose, self.sitter.rest))
-                yield self._finished(stages, panel)
+                if self.stage != "3d":
+                    self._mouths.append(syncnet.mouth(generated, shot.pose, self.sitter.rest))
+                finished = self._finished({"3d": whole, "blend": blend, "generated": generated}, panel)
+            yield finished  # outside: what is done with it is not this stage's time
+
+    def _pictures(self, shots: list[Shot], watch: "Watch") -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """The blended and the generated frames; the source's own where nobody will see them."""
+        if self.stage == "3d" and not self.panels:
+            untouched = [shot.image for shot in shots]
+            return untouched, untouched
+        with watch.at("blend"):
+            blended = [self._blended(shot) for shot in shots]
+        with watch.at("generated"):
+            return [blend.frame for blend in blended], self._generated(shots, blended)
 
     def _meshes(self, shot: Shot) -> tuple[np.ndarray, np.ndarray | None]:
         """The 3D animation for the whole frame, if that is what is shown, and for the panels, if wanted."""
@@ -98,6 +106,6 @@ class Drawing:
 
     def sync(self, mel: np.ndarray) -> "syncnet.Sync | None":
         """How well the drawn mouths go with the sound (T, 160), as the sync network sees it."""
-        if self.stage == "3d" or len(self._mouths) < LEAST:
+        if len(self._mouths) < LEAST:
             return None
         return syncnet.measure(syncnet.load(), np.stack(self._mouths), mel[: len(self._mouths)])

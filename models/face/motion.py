@@ -123,7 +123,7 @@ class FaceMotion(nn.Module, PyTorchModelHubMixin):
             weights[start:end] += weight
         speaks = torch.from_numpy(speaking(heard.voiced))[:, None]
         coefficients, shapes = (total / weights).split([self.components, len(BLENDSHAPES)], dim=1)
-        deltas = self.vertices(coefficients.to(device)).cpu() * speaks[..., None]
+        deltas = self.vertices(coefficients.to(device)).cpu().mul_(speaks[..., None])  # minutes are large
         return Motion(deltas.numpy(), (shapes.clamp(0, 1) * speaks).numpy())
 
 
