@@ -124,11 +124,12 @@ class FakeClip:
     def __len__(self) -> int:
         return 30
 
+    def frames(self) -> list[np.ndarray]:
+        """Each is lighter than the one before."""
+        return [np.clip(picture().astype(int) + 2 * k - 30, 0, 255).astype(np.uint8) for k in range(30)]
 
-def test_examples_show_a_moment_that_was_not_given(monkeypatch):
-    frames = [np.clip(picture().astype(int) + 2 * k - 30, 0, 255).astype(np.uint8) for k in range(30)]
-    monkeypatch.setattr(made, "open_clip", lambda path: path)
-    monkeypatch.setattr(made, "read_clip", lambda clip: iter(frames))
+
+def test_examples_show_a_moment_that_was_not_given():
     rows = list(made.examples(FakeClip(), 12, np.random.default_rng(0)))
     assert all(row.shape == (SIDE, SIDE, 11) and row.dtype == np.uint8 for row in rows)
     # Each frame is lighter than the one before: the wanted one is neither the reference nor the blend.

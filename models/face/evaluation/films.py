@@ -14,7 +14,7 @@ from models.core.errors import UserError
 from models.core.results import markdown, write
 from models.face import media, mesh, motion, sitters, syncnet
 from models.face.drawing import Drawing
-from models.face.evaluation.image import motion_of
+from models.face.evaluation.sync import motion_of
 from models.face.pipeline import Watch
 from models.face.syncnet import Sync
 from models.face.tracking import Track, track_video
@@ -59,16 +59,16 @@ def rows(sets: Mapping[str, tuple[str, Sequence[Clip]]]) -> list[dict[str, Any]]
     table = []
     for name, (weights, clips) in sets.items():
         chosen = [clips[i] for i in np.linspace(0, len(clips) - 1, min(MOST, len(clips))).round().astype(int)]
-        found: dict[str, list[tuple[Sync, float]]] = {
+        found: dict[str, list[tuple[Sync, float | None]]] = {
             "real": [],
             "real, another's sound": [],
             "generated": [],
         }
         for index, clip in enumerate(chosen):
             other = chosen[index - 1].heard.mel
-            real = _real(clip)
-            found["real"].append((_sync(real, clip.heard.mel), 1.0))
-            found["real, another's sound"].append((_sync(real, np.resize(other, clip.heard.mel.shape)), 1.0))
+            real = syncnet.mouths(clip.frames(), clip.track)
+            found["real"].append((_sync(real, clip.heard.mel), None))
+            found["real, another's sound"].append((_sync(real, np.resize(other, clip.heard.mel.shape)), None))
             try:
                 seen, track = _film(clip, weights)
             except UserError:  # a frame that can't serve as a portrait
@@ -80,13 +80,13 @@ def rows(sets: Mapping[str, tuple[str, Sequence[Clip]]]) -> list[dict[str, Any]]
     return table
 
 
-def _row(found: Sequence[tuple[Sync, float]]) -> dict[str, Any]:
-    syncs = [sync for sync, _ in found]
+def _row(found: Sequence[tuple[Sync, float | None]]) -> dict[str, Any]:
+    syncs, alike = [sync for sync, _ in found], [r for _, r in found if r is not None]
     return {
         "confidence": f"{np.mean([sync.confidence for sync in syncs]):.3f}",
         "distance": f"{np.mean([sync.distance for sync in syncs]):.3f}",
         "lag within a frame": f"{np.mean([abs(sync.lag) <= 1 for sync in syncs]):.0%}",
-        "lip-gap r": f"{np.mean([r for _, r in found]):.3f}" if found[0][1] != 1.0 else "",
+        "lip-gap r": f"{np.mean(alike):.3f}" if alike else "",
         "n": len(found),
     }
 
@@ -96,19 +96,9 @@ def _sync(mouths: np.ndarray, mel: np.ndarray) -> Sync:
     return syncnet.measure(syncnet.load(), mouths[:count], mel[:count])
 
 
-def _frames(clip: Clip) -> list[np.ndarray]:
-    return [
-        frame for frame, _ in zip(media.read_clip(media.open_clip(clip.path)), range(len(clip)), strict=False)
-    ]
-
-
-def _real(clip: Clip) -> np.ndarray:
-    return syncnet.mouths(_frames(clip), clip.track)
-
-
 def _film(clip: Clip, weights: str) -> tuple[np.ndarray, Track]:
     """Mouths (T, 48, 48) and track of a film of the clip's frame at rest, saying what the clip says."""
-    still = _frames(clip)[int(mesh.lip_gap(clip.track.vertices).argmin())]
+    still = clip.frames()[int(mesh.lip_gap(clip.track.vertices).argmin())]
     height, width = (side // 2 * 2 for side in still.shape[:2])
     sitter = sitters.Portrait(still[:height, :width])
     moves = motion.load(weights).predict(clip.heard)

@@ -20,8 +20,8 @@ from models.face import mesh, motion
 from models.face.blend import Blender
 from models.face.closing import closed
 from models.face.evaluation import identity
+from models.face.evaluation.sync import motion_of
 from models.face.generator import BATCH, Generator
-from models.face.media import open_clip, read_clip
 from models.face.training.clips import SETS, Clip, read_folder
 from models.face.training.people import checked
 
@@ -66,16 +66,9 @@ def evaluate(data: Path | None, clips: Path | None = None) -> dict[str, Any]:
     return figures
 
 
-def motion_of(name: str) -> str:
-    """The checkpoint that moves the faces of a set: for grid_s1 the one that ships, whose test clips it never
-    heard; for another set the one that was trained without that set.
-    """
-    return f"{motion.NAME}_without_{name}" if name in SETS[1:] else motion.NAME
-
-
 def compared(clip: Clip, weights: str) -> Iterator[tuple[str, str, Scores]]:
     """What moved the face, the picture, and its mean scores over the clip's frames."""
-    frames = [frame for frame, _ in zip(read_clip(open_clip(clip.path)), range(len(clip)), strict=False)]
+    frames = clip.frames()
     track = clip.track
     seen = np.flatnonzero(track.seen[: len(frames)])
     first, moments = int(seen[0]), [int(place) for place in seen[1::STEP]]

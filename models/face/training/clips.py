@@ -8,6 +8,7 @@ import sys
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -47,6 +48,11 @@ class Clip:
 
     def __len__(self) -> int:
         return len(self.heard)
+
+    def frames(self) -> list[NDArray[np.uint8]]:
+        """Its pictures, (H, W, 3) each."""
+        first = max(-self.lag, 0)
+        return list(islice(read_clip(open_clip(self.path)), first, first + len(self)))
 
     def shifted(self, lag: int) -> "Clip":
         """The clip in time, where its sound lies `lag` frames behind its picture."""

@@ -15,7 +15,6 @@ from models.face import mesh
 from models.face.blend import Blender
 from models.face.closing import closed
 from models.face.crops import SIDE, Crop, crop_of, cut, maps
-from models.face.media import open_clip, read_clip
 from models.face.training.clips import Clip
 from models.face.training.people import taught
 
@@ -66,7 +65,7 @@ def training_examples(data: Path, count: int = COUNT) -> Examples:
 
 def examples(clip: Clip, count: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
     """Squares of a clip (S, S, 11): blend, reference, maps, wanted; `count` of them."""
-    frames = [frame for frame, _ in zip(read_clip(open_clip(clip.path)), range(len(clip)), strict=False)]
+    frames = clip.frames()
     track, pixels = clip.track, clip.track.pixels()
     seen = np.flatnonzero(track.seen[: len(frames)])
     if len(seen) < 10:

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from models.core.training import fit
-from models.face.media import open_clip, read_clip
 from models.face.syncnet import BANDS, FRAMES, NAME, SHIFTS, SIDE, SyncNet, measure, mouths
 from models.face.training.clips import CACHE, Clip
 from models.face.training.people import checked, taught
@@ -39,8 +38,7 @@ def seen(clip: Clip) -> Seen:
     if kept.exists():
         cut = np.load(kept)
     else:
-        frames = [frame for frame, _ in zip(read_clip(open_clip(clip.path)), range(len(clip)), strict=False)]
-        cut = mouths(frames, clip.track)
+        cut = mouths(clip.frames(), clip.track)
         kept.parent.mkdir(parents=True, exist_ok=True)
         np.save(kept, cut)
     return Seen(f"{clip.set} {clip.person}", cut, clip.heard.mel)
