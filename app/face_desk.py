@@ -9,7 +9,6 @@ import secrets
 import shutil
 import tempfile
 import threading
-import wave
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -26,7 +25,7 @@ from models.core import checkpoints
 from models.core.errors import UserError
 from models.core.loading import LOADING
 from models.core.progress import Progress
-from models.face import RATE, STAGES, bundle, media, pipeline, voices
+from models.face import STAGES, bundle, media, pipeline, voices
 from models.face.pipeline import Made, Order
 
 if TYPE_CHECKING:
@@ -131,8 +130,7 @@ def take_speech(visit: Visit, path: str | Path | None) -> Path:
 
     def keep(file: Path) -> Path:
         kept = visit.folder / f"{_name()}.wav"
-        _write(kept, media.read_sound(file, MOST_SECONDS))
-        return kept
+        return media.write_sound(kept, media.read_sound(file, MOST_SECONDS))
 
     return _taken(path, keep)
 
@@ -155,12 +153,6 @@ def _taken(path: str | Path | None, keep: Callable[[Path], Path]) -> Path:
         return reading.run(lambda: keep(file))
     finally:
         file.unlink(missing_ok=True)
-
-
-def _write(file: Path, samples: "np.ndarray") -> None:
-    with wave.open(str(file), "wb") as sound:
-        sound.setparams((1, 2, RATE, 0, "NONE", ""))
-        sound.writeframes((samples.clip(-1, 1) * 32767).astype("<i2").tobytes())
 
 
 def order(

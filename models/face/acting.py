@@ -46,15 +46,13 @@ def act(motion: "Motion", heard: "Heard", seed: int, rest: Array | None = None) 
     rest: the face's own vertices (478, 3) with open eyes, so that its lids meet; MediaPipe's where None.
     """
     rng = np.random.default_rng(seed)
-    closure = closures(len(motion.deltas), rng)
+    closure = closures(len(motion), rng)
     shapes = motion.blendshapes.copy()
     for name in ("eyeBlinkLeft", "eyeBlinkRight"):
         column = BLENDSHAPES.index(name)
         shapes[:, column] = np.maximum(shapes[:, column], closure)
-    deltas, paths = motion.deltas.copy(), lid_paths(rest)
-    lids = np.flatnonzero(paths.any(axis=1))
-    deltas[:, lids] += closure[:, None, None] * paths[lids]
-    return replace(motion, deltas=deltas, blendshapes=shapes), sway(heard, rng)
+    blinking = replace(motion, blendshapes=shapes).with_shape(closure, lid_paths(rest))
+    return blinking, sway(heard, rng)
 
 
 def closures(frames: int, rng: np.random.Generator) -> Array:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from models.face import STAGES, marks, syncnet
+from models.core.spool import Spool
+from models.face import STAGES, marks, mesh, syncnet
 from models.face.blend import Blended, Blender
 from models.face.generator import Generator
 from models.face.render import draw_mesh
@@ -23,15 +24,16 @@ class Drawing:
     """Draws one film. panel_size: (height, width) of its three panels together.
 
     vertices: (478, 3) float16 cm of each frame drawn so far. faceless: the frames that are the source's own.
+    What is kept of the frames waits on the disk.
     """
 
     def __init__(self, sitter: Sitter, stage: str, panels: bool, marked: bool) -> None:
         self.sitter, self.stage, self.panels, self.marked = sitter, stage, panels, marked
         self.box = sitter.box()
         self.panel_size = (PANEL, 3 * PANEL)
-        self.vertices: list[np.ndarray] = []
+        self.vertices = Spool((mesh.VERTICES, 3), np.float16)
         self.faceless: list[int] = []
-        self._mouths: list[np.ndarray] = []
+        self._mouths = Spool((syncnet.SIDE, syncnet.SIDE), np.uint8)
         image, pixels = sitter.widest()
         self.blender = Blender(image, pixels, sitter.rest)
         self.generator = Generator(image, pixels, sitter.rest) if panels or stage == "generated" else None
@@ -41,7 +43,7 @@ class Drawing:
         shots = [self.sitter.shot(start + i, delta) for i, delta in enumerate(deltas)]
         blends, clean = self._pictures(shots, watch)
         for index, (shot, blend, generated) in enumerate(zip(shots, blends, clean, strict=True), start):
-            self.vertices.append(shot.vertices.astype(np.float16))
+            self.vertices.append(shot.vertices)
             if not shot.seen:
                 self.faceless.append(index)
             with watch.at("3d"):
@@ -108,4 +110,4 @@ class Drawing:
         """How well the drawn mouths go with the sound (T, 160), as the sync network sees it."""
         if len(self._mouths) < LEAST:
             return None
-        return syncnet.measure(syncnet.load(), np.stack(self._mouths), mel[: len(self._mouths)])
+        return syncnet.measure(syncnet.load(), self._mouths, mel[: len(self._mouths)])

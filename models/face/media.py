@@ -10,6 +10,7 @@ import math
 import subprocess
 import tempfile
 import threading
+import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -31,6 +32,7 @@ MAX_SECONDS = 15 * 60  # of a sound
 MAX_CLIP_SECONDS = 120
 MAX_SIDE = 1280  # what a portrait or clip is scaled to
 SOUND_OUT = 48_000  # AAC's frames are 21 ms there, so that a file lasts as long as its frames
+PIECE = 60 * RATE  # samples that are written at once
 DEADLINE = 120.0  # seconds that reading may take
 TAIL = 4000  # characters of what ffmpeg said last
 
@@ -63,8 +65,8 @@ def read_sound(path: Path, limit: float = MAX_SECONDS) -> np.ndarray:
         "pipe:", format="f32le", acodec="pcm_f32le", ac=1, ar=RATE, map="0:a:0"
     )
     data = _run(ask, "sound_unreadable", path.name)
-    samples = np.frombuffer(data[: len(data) // 4 * 4], np.float32)
-    samples = np.clip(np.nan_to_num(samples), -1, 1)
+    samples = np.nan_to_num(np.frombuffer(data, np.float32, len(data) // 4))
+    np.clip(samples, -1, 1, out=samples)
     if len(samples) > limit * RATE:
         raise UserError("sound_long", limit=round(limit / 60))
     if len(samples) < RATE / FPS:
@@ -169,9 +171,9 @@ def read_clip(clip: Clip) -> Iterator[np.ndarray]:
 class ClipWriter:
     """An mp4 that is written frame by frame: H.264 and AAC, exactly 25 fps, playable while it loads.
 
-    with ClipWriter(path, (height, width), samples) as clip: clip.write(frame)
+    with ClipWriter(path, (height, width), count, sound) as clip: clip.write(frame)
 
-    samples: (N,) float32 at 16 kHz, cut or filled with silence to the frames of `count`, or None.
+    sound: a file that `write_sound` wrote, of at least `count` frames, of which as many are heard, or None.
     The file appears under its name when it is complete; an error or an early end leaves nothing.
     Raises UserError: ffmpeg_missing, clip_broken (ffmpeg died), and OSError where the disk is full.
     """
@@ -181,21 +183,18 @@ class ClipWriter:
         path: Path,
         size: tuple[int, int],
         count: int,
-        samples: np.ndarray | None = None,
+        sound: Path | None = None,
         comment: str = "",
     ) -> None:
         self.path, self.size, self.count = path, size, count
         self._partial = path.with_name(f".{path.stem}.part.mp4")
-        self._sound = path.with_name(f".{path.stem}.part.wav")
-        if samples is not None:
-            _write_wav(self._sound, exactly(samples, count))
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the writer is
-        ask = self._ask(samples is not None, comment)
+        ask = self._ask(sound, comment)
         self._process = subprocess.Popen(
             ask, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._said
         )
 
-    def _ask(self, sound: bool, comment: str) -> list[str]:
+    def _ask(self, sound: Path | None, comment: str) -> list[str]:
         import ffmpeg
 
         height, width = self.size
@@ -207,7 +206,7 @@ class ClipWriter:
             "color_primaries": "bt709", "color_trc": "bt709", "colorspace": "bt709",
         }  # fmt: skip
         if sound:
-            streams.append(ffmpeg.input(str(self._sound)).audio)
+            streams.append(ffmpeg.input(str(sound), t=self.count / FPS).audio)
             options |= {"acodec": "aac", "audio_bitrate": "128k", "ar": SOUND_OUT}
         if comment:
             options |= {"metadata:g:0": f"comment={comment}", "metadata:g:1": f"description={comment}"}
@@ -243,7 +242,6 @@ class ClipWriter:
             self._process.wait()
             self._said.close()
             self._partial.unlink(missing_ok=True)
-            self._sound.unlink(missing_ok=True)
 
     def _fail(self) -> None:
         self._said.seek(0)
@@ -253,16 +251,16 @@ class ClipWriter:
         raise UserError("clip_broken")
 
 
-def exactly(samples: np.ndarray, count: int) -> np.ndarray:
-    """A sound cut or filled with silence to `count` frames."""
-    wanted = count * RATE // FPS
-    return np.pad(samples[:wanted], (0, max(0, wanted - len(samples))))
-
-
-def _write_wav(path: Path, samples: np.ndarray) -> None:
-    from scipy.io import wavfile
-
-    wavfile.write(path, RATE, np.round(np.clip(samples, -1, 1) * 32767).astype(np.int16))
+def write_sound(path: Path, samples: np.ndarray, count: int | None = None) -> Path:
+    """Samples (N,) at 16 kHz in [-1, 1] as a wav, cut or filled with silence to `count` frames if given."""
+    wanted = len(samples) if count is None else count * RATE // FPS
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        for start in range(0, wanted, PIECE):
+            piece = samples[start : min(start + PIECE, wanted)]
+            file.writeframes(np.round(np.clip(piece, -1, 1) * 32767).astype("<i2").tobytes())
+        file.writeframes(bytes(2 * max(0, wanted - len(samples))))
+    return path
 
 
 def _input(path: Path, **options: Any) -> Any:

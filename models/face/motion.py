@@ -8,7 +8,7 @@ principal components of tracked faces (`basis`), made for the mouth.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -34,13 +34,27 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Motion:
-    """How a face moves. deltas: (T, 478, 3) cm from its rest, in its own space; blendshapes: (T, 52) 0..1."""
+    """How a face moves, by a linear model of faces: a few numbers a frame, so that an hour is small.
 
-    deltas: Array
+    weights: (T, K), how much of each of `shapes`, (K, 478, 3) cm, a frame is away from the face's rest, in
+    the face's own space. blendshapes: (T, 52) 0..1.
+    """
+
+    weights: Array
+    shapes: Array
     blendshapes: Array
 
     def __len__(self) -> int:
-        return len(self.deltas)
+        return len(self.weights)
+
+    def deltas(self, start: int = 0, end: int | None = None) -> Array:
+        """Frames `start` to `end` as vertices' ways from rest: (N, 478, 3) cm."""
+        return np.tensordot(self.weights[start:end], self.shapes, 1)
+
+    def with_shape(self, weight: Array, shape: Array) -> "Motion":
+        """Moved by one shape (478, 3) more, by as much as its weight (T,) says."""
+        weights = np.concatenate([self.weights, weight[:, None]], axis=1)
+        return replace(self, weights=weights, shapes=np.concatenate([self.shapes, shape[None]]))
 
 
 class FaceMotion(nn.Module, PyTorchModelHubMixin):
@@ -103,13 +117,9 @@ class FaceMotion(nn.Module, PyTorchModelHubMixin):
         found = line + self.gain * self.leave(hidden)
         return found[..., : self.components], found[..., self.components :]
 
-    def vertices(self, coefficients: Tensor) -> Tensor:
-        """Deltas (..., 478, 3) in cm that coefficients (..., components) mean."""
-        return (coefficients @ self.basis + self.offset).unflatten(-1, (VERTICES, 3))
-
     @torch.inference_mode()
     def predict(self, heard: Heard) -> Motion:
-        """How a face moves that says what is heard; in silence its mouth closes. Memory: the result's."""
+        """How a face moves that says what is heard; in silence its mouth closes."""
         device = self.basis.device
         total = torch.zeros(len(heard), self.components + len(BLENDSHAPES))
         weights = torch.zeros(len(heard), 1)
@@ -123,8 +133,9 @@ class FaceMotion(nn.Module, PyTorchModelHubMixin):
             weights[start:end] += weight
         speaks = torch.from_numpy(speaking(heard.voiced))[:, None]
         coefficients, shapes = (total / weights).split([self.components, len(BLENDSHAPES)], dim=1)
-        deltas = self.vertices(coefficients.to(device)).cpu().mul_(speaks[..., None])  # minutes are large
-        return Motion(deltas.numpy(), (shapes.clamp(0, 1) * speaks).numpy())
+        faces = torch.cat([self.basis, self.offset[None]]).unflatten(1, (VERTICES, 3)).cpu()
+        moved = torch.cat([coefficients, torch.ones_like(speaks)], dim=1) * speaks
+        return Motion(moved.numpy(), faces.numpy(), (shapes.clamp(0, 1) * speaks).numpy())
 
 
 def load(name: str = NAME) -> FaceMotion:

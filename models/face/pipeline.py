@@ -14,6 +14,7 @@ from models.core.checkpoints import CheckpointCard, all_cards
 from models.core.errors import UserError
 from models.core.loading import LOADING
 from models.core.progress import Progress
+from models.core.spool import Spool
 from models.face import FPS, STAGES, frames_of, media, voices
 
 if TYPE_CHECKING:
@@ -102,7 +103,13 @@ def animate(order: Order, folder: Path) -> Iterator[Progress | Made]:
     with watch.at("motion"):
         motion, mel = _motion(order, samples, sitter)
     yield Progress(0.08, "face_draws")
-    yield from _film(order, folder, samples, sitter, motion, mel, watch)
+    sound = folder / ".speech.part.wav"
+    try:
+        media.write_sound(sound, samples, count)
+        del samples  # minutes of it are large
+        yield from _film(order, folder, sound, sitter, motion, mel, watch)
+    finally:
+        sound.unlink(missing_ok=True)
 
 
 def _check(order: Order) -> None:
@@ -149,7 +156,7 @@ def _motion(order: Order, samples: np.ndarray, sitter: "Sitter") -> tuple["Motio
 def _film(
     order: Order,
     folder: Path,
-    samples: np.ndarray,
+    sound: Path,
     sitter: "Sitter",
     motion: "Motion",
     mel: np.ndarray,
@@ -164,15 +171,15 @@ def _film(
     video, panels = folder / "talking_face.mp4", folder / "stages.mp4" if order.panels else None
     started = time.monotonic()
     with ExitStack() as stack:
-        writers = [stack.enter_context(media.ClipWriter(video, sitter.size, count, samples, comment))]
+        writers = [stack.enter_context(media.ClipWriter(video, sitter.size, count, sound, comment))]
         if panels:
             writers.append(
-                stack.enter_context(media.ClipWriter(panels, drawing.panel_size, count, samples, comment))
+                stack.enter_context(media.ClipWriter(panels, drawing.panel_size, count, sound, comment))
             )
         first: list[np.ndarray] = []
         for start in range(0, count, BATCH):
             end = min(start + BATCH, count)
-            for frames in drawing.draw(start, motion.deltas[start:end], watch):
+            for frames in drawing.draw(start, motion.deltas(start, end), watch):
                 with watch.at("writing"):
                     for writer, frame in zip(writers, frames, strict=False):
                         writer.write(frame)
@@ -180,7 +187,7 @@ def _film(
                     first.append(frames[0])
             fraction = 0.08 + 0.9 * end / count
             if start < PREVIEW <= end or end == count <= PREVIEW:
-                yield Progress(fraction, "face_draws", _preview(folder, sitter, first, samples, comment))
+                yield Progress(fraction, "face_draws", _preview(folder, sitter, first, sound, comment))
             left = (time.monotonic() - started) / end * (count - end)
             yield Progress(fraction, "face_draws", {"left": left})
         yield Progress(0.98, "face_writes")
@@ -208,17 +215,15 @@ def _comment() -> str:
     return COMMENT
 
 
-def _preview(
-    folder: Path, sitter: "Sitter", frames: list[np.ndarray], samples: np.ndarray, comment: str
-) -> Path:
+def _preview(folder: Path, sitter: "Sitter", frames: list[np.ndarray], sound: Path, comment: str) -> Path:
     path = folder / "first_second.mp4"
-    with media.ClipWriter(path, sitter.size, len(frames), samples, comment) as writer:
+    with media.ClipWriter(path, sitter.size, len(frames), sound, comment) as writer:
         for frame in frames:
             writer.write(frame)
     return path
 
 
-def _write_motion(folder: Path, motion: "Motion", vertices: list[np.ndarray]) -> tuple[Path, Path]:
+def _write_motion(folder: Path, motion: "Motion", vertices: Spool) -> tuple[Path, Path]:
     """Blendshapes as CSV under ARKit's names, and the vertices (T, 478, 3) in cm as npz."""
     from models.face.mesh import BLENDSHAPES, triangles
 
@@ -228,7 +233,7 @@ def _write_motion(folder: Path, motion: "Motion", vertices: list[np.ndarray]) ->
         rows.writerow(["frame", "seconds", *BLENDSHAPES[1:]])  # the first is MediaPipe's own, not ARKit's
         for index, row in enumerate(motion.blendshapes):
             rows.writerow([index, f"{index / FPS:.2f}", *(f"{value:.4f}" for value in row[1:])])
-    np.savez_compressed(cloud, vertices=np.stack(vertices), triangles=triangles(), fps=FPS)
+    vertices.save(cloud, "vertices", triangles=triangles(), fps=np.array(FPS))
     return shapes, cloud
 
 

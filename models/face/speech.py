@@ -20,6 +20,7 @@ from models.face import FPS, RATE, frames_of
 WIDTH, MELS = 384, 80
 HOP, WINDOW = 160, 400  # samples: Whisper's spectrogram
 STEPS = RATE // FPS // HOP  # of the spectrogram in a frame of video
+SIZE = STEPS * HOP  # samples in a frame of video
 CHUNK, OVERLAP = 30 * FPS, 2 * FPS  # frames that Whisper hears at once, and how many of them twice
 LEVEL, MOST_GAIN = 0.1, 20.0  # RMS that the loud part of a sound is brought to; nothing is raised further
 QUIETEST = -60.0  # dB below full scale that count as silence
@@ -58,41 +59,65 @@ def listen(samples: Array) -> Heard:
 
     Raises UserError("package_missing") where Whisper's package isn't installed.
     """
-    sound = levelled(samples)
-    frames = frames_of(len(sound))
-    sound = np.pad(sound, (0, max(0, frames * STEPS * HOP - len(sound))))[: frames * STEPS * HOP]
+    sound = Levelled(samples)
+    frames = len(sound) // SIZE
     whisper, mel = np.zeros((frames, WIDTH), np.float32), np.zeros((frames, 2 * MELS), np.float32)
     total = np.zeros((frames, 1), np.float32)
-    loud, flat = np.empty(frames, np.float32), np.empty(frames, np.float32)
+    loud, flat, power = (np.empty(frames, np.float32) for _ in range(3))
     for start in starts(frames, CHUNK, OVERLAP):
         end = min(start + CHUNK, frames)
-        power = mel_power(sound, start * STEPS, (end - start) * STEPS)
-        scaled = whisper_scale(power)
+        spectrum = mel_power(sound, start * STEPS, (end - start) * STEPS)
+        scaled = whisper_scale(spectrum)
         weight = crossfade(end - start, start > 0, end < frames, OVERLAP)[:, None]
         whisper[start:end] += weight * encode(scaled)
         mel[start:end] += weight * scaled.reshape(end - start, 2, STEPS // 2, MELS).mean(2).reshape(
             -1, 2 * MELS
         )
         total[start:end] += weight
-        bands = power[:, VOICE[0] : VOICE[1]].reshape(-1, STEPS, VOICE[1] - VOICE[0]).mean(1)
+        bands = spectrum[:, VOICE[0] : VOICE[1]].reshape(-1, STEPS, VOICE[1] - VOICE[0]).mean(1)
         loud[start:end] = bands.sum(1)
         flat[start:end] = np.exp(np.log(bands + 1e-10).mean(1)) / (bands.mean(1) + 1e-10)
-    parts = sound.reshape(frames, STEPS * HOP)
-    energy = 1 - np.clip(decibels(np.square(parts).mean(1)), QUIETEST, 0) / QUIETEST
-    return Heard(whisper / total, mel / total, energy.astype(np.float32), voice_activity(loud, flat, energy))
+        power[start:end] = np.square(sound[start * SIZE : end * SIZE].reshape(-1, SIZE)).mean(1)
+    energy = 1 - np.clip(decibels(power), QUIETEST, 0) / QUIETEST
+    whisper /= total
+    mel /= total
+    return Heard(whisper, mel, energy.astype(np.float32), voice_activity(loud, flat, energy))
 
 
-def levelled(samples: Array) -> Array:
-    """Samples without offset, their loudest fifth at an RMS of 0.1: so no microphone stands too far."""
-    sound = np.nan_to_num(np.asarray(samples, np.float32).reshape(-1), posinf=0, neginf=0)
-    if len(sound) == 0:
-        return np.zeros(1, np.float32)
-    sound = sound - sound.mean()
-    size = STEPS * HOP
-    parts = np.pad(sound, (0, -len(sound) % size)).reshape(-1, size)
-    power = np.sort(np.square(parts).mean(1))
-    loud = float(np.sqrt(power[-max(1, len(power) // 5) :].mean()))
-    return sound * np.float32(min(MOST_GAIN, LEVEL / max(loud, 1e-6)))
+class Levelled:
+    """A sound without offset, its loudest fifth at an RMS of 0.1: so no microphone stands too far.
+
+    It is as long as its frames of video, and read by slices, so that minutes are never copied.
+    """
+
+    def __init__(self, samples: Array) -> None:
+        self._samples = np.asarray(samples, np.float32).reshape(-1)
+        self._length = frames_of(len(self._samples)) * SIZE
+        self._offset, self._gain = np.float32(0), np.float32(1)
+        if len(self._samples):
+            places = range(0, len(self._samples), CHUNK * SIZE)
+            sums = [self._piece(place, place + CHUNK * SIZE).sum(dtype=np.float64) for place in places]
+            self._offset = np.float32(sum(sums) / len(self._samples))
+            power = np.sort(np.concatenate([self._power(place) for place in places]))
+            loud = float(np.sqrt(power[-max(1, len(power) // 5) :].mean()))
+            self._gain = np.float32(min(MOST_GAIN, LEVEL / max(loud, 1e-6)))
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, part: slice) -> Array:
+        start, stop, _ = part.indices(self._length)
+        piece = self._piece(start, stop)
+        return np.pad(piece, (0, max(0, stop - start - len(piece))))
+
+    def _piece(self, start: int, stop: int) -> Array:
+        sound = np.nan_to_num(self._samples[start:stop], posinf=0, neginf=0)
+        return (sound - self._offset) * self._gain
+
+    def _power(self, place: int) -> Array:
+        """Of each frame of a chunk."""
+        piece = self._piece(place, place + CHUNK * SIZE)
+        return np.square(np.pad(piece, (0, -len(piece) % SIZE)).reshape(-1, SIZE)).mean(1)
 
 
 def starts(frames: int, chunk: int, overlap: int) -> list[int]:
@@ -114,7 +139,7 @@ def crossfade(length: int, rises: bool, falls: bool, overlap: int) -> Array:
     return weight
 
 
-def mel_power(sound: Array, first: int, count: int) -> Array:
+def mel_power(sound: "Array | Levelled", first: int, count: int) -> Array:
     """Power in mel bands (count, 80) of the steps of 10 ms from `first` on, each about its first sample."""
     low = first * HOP - WINDOW // 2
     high = low + (count - 1) * HOP + WINDOW

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from models.core.checkpoints import load_checkpoint
+from models.core.spool import Spool
 from models.face.mesh import MOUTH_CORNERS, project
 from models.face.tracking import Track
 
@@ -100,7 +101,7 @@ def mouths(frames: Iterable[NDArray[np.uint8]], track: Track) -> NDArray[np.uint
 
 
 @torch.inference_mode()
-def measure(network: SyncNet, mouth: NDArray[np.uint8], mel: NDArray[np.float32]) -> Sync:
+def measure(network: SyncNet, mouth: NDArray[np.uint8] | Spool, mel: NDArray[np.float32]) -> Sync:
     """The sync of mouths (T, 48, 48) with a spectrogram (T, 160), see `Heard.mel`."""
     seen, heard = _vectors(network, mouth, mel)
     count = len(seen)
@@ -114,12 +115,15 @@ def measure(network: SyncNet, mouth: NDArray[np.uint8], mel: NDArray[np.float32]
     return Sync(float(values[best]), float(np.nanmedian(values) - values[best]), SHIFTS - best)
 
 
-def _vectors(network: SyncNet, mouth: NDArray[np.uint8], mel: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+def _vectors(
+    network: SyncNet, mouth: NDArray[np.uint8] | Spool, mel: NDArray[np.float32]
+) -> tuple[Tensor, Tensor]:
     """Both vectors of each window, (T - 4, 128) each, computed PIECE windows at a time."""
     seen, heard = [], []
     for start in range(0, len(mouth) - FRAMES + 1, PIECE):
         part = slice(start, start + PIECE + FRAMES - 1)
-        a, b = network(torch.from_numpy(mouth[part])[None].float() / 255, torch.from_numpy(mel[part])[None])
+        pictures = torch.from_numpy(np.asarray(mouth[part], np.float32))[None] / 255
+        a, b = network(pictures, torch.from_numpy(mel[part])[None])
         seen.append(a[0])
         heard.append(b[0])
     return torch.cat(seen), torch.cat(heard)

@@ -15,7 +15,7 @@ from app import page as app_page
 from models.core import checkpoints
 from models.face import FPS, RATE, frames_of, media
 from tests.browser.patience import patient
-from tests.browser.test_face_tab import DURATION_JS, PLAYING_JS, animate, opened, until_true
+from tests.browser.test_face_tab import DURATION_JS, PLAYING_JS, animate, bring, opened, until_true
 
 SENTENCE = "Good morning! I have something to tell you."
 BAR = 0.5  # correlation of the lip gap found in the film with the predicted one
@@ -76,7 +76,7 @@ def test_the_example_says_a_recording_and_its_lips_follow_it(
     expect(lab.locator("#tl-face-portrait img")).to_be_visible()
     lab.locator("#tl-face-says label").nth(1).click()
     sound = written(tmp_path / "speech.wav", samples)
-    lab.locator("#tl-face-speech input[type=file]").first.set_input_files(sound)
+    bring(lab, "#tl-face-speech", sound)
     expect(lab.locator("#tl-face-speech audio, #tl-face-speech #waveform").first).to_be_attached()
     video = animate(lab)
     until_true(video, PLAYING_JS)

@@ -1,6 +1,7 @@
 """The face tab as a visitor uses it, in a real browser; the networks are a stand-in here."""
 
 import io
+import re
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.face import stand_in
 from tests.served import until
 
 DURATION_JS = "video => video.duration"
+KEPT = re.compile(r"/[0-9a-f]{12}\.\w+$")  # the address of a file that the lab took
 PLAYING_JS = "video => !video.paused && video.currentTime > 0"
 
 
@@ -58,6 +60,12 @@ def prepared(page: Page) -> Page:
     page.locator("#tl-face-chips button").first.click()
     expect(page.locator("#tl-face-text textarea")).not_to_have_value("")
     return page
+
+
+def bring(page: Page, widget: str, file: Path) -> None:
+    """Upload a file and wait until the page shows what was kept of it: until then Animate is held."""
+    with page.expect_response(lambda answer: bool(KEPT.search(answer.url))):
+        page.locator(f"{widget} input[type=file]").first.set_input_files(file)
 
 
 def animate(page: Page) -> Locator:
@@ -151,7 +159,7 @@ def test_files_good_and_bad(lab: Page, tmp_path: Path) -> None:
     lab.locator("#tl-face-portrait input[type=file]").first.set_input_files(bad)
     expect(lab.locator("#tl-face-refused [role=alert]")).to_contain_text("portrait.png is not a PNG")
     expect(lab.locator("#tl-face-portrait img")).to_have_count(0)
-    lab.locator("#tl-face-portrait input[type=file]").first.set_input_files(face_desk.example())
+    bring(lab, "#tl-face-portrait", face_desk.example())
     expect(lab.locator("#tl-face-refused [role=alert]")).to_have_count(0)
     expect(lab.locator("#tl-face-portrait img")).to_be_visible()
     lab.locator("#tl-face-says label").nth(1).click()
@@ -159,7 +167,7 @@ def test_files_good_and_bad(lab: Page, tmp_path: Path) -> None:
     playlist.write_text("#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n")
     lab.locator("#tl-face-speech input[type=file]").first.set_input_files(playlist)
     expect(lab.locator("#tl-face-notice [role=alert]")).to_contain_text("no sound that can be read")
-    lab.locator("#tl-face-speech input[type=file]").first.set_input_files(speech(tmp_path / "a.wav", 1.3))
+    bring(lab, "#tl-face-speech", speech(tmp_path / "a.wav", 1.3))
     expect(lab.locator("#tl-face-notice [role=alert]")).to_have_count(0)
     expect(lab.locator("#tl-face-speech #waveform, #tl-face-speech audio").first).to_be_attached()
     assert animate(lab).evaluate(DURATION_JS) == pytest.approx(1.3, abs=0.04)
@@ -169,7 +177,7 @@ def test_a_video_speaks_too(lab: Page, tmp_path: Path) -> None:
     lab.locator("#tl-face-who label").nth(1).click()
     expect(lab.locator("#tl-face-footage")).to_be_visible()
     clip = stand_in.film(tmp_path / "clip.mp4", 1.0)
-    lab.locator("#tl-face-footage input[type=file]").first.set_input_files(clip)
+    bring(lab, "#tl-face-footage", clip)
     expect(lab.locator("#tl-face-footage video").first).to_be_visible()
     lab.locator("#tl-face-chips button").first.click()
     expect(lab.locator("#tl-face-text textarea")).not_to_have_value("")

@@ -16,4 +16,4 @@ def chewing(frames: int, wide: float = 0.9) -> Motion:
     down[list(mesh.OVAL[14:23]), 1] = -0.8
     shapes = np.zeros((frames, 52), np.float32)
     shapes[:, mesh.BLENDSHAPES.index("jawOpen")] = opening / wide
-    return Motion(opening[:, None, None] * down, shapes)
+    return Motion(opening[:, None], down[None], shapes)

@@ -16,11 +16,14 @@ def tone(seconds: float, rate: int = RATE) -> np.ndarray:
 
 def clip(path, count=20, size=(96, 128), sound=None):
     """A film of a bright bar that walks to the right, one step a frame."""
-    with media.ClipWriter(path, size, count, sound, "made for a test") as writer:
+    heard = None if sound is None else media.write_sound(path.with_suffix(".wav"), sound, count)
+    with media.ClipWriter(path, size, count, heard, "made for a test") as writer:
         for index in range(count):
             frame = np.full((*size, 3), 60, np.uint8)
             frame[:, 4 * index : 4 * index + 8] = (200, 180, 160)
             writer.write(frame)
+    if heard:
+        heard.unlink()
     return path
 
 
@@ -44,6 +47,26 @@ def test_a_film_lasts_exactly_as_long_as_its_frames(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
+@pytest.mark.parametrize("seconds", [0.3, 0.96, 2.0])
+def test_a_sound_is_cut_or_filled_to_its_frames(tmp_path, seconds):
+    path = media.write_sound(tmp_path / "a.wav", tone(seconds), 24)
+    rate, samples = wavfile.read(path)
+    assert rate == RATE and len(samples) == 24 * RATE // FPS
+    wanted = np.zeros(len(samples))
+    kept = tone(seconds)[: len(samples)]
+    wanted[: len(kept)] = kept
+    assert np.abs(samples / 32767 - wanted).max() < 1e-4
+
+
+def test_a_film_hears_the_beginning_of_a_longer_sound(tmp_path):
+    sound = media.write_sound(tmp_path / "a.wav", tone(3))
+    with media.ClipWriter(tmp_path / "film.mp4", (64, 64), 25, sound) as writer:
+        for _ in range(25):
+            writer.write(np.zeros((64, 64, 3), np.uint8))
+    assert "Duration: 00:00:01.00" in said_by_ffmpeg(tmp_path / "film.mp4")
+    assert len(media.read_sound(tmp_path / "film.mp4")) == pytest.approx(RATE, abs=RATE / 20)
+
+
 def test_colours_come_back(tmp_path):
     with media.ClipWriter(tmp_path / "film.mp4", (64, 64), 3) as writer:
         for _ in range(3):
@@ -53,7 +76,7 @@ def test_colours_come_back(tmp_path):
 
 
 def written(path, count: int, until) -> None:
-    with media.ClipWriter(path, (64, 64), count, tone(1)) as writer:
+    with media.ClipWriter(path, (64, 64), count) as writer:
         for index in range(count):
             until(index, writer)
             writer.write(np.zeros((64, 64, 3), np.uint8))

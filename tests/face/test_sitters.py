@@ -36,7 +36,7 @@ def test_a_portrait_at_rest_has_closed_lips_and_its_own_eyes(portrait):
 
 
 def test_a_portrait_moves_by_the_delta_and_by_the_sway(portrait):
-    delta = chewing(6).deltas[4]
+    delta = chewing(6).deltas()[4]
     still = portrait.shot(0, delta)
     assert np.abs(mesh.lip_gap(still.vertices) - mesh.lip_gap(portrait.rest + delta)) < 1e-5
     assert mesh.lip_gap(still.target) > mesh.lip_gap(portrait.shot(0, delta * 0).target) + 3
@@ -74,7 +74,7 @@ def test_a_video_keeps_its_head_motion_and_tells_where_nobody_is(footage):
 
 
 def test_a_videos_lower_face_is_the_predicted_one(footage):
-    delta = chewing(6).deltas[4]
+    delta = chewing(6).deltas()[4]
     shot = footage.shot(0, delta)
     assert abs(mesh.lip_gap(shot.vertices) - mesh.lip_gap(footage.rest + delta)) < 0.05
     assert sitters.lower_share()[mesh.LOWER_INNER] == 1 and sitters.lower_share()[33] == 0

@@ -107,7 +107,7 @@ def _film(clip: Clip, weights: str) -> tuple[np.ndarray, Track]:
         path = Path(folder) / "film.mp4"
         with media.ClipWriter(path, sitter.size, len(moves)) as writer:
             for start in range(0, len(moves), 8):
-                for (frame,) in drawing.draw(start, moves.deltas[start : start + 8], watch):
+                for (frame,) in drawing.draw(start, moves.deltas(start, start + 8), watch):
                     writer.write(frame)
         frames = list(media.read_clip(media.open_clip(path)))
     track = track_video(frames)

@@ -76,7 +76,7 @@ def compared(clip: Clip, weights: str) -> Iterator[tuple[str, str, Scores]]:
     portrait, now = frames[first], mesh.project(track.poses[first], track.vertices[first])
     person = identity.described(portrait, now) if identity.installed() else None
     rest = closed(track.vertices[first])
-    deltas = motion.load(weights).predict(clip.heard).deltas
+    deltas = motion.load(weights).predict(clip.heard).deltas()
     for driver, vertices in {"sound": rest + deltas, "tracked": track.vertices}.items():
         targets = {t: mesh.project(track.poses[t], vertices[t]) for t in moments}
         scores: dict[str, list[Scores]] = {picture: [] for picture in PICTURES}

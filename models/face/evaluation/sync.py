@@ -73,7 +73,7 @@ def movers(clips: Sequence[Clip], name: str, data: Path | None) -> dict[str, Mov
     network = load(motion_of(name))
 
     def moved(heard: Heard) -> Array:
-        return network.predict(heard).deltas[:, LIPS]
+        return network.predict(heard).deltas()[:, LIPS]
 
     def another(place: int) -> Array:
         count, other = len(clips[place]), clips[(place + 1) % len(clips)].heard

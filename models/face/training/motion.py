@@ -205,7 +205,7 @@ def errors_of(network: FaceMotion, sample: Sample, gain: float) -> tuple[float, 
     """
     assert sample.lips is not None
     network.gain.fill_(gain)
-    made = network.predict(sample.heard).deltas[:, LIPS]
+    made = network.predict(sample.heard).deltas()[:, LIPS]
     true = sample.lips
     opened, wanted = (part[:, UPPER, 1] - part[:, LOWER, 1] for part in (made, true))
     square = np.square(made - true).sum(2)
