@@ -1,5 +1,6 @@
 """The colonoscopy lab's tab: layout and wiring. What it asks is in colonoscopy_desk."""
 
+import json
 from collections.abc import Callable, Iterator
 from html import escape
 from typing import Any
@@ -63,7 +64,9 @@ class ColonoscopyTab:
 
     def _lay_pad(self, i18n: gr.I18n) -> None:
         html(i18n("html.colonoscopy_lead"), elem_classes="tl-leading")
-        self.pad = mask_pad.MaskPad(words=pad_words("en"), presets=mask_presets.urls(), elem_id="tl-pad")
+        self.pad = mask_pad.MaskPad(
+            words=pad_words("en"), presets=json.dumps(mask_presets.urls()), elem_id="tl-pad"
+        )
         with gr.Row(elem_classes="tl-uploads"):
             self.frame_upload = gr.UploadButton(
                 str(i18n("colonoscopy.frame_upload")), elem_id="tl-frame-upload", size="sm"
@@ -155,8 +158,8 @@ class ColonoscopyTab:
         """The page opens: pad and strip speak the visitor's language."""
         name = language(request)
         return {
-            self.pad: gr.update(words=mask_pad.spoken(pad_words(name))),
-            self.strip: gr.update(words=result_strip.spoken(strip_words(name))),
+            self.pad: gr.update(words=mask_pad.MaskPad.spoken(pad_words(name))),
+            self.strip: gr.update(words=result_strip.ResultStrip.spoken(strip_words(name))),
         }
 
     def take_frame(self, file: str | None, request: gr.Request) -> Updates:

@@ -199,7 +199,7 @@ class FaceTab:
     def arrive(self, request: gr.Request) -> Updates:
         """The page opens: the stage speaks the visitor's language, and `?say=` and `?tongue=` are typed."""
         name, asked = language(request), dict(request.query_params)
-        updates = {self.screen: gr.update(words=talking_stage.spoken(stage_words(name)))}
+        updates = {self.screen: gr.update(words=talking_stage.TalkingStage.spoken(stage_words(name)))}
         tongue = asked.get("tongue", "zh" if name == "zh-CN" else "en")
         return updates | self._typed(asked.get("say", "")[: voices.MAX_TEXT], tongue)
 

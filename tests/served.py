@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 
@@ -133,3 +135,16 @@ def until(true: Callable[[], bool], seconds: float = 10.0) -> bool:
     while not true() and time.monotonic() < end:
         time.sleep(0.05)
     return true()
+
+
+def addresses_asked(patch: pytest.MonkeyPatch) -> list[str]:
+    """What the page's own process asks of the network from now on: the list grows."""
+    asked: list[str] = []
+    original = httpx.AsyncClient.send
+
+    async def send(self: httpx.AsyncClient, request: httpx.Request, **more: Any) -> httpx.Response:
+        asked.append(str(request.url))
+        return await original(self, request, **more)
+
+    patch.setattr(httpx.AsyncClient, "send", send)
+    return asked

@@ -10,14 +10,22 @@ import gradio as gr
 from gradio.data_classes import FileData, ImageData
 
 
-class Picture(gr.Image):
-    """A picture by upload, webcam or clipboard. Its value is a path."""
+class Unread:
+    """Passes on the upload's path, whatever the file holds."""
 
     def preprocess(self, payload: Any) -> str | None:
-        """The upload's path, whatever the file holds."""
+        """The path of what arrived, None where nothing did."""
         return payload.path if payload else None
 
-    def postprocess(self, value: Any) -> ImageData | None:
+    def postprocess(self, value: Any) -> Any:
+        """Show a file."""
+        return FileData(path=str(value), orig_name=Path(value).name) if value else None
+
+
+class Picture(Unread, gr.Image):
+    """A picture by upload, webcam or clipboard. Its value is a path."""
+
+    def postprocess(self, value: Any) -> Any:
         """Show a file."""
         return ImageData(path=str(value), orig_name=Path(value).name) if value else None
 
@@ -26,32 +34,16 @@ class Picture(gr.Image):
         return "image"
 
 
-class Sound(gr.Audio):
+class Sound(Unread, gr.Audio):
     """A sound by upload or microphone. Its value is a path."""
-
-    def preprocess(self, payload: Any) -> str | None:
-        """The upload's path, whatever the file holds."""
-        return payload.path if payload else None
-
-    def postprocess(self, value: Any) -> FileData | None:
-        """Show a file."""
-        return FileData(path=str(value), orig_name=Path(value).name) if value else None
 
     def get_block_name(self) -> str:
         """Gradio's name of the front end: the one of gr.Audio."""
         return "audio"
 
 
-class Footage(gr.Video):
+class Footage(Unread, gr.Video):
     """A video by upload. Its value is a path."""
-
-    def preprocess(self, payload: Any) -> str | None:
-        """The upload's path, whatever the file holds."""
-        return payload.path if payload else None
-
-    def postprocess(self, value: Any) -> FileData | None:
-        """Show a file."""
-        return FileData(path=str(value), orig_name=Path(value).name) if value else None
 
     def get_block_name(self) -> str:
         """Gradio's name of the front end: the one of gr.Video."""

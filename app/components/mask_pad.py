@@ -4,7 +4,7 @@ It knows no lab. The region lives in the browser, SIZE x SIZE pixels; its value 
 as a data URL, "" while nothing is drawn, and must be read as anything a stranger sends. What
 Python lays on the pad travels apart, so that it never meets a stroke that is being drawn:
 
-    pad = MaskPad(words=..., presets={"round": "data:image/png;base64,..."})
+    pad = MaskPad(words=..., presets=json.dumps({"round": "data:image/png;base64,..."}))
     button.click(fn, pad, outputs)          # fn(value: str)
     return lay(mask=url)                    # a region in place of the drawn one (undo brings that back)
     return lay(backdrop=url)                # a picture to draw over
@@ -16,9 +16,8 @@ from typing import Any
 
 import gradio as gr
 
-from app.components import template
+from app.components.component import Component
 
-SCRIPTS = ("mask_pad_shapes.js",)
 SIZE = 256  # pixels of the region's sides; mask_pad_shapes.js has the same
 
 # What the pad says. A page passes its translations of the same keys.
@@ -40,44 +39,18 @@ WORDS = {
 _laid = itertools.count(1)
 
 
-class MaskPad(gr.HTML):
+class MaskPad(Component):
     """The pad as a Gradio component. value: the region as a data URL, "" for none.
 
-    words: what it says, keys as in WORDS. presets: data URLs by name, drawn as buttons; a name's
+    words: what it says, keys as in WORDS. presets: data URLs by name, as JSON, drawn as buttons; a name's
     label is `words["preset_" + name]`.
     """
 
-    def __init__(
-        self,
-        value: str | None = "",
-        *,
-        words: dict[str, str] | str | None = None,
-        presets: dict[str, str] | str | None = None,
-        elem_id: str | None = None,
-        elem_classes: list[str] | str | None = None,
-        render: bool = True,
-        **props: Any,
-    ) -> None:
-        given = {"laid": "", **props}
-        super().__init__(
-            value,
-            **template.drawn_by("mask_pad", SCRIPTS),
-            elem_id=elem_id,
-            elem_classes=elem_classes,
-            render=render,
-            words=spoken(words),
-            presets=presets if isinstance(presets, str) else json.dumps(presets or {}),
-            **given,
-        )
+    NAME, SCRIPTS, WORDS = "mask_pad", ("mask_pad_shapes.js",), WORDS
 
-    def get_block_name(self) -> str:
-        """Gradio's name of the front end: the one of gr.HTML."""
-        return "html"
-
-
-def spoken(words: dict[str, str] | str | None) -> str:
-    """The component's prop `words`: what the pad says, English where a key is not given."""
-    return template.spoken(WORDS, words)
+    def at_first(self) -> dict[str, str]:
+        """See `Component`."""
+        return {"laid": "", "presets": "{}"}
 
 
 def lay(mask: str | None = None, backdrop: str | None = None) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
-from app.components import template
+from app.components.component import Component
 
 # What the strip says. A page passes its translations of the same keys.
 WORDS = {
@@ -51,38 +51,14 @@ class Card:
     lines: tuple[str, ...]
 
 
-class ResultStrip(gr.HTML):
+class ResultStrip(Component):
     """The strip as a Gradio component. words: what it says, keys as in WORDS. The event is `choose`."""
 
-    def __init__(
-        self,
-        value: str | None = "[]",
-        *,
-        words: dict[str, str] | str | None = None,
-        elem_id: str | None = None,
-        elem_classes: list[str] | str | None = None,
-        render: bool = True,
-        **props: Any,
-    ) -> None:
-        given = {"preview": "", **props}
-        super().__init__(
-            value,
-            **template.drawn_by("result_strip"),
-            elem_id=elem_id,
-            elem_classes=elem_classes,
-            render=render,
-            words=spoken(words),
-            **given,
-        )
+    NAME, WORDS = "result_strip", WORDS
 
-    def get_block_name(self) -> str:
-        """Gradio's name of the front end: the one of gr.HTML."""
-        return "html"
-
-
-def spoken(words: dict[str, str] | str | None) -> str:
-    """The component's prop `words`: what the strip says, English where a key is not given."""
-    return template.spoken(WORDS, words)
+    def at_first(self) -> dict[str, str]:
+        """See `Component`."""
+        return {"preview": ""}
 
 
 def show(cards: list[Card]) -> dict[str, Any]:

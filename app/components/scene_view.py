@@ -25,7 +25,7 @@ import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
-from app.components import template
+from app.components.component import Component
 from models.scene import scan as scans
 from models.scene.answer import Answer, Caption
 from models.scene.scan import Instance, Scan
@@ -60,47 +60,23 @@ class Pick:
     xyz: tuple[float, float, float] | None = None
 
 
-class SceneView(gr.HTML):
+class SceneView(Component):
     """The viewer as a Gradio component.
 
     value: what `scan_payload` made, or None. The event is `pick`; see `read_pick`.
     words: the sentences of the viewer, keys as in WORDS.
     """
 
-    def __init__(
-        self,
-        value: str | None = None,
-        *,
-        words: dict[str, str] | str | None = None,
-        elem_id: str | None = None,
-        elem_classes: list[str] | str | None = None,
-        render: bool = True,
-        **props: Any,
-    ) -> None:
-        given = {"overlay": "", "repairs": "", "plotly": _plotly_url(), **props}
-        super().__init__(
-            value,
-            **template.drawn_by("scene_view", SCRIPTS),
-            elem_id=elem_id,
-            elem_classes=elem_classes,
-            render=render,
-            words=spoken(words),
-            **given,
-        )
+    NAME, SCRIPTS, WORDS = "scene_view", SCRIPTS, WORDS
 
-    def get_block_name(self) -> str:
-        """Gradio's name of the front end: the one of gr.HTML."""
-        return "html"
-
-
-def spoken(words: dict[str, str] | str | None) -> str:
-    """The component's prop `words`: what the viewer says, English where a key is not given."""
-    return template.spoken(WORDS, words)
+    def at_first(self) -> dict[str, str]:
+        """See `Component`."""
+        return {"overlay": "", "repairs": "", "plotly": _plotly_url()}
 
 
 def show(payload: str | None, words: dict[str, str] | None = None) -> dict[str, Any]:
     """The update that shows a scan (None: none) with nothing over it."""
-    said: dict[str, Any] = {"words": spoken(words)} if words else {}
+    said: dict[str, Any] = {"words": SceneView.spoken(words)} if words else {}
     return gr.update(value=payload, overlay="", repairs="", **said)
 
 

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import gradio as gr
 
-from app.components import template
+from app.components.component import Component
 
 # What the stage says. A page passes its translations of the same keys.
 WORDS = {
@@ -47,38 +47,14 @@ class Taken:
     file: Path
 
 
-class TalkingStage(gr.HTML):
+class TalkingStage(Component):
     """The stage as a Gradio component. words: what it says, keys as in WORDS."""
 
-    def __init__(
-        self,
-        value: str | None = "",
-        *,
-        words: dict[str, str] | str | None = None,
-        elem_id: str | None = None,
-        elem_classes: list[str] | str | None = None,
-        render: bool = True,
-        **props: Any,
-    ) -> None:
-        given = {"preview": "", **props}
-        super().__init__(
-            value,
-            **template.drawn_by("talking_stage"),
-            elem_id=elem_id,
-            elem_classes=elem_classes,
-            render=render,
-            words=spoken(words),
-            **given,
-        )
+    NAME, WORDS = "talking_stage", WORDS
 
-    def get_block_name(self) -> str:
-        """Gradio's name of the front end: the one of gr.HTML."""
-        return "html"
-
-
-def spoken(words: dict[str, str] | str | None) -> str:
-    """The component's prop `words`: what the stage says, English where a key is not given."""
-    return template.spoken(WORDS, words)
+    def at_first(self) -> dict[str, str]:
+        """See `Component`."""
+        return {"preview": ""}
 
 
 def show(views: list[View], files: list[Taken]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The three pictures of each frame: 3D animation, blend, generated; and what is kept of them."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import cv2
@@ -14,8 +15,10 @@ from models.face.render import draw_mesh
 from models.face.sitters import Shot, Sitter
 
 if TYPE_CHECKING:
+    from models.face.motion import Motion
     from models.face.pipeline import Watch
 
+BATCH = 8  # frames that are drawn at once
 PANEL = 360  # pixels of a panel's side
 LEAST = 2 * syncnet.SHIFTS + 20  # frames from which a film's sync is measured
 
@@ -38,10 +41,34 @@ class Drawing:
         self.blender = Blender(image, pixels, sitter.rest)
         self.generator = Generator(image, pixels, sitter.rest) if panels or stage == "generated" else None
 
-    def draw(self, start: int, deltas: np.ndarray, watch: "Watch") -> Iterator[tuple[np.ndarray, ...]]:
-        """The film's frames from `start` on, for deltas (N, 478, 3) cm: whole, then its panels."""
-        shots = [self.sitter.shot(start + i, delta) for i, delta in enumerate(deltas)]
-        blends, clean = self._pictures(shots, watch)
+    def film(self, motion: "Motion", watch: "Watch") -> Iterator[tuple[np.ndarray, ...]]:
+        """The film's frames, one after another: whole, then its panels.
+
+        While some are generated and written, the next are blended on a thread of their own.
+        """
+        with ThreadPoolExecutor(1) as ahead:
+            coming = ahead.submit(self._blends, motion, 0, watch)
+            for start in range(0, len(motion), BATCH):
+                shots, blended = coming.result()
+                coming = ahead.submit(self._blends, motion, start + BATCH, watch)
+                yield from self._frames(start, shots, blended, watch)
+
+    def _blends(self, motion: "Motion", start: int, watch: "Watch") -> tuple[list[Shot], list[Blended]]:
+        """What the frames from `start` on begin with, and their blends; none where nobody will see them."""
+        with watch.at("blend"):
+            deltas = motion.deltas(start, start + BATCH)
+            shots = [self.sitter.shot(start + i, delta) for i, delta in enumerate(deltas)]
+            if self.stage == "3d" and not self.panels:
+                return shots, []
+            return shots, [self._blended(shot) for shot in shots]
+
+    def _frames(
+        self, start: int, shots: list[Shot], blended: list[Blended], watch: "Watch"
+    ) -> Iterator[tuple[np.ndarray, ...]]:
+        untouched = [shot.image for shot in shots]
+        with watch.at("generated"):
+            clean = self._generated(shots, blended) or untouched
+        blends = [blend.frame for blend in blended] or untouched
         for index, (shot, blend, generated) in enumerate(zip(shots, blends, clean, strict=True), start):
             self.vertices.append(shot.vertices)
             if not shot.seen:
@@ -53,16 +80,6 @@ class Drawing:
                     self._mouths.append(syncnet.mouth(generated, shot.pose, self.sitter.rest))
                 finished = self._finished({"3d": whole, "blend": blend, "generated": generated}, panel)
             yield finished  # outside: what is done with it is not this stage's time
-
-    def _pictures(self, shots: list[Shot], watch: "Watch") -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """The blended and the generated frames; the source's own where nobody will see them."""
-        if self.stage == "3d" and not self.panels:
-            untouched = [shot.image for shot in shots]
-            return untouched, untouched
-        with watch.at("blend"):
-            blended = [self._blended(shot) for shot in shots]
-        with watch.at("generated"):
-            return [blend.frame for blend in blended], self._generated(shots, blended)
 
     def _meshes(self, shot: Shot) -> tuple[np.ndarray, np.ndarray | None]:
         """The 3D animation for the whole frame, if that is what is shown, and for the panels, if wanted."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from models.face.sitters import Sitter
 
 PREVIEW = FPS  # frames that are shown before the long job
-BATCH = 8  # frames that are drawn at once
+TELLING = 8  # frames from one word about progress to the next
 
 
 @dataclass(frozen=True)
@@ -177,19 +177,19 @@ def _film(
                 stack.enter_context(media.ClipWriter(panels, drawing.panel_size, count, sound, comment))
             )
         first: list[np.ndarray] = []
-        for start in range(0, count, BATCH):
-            end = min(start + BATCH, count)
-            for frames in drawing.draw(start, motion.deltas(start, end), watch):
-                with watch.at("writing"):
-                    for writer, frame in zip(writers, frames, strict=False):
-                        writer.write(frame)
-                if len(first) < PREVIEW:
-                    first.append(frames[0])
-            fraction = 0.08 + 0.9 * end / count
-            if start < PREVIEW <= end or end == count <= PREVIEW:
+        for done, frames in enumerate(drawing.film(motion, watch), 1):
+            with watch.at("writing"):
+                for writer, frame in zip(writers, frames, strict=False):
+                    writer.write(frame)
+            fraction = 0.08 + 0.9 * done / count
+            if done <= PREVIEW:
+                first.append(frames[0])
+            if done == min(PREVIEW, count):
                 yield Progress(fraction, "face_draws", _preview(folder, sitter, first, sound, comment))
-            left = (time.monotonic() - started) / end * (count - end)
-            yield Progress(fraction, "face_draws", {"left": left})
+                first.clear()
+            if done % TELLING == 0 or done == count:
+                left = (time.monotonic() - started) / done * (count - done)
+                yield Progress(fraction, "face_draws", {"left": left})
         yield Progress(0.98, "face_writes")
         with watch.at("writing"):
             stack.close()

@@ -20,7 +20,7 @@ from models.scene import pipeline
 from models.scene.answer import Anchor, Caption
 from models.scene.scan import Instance, Scan
 from tests.scene.scan_makers import scannet
-from tests.served import SCANS, name_matcher, until
+from tests.served import SCANS, addresses_asked, name_matcher, until
 
 FOREIGN = (
     "../assets",
@@ -66,14 +66,7 @@ def test_the_file_route_gives_nothing_away(address, path):
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_an_address_is_never_fetched(address, scheme, monkeypatch):
-    asked = []
-    original = httpx.AsyncClient.send
-
-    async def send(self, request, **more):
-        asked.append(str(request.url))
-        return await original(self, request, **more)
-
-    monkeypatch.setattr(httpx.AsyncClient, "send", send)
+    asked = addresses_asked(monkeypatch)
     url = f"{scheme}://192.0.2.7/scan.ply"
     for file in ({"path": url, "meta": META}, {"path": url, "url": url, "meta": META}):
         answer = call(address, "scene_open", ["", [file]])

@@ -6,7 +6,6 @@ import os
 import wave
 from pathlib import Path
 
-import httpx
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
@@ -16,6 +15,7 @@ from app import face_desk
 from models.face import RATE, media, pipeline
 from tests.abuse.test_page import META, call
 from tests.face import stand_in
+from tests.served import addresses_asked
 
 SECRET = "/etc/passwd"
 
@@ -130,14 +130,7 @@ def test_a_file_is_an_upload_and_never_a_path(address, place, path):
 
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_an_address_is_never_fetched(address, place, monkeypatch):
-    asked = []
-    original = httpx.AsyncClient.send
-
-    async def send(self, request, **more):
-        asked.append(str(request.url))
-        return await original(self, request, **more)
-
-    monkeypatch.setattr(httpx.AsyncClient, "send", send)
+    asked = addresses_asked(monkeypatch)
     data = list({**FIELDS, "text": "Good morning."}.values())
     url = "http://192.0.2.7/portrait.png"
     for file in ({"path": url, "meta": META}, {"path": url, "url": url, "meta": META}):

@@ -54,7 +54,7 @@ def address() -> Iterator[str]:
             "answer": lambda: scene_view.lay_over(scene_view.overlay_payload(ANSWER)),
             "broken": lambda: scene_view.show(scene_view.scan_payload(SCAN)[:5000] + '"}]}'),
             "none": lambda: scene_view.show(None),
-            "chinese": lambda: gr.update(words=scene_view.spoken({"top": "俯视"})),
+            "chinese": lambda: gr.update(words=scene_view.SceneView.spoken({"top": "俯视"})),
         }
         for name, send in sends.items():
             gr.Button(name, elem_id=name).click(send, None, view, show_progress="hidden")

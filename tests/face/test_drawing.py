@@ -18,7 +18,7 @@ def portrait() -> sitters.Portrait:
 
 def drawn(sitter, stage, panels=False, marked=False, frames=6):
     drawing = Drawing(sitter, stage, panels, marked)
-    return drawing, list(drawing.draw(0, chewing(frames).deltas(), Watch()))
+    return drawing, list(drawing.film(chewing(frames), Watch()))
 
 
 def test_the_blend_opens_the_mouth_and_leaves_the_rest_alone(portrait):

@@ -106,9 +106,8 @@ def _film(clip: Clip, weights: str) -> tuple[np.ndarray, Track]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "film.mp4"
         with media.ClipWriter(path, sitter.size, len(moves)) as writer:
-            for start in range(0, len(moves), 8):
-                for (frame,) in drawing.draw(start, moves.deltas(start, start + 8), watch):
-                    writer.write(frame)
+            for (frame,) in drawing.film(moves, watch):
+                writer.write(frame)
         frames = list(media.read_clip(media.open_clip(path)))
     track = track_video(frames)
     return syncnet.mouths(frames, track), track
