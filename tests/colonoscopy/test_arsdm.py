@@ -117,7 +117,7 @@ def test_one_batch_is_learnt_by_heart(views, options, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "RUNS", tmp_path)
     monkeypatch.setattr(training, "WARM_UP", 1)
     torch.manual_seed(0)
-    batch = next(batches(views, 0, 4))
+    batch = next(batches(views, 0, 2))
     losses, log = losses_for(views, **options), []
 
     def noted(network, batch, spent):

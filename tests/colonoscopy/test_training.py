@@ -1,6 +1,7 @@
 """How the synthesis is trained: clean views of frames, the repair with its judge, and the stages by name."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -103,6 +104,7 @@ def test_the_stages_follow_one_another(data, runs, monkeypatch):
     monkeypatch.setattr(train, "SHIPPED", small)
     monkeypatch.setattr(train, "SHIPPED_LDM", replace(small, spade=False))
     monkeypatch.setattr(diffusion, "EXTRA", 2)
+    monkeypatch.setattr(diffusion, "batches", partial(diffusion.batches, batch=2))
     monkeypatch.setattr(train.small, "load", lambda name: SmallSegmenter(8).eval())
     for name in train.NAMES:
         train.train(name, data, 0.005, runs / "out" / name)

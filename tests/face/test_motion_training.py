@@ -116,6 +116,7 @@ def test_losses_vanish_for_the_truth():
 
 def test_training_beats_the_line(samples, tmp_path, monkeypatch):
     monkeypatch.setattr("models.core.training.RUNS", tmp_path)
+    monkeypatch.setattr(motion_batches, "BATCH", 6)
     known, basis, offset = samples
     network = motion.prepared(known, set(), basis, offset)
     network.line.weight.data.zero_()  # nothing but the transformer is left to do it

@@ -34,7 +34,7 @@ def test_vectors_have_length_one_and_gradients_reach_every_weight():
 
 def test_it_learns_one_batch_by_heart():
     torch.manual_seed(0)
-    network = SyncNet()
+    network = SyncNet(width=8)
     batch = next(batches([made(60, seed) for seed in range(4)], seed=0))
     optimiser = torch.optim.AdamW(network.parameters(), 2e-3)
     first = losses(network, batch, 0.0)["shift"].item()
