@@ -3,9 +3,29 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, expect
 
 SLOW = 90_000  # milliseconds
+WATCH_JS = """button => {
+  button.dataset.taken = '';
+  const note = () => { if (button.disabled) button.dataset.taken = 'yes'; };
+  new MutationObserver(note).observe(button, {attributes: true, attributeFilter: ['disabled']});
+}"""
+CLICK_JS = "(button, times) => { for (let i = 0; i < times; i++) button.click(); }"
+
+
+def press(button: Locator, times: int = 1) -> None:
+    """Click (many times at once), and wait until the page has taken it: the button is out of use for a while.
+
+    The page itself takes note: on a busy machine a look from outside may come when all is over.
+    """
+    expect(button).to_be_enabled()
+    button.evaluate(WATCH_JS)
+    if times == 1:
+        button.click()
+    else:
+        button.evaluate(CLICK_JS, times)
+    expect(button).to_have_attribute("data-taken", "yes")
 
 
 @contextmanager
