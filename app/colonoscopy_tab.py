@@ -139,17 +139,20 @@ class ColonoscopyTab:
         fields = [self.pad, self.count, self.seed, self.model, self.steps, self.sampler]
         drawn = [self.strip, self.status, self.notice, self.draw, self.stop, self.comparison, self.home]
         page.load(self.arrive, None, [self.pad, self.strip], **quiet)
-        self.draw.click(self.draw_frames, fields, drawn, trigger_mode="once", **quiet)
+        free: dict[str, Any] = {"fn": self.free, "inputs": None, "outputs": self.draw, **quiet}
+        self.draw.click(self.draw_frames, fields, drawn, trigger_mode="once", **quiet).then(**free)
         self.stop.click(self.halt, None, None, queue=False, **quiet)
         self.dice.click(None, None, self.seed, js=DICE_JS, **quiet)
         self.frame_upload.upload(self.take_frame, self.frame_upload, [self.pad, self.notice], **quiet)
         self.mask_upload.upload(self.take_mask, self.mask_upload, [self.pad, self.notice], **quiet)
         compared = [self.comparison, self.place, self.other, self.slider, self.pairing, self.status]
         compared += [self.notice, self.draw, self.stop]
-        self.strip.choose(self.compare_chosen, self.other, compared, trigger_mode="once", **quiet)
-        self.other.input(
-            self.compare_with, [self.place, self.other], compared, trigger_mode="always_last", **quiet
+        chosen = [self.place, self.other]
+        self.strip.choose(self.compare_chosen, self.other, compared, trigger_mode="once", **quiet).then(
+            **free
         )
+        again = self.other.input(self.compare_with, chosen, compared, trigger_mode="always_last", **quiet)
+        again.then(**free)
         for button, work in ((self.zip, self.pack), (self.dicom, self.pack_dicom)):
             packed = button.click(work, self.burn, [self.saved, self.notice], **quiet)
             packed.success(None, None, None, js=SAVE_JS, **quiet)
@@ -209,6 +212,10 @@ class ColonoscopyTab:
                 at_work.release()  # before the button can be clicked again
 
         yield from self._told_while(request, work)
+
+    def free(self, request: gr.Request) -> Updates:
+        """Draw can be clicked again: only after its event, during which Gradio drops every other click."""
+        return {self.draw: gr.update(interactive=not self.visits.of(request).at_work.locked())}
 
     def halt(self, request: gr.Request) -> None:
         """Stop."""
@@ -296,7 +303,7 @@ class ColonoscopyTab:
     def _told_while(
         self, request: gr.Request, work: Callable[[Visit], Iterator[Updates]]
     ) -> Iterator[Updates]:
-        """The same for work that shows more than one thing; the buttons are set right at its end."""
+        """The same for work that shows more than one thing; Stop is set right at its end."""
         told: Updates = {}
         try:
             yield from work(self.visits.of(request))
@@ -305,7 +312,7 @@ class ColonoscopyTab:
                 self.notice: why(request, error),
                 self.status: "",
             }
-        yield told | {self.draw: gr.update(interactive=True), self.stop: gr.update(interactive=False)}
+        yield told | {self.stop: gr.update(interactive=False)}
 
 
 def pad_words(name: str) -> dict[str, str]:

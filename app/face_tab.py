@@ -193,7 +193,8 @@ class FaceTab:
         self.language.input(self.choose_language, self.language, self.voice, **quiet)
         self.chips.choose(self.choose_text, None, typed, **quiet)
         self.dice.click(None, None, self.seed, js=DICE_JS, **quiet)
-        self.animate.click(self.make, fields, shown, trigger_mode="once", **quiet).then(**address)
+        made = self.animate.click(self.make, fields, shown, trigger_mode="once", **quiet)
+        made.then(self.free, None, self.animate, **quiet).then(**address)
         self.stop.click(self.halt, None, None, queue=False, **quiet)
 
     def arrive(self, request: gr.Request) -> Updates:
@@ -256,6 +257,10 @@ class FaceTab:
 
         yield from self._told_while(request, work)
 
+    def free(self, request: gr.Request) -> Updates:
+        """Animate can be clicked again: only after its event, during which Gradio drops every other click."""
+        return {self.animate: gr.update(interactive=not self.visits.of(request).sitting.at_work.locked())}
+
     def halt(self, request: gr.Request) -> None:
         """Stop."""
         desk.stop(self.visits.of(request))
@@ -296,14 +301,14 @@ class FaceTab:
     def _told_while(
         self, request: gr.Request, work: Callable[[Visit], Iterator[Updates]]
     ) -> Iterator[Updates]:
-        """What `work` shows, or the sentence that tells why it could not; then the buttons are set right."""
+        """What `work` shows, or the sentence that tells why it could not; then Stop is set right."""
         told: Updates = {}
         visit = self.visits.of(request)
         try:
             yield from work(visit)
         except Exception as error:
             told = {self.notice: why(request, error), self.status: "", **self._result(request, visit)}
-        yield told | {self.animate: gr.update(interactive=True), self.stop: gr.update(interactive=False)}
+        yield told | {self.stop: gr.update(interactive=False)}
 
 
 def speakers(tongue: str) -> list[tuple[str, str]]:
