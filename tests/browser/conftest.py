@@ -6,8 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.browser.patience import SLOW
-
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -21,6 +19,8 @@ FLAGS = shlex.split(
 def browser() -> Iterator["sync_api.Browser"]:
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
+    from tests.browser.patience import SLOW
+
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
         sync_api.expect.set_options(timeout=SLOW)

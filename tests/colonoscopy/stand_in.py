@@ -29,7 +29,11 @@ def painted(mask, seed: int, model: str):
 
 
 def drawing(steps: int = 3, pause: float = 0.0) -> Draw:
-    """A drawer whose segmenter finds the mask three pixels too far to the right."""
+    """A drawer whose segmenter finds the mask three pixels too far to the right.
+
+    pause: seconds of a step, and eight times as many where the most frames are ordered, so that a busy
+    machine has the time to stop them.
+    """
 
     def draw(order: Order) -> Iterator[Progress | Sample]:
         mask = fitted(order.mask, SIZE, SIZE)
@@ -37,7 +41,7 @@ def drawing(steps: int = 3, pause: float = 0.0) -> Draw:
         for index in range(order.count):
             frame = painted(mask, order.seed + index, order.model)
             for step in range(1, steps):
-                time.sleep(pause)
+                time.sleep(pause * (8 if order.count == colonoscopy_desk.MOST_FRAMES else 1))
                 faint = (frame * (step / steps)).astype(np.uint8)
                 shown = {"index": index, "frame": faint}
                 yield Progress((index + step / steps) / order.count, "drawing", shown)
