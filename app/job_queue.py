@@ -8,7 +8,6 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 from models.core.errors import UserError
@@ -22,34 +21,41 @@ POLL = 0.1  # seconds between looks at whether the visitor is still there
 class _Job(Generic[T]):
     """One piece of work on its own thread, which keeps its place until it has ended."""
 
-    def __init__(self, work: Callable[[], T], place: threading.Semaphore) -> None:
-        self._work, self._place = work, place
+    def __init__(self, work: Callable[[], T], leave: Callable[[float], None]) -> None:
+        self._work, self._leave = work, leave
         self.result: T | None = None
         self.error: BaseException | None = None
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
     def _run(self) -> None:
+        started = time.monotonic()
         try:
             self.result = self._work()
         except BaseException as error:  # handed to the thread that waits
             self.error = error
         finally:
-            self._place.release()
+            self._leave(time.monotonic() - started)
 
 
 class JobQueue:
-    """Lets `places` jobs run at once and `waiting` more stand in line.
+    """Lets `places` jobs run at once; others stand in line, first come, first served.
 
-    A job that passes its deadline is given up: its visitor is told, and its place comes
-    free when the computation ends, so two heavy jobs never share a place.
+    A line is bounded by the wait it means: nobody is let in who would wait longer than `longest_wait`
+    seconds, going by what jobs here have taken lately (`usual` at first). A job that passes its deadline is
+    given up: its visitor is told, and its place comes free when the computation ends, so two heavy jobs never
+    share one.
     """
 
-    def __init__(self, places: int = 1, waiting: int = 8, deadline: float = 60.0) -> None:
-        self._place = threading.Semaphore(places)
-        self._lock = threading.Lock()
-        self._room = places + waiting
-        self._inside = 0
+    def __init__(
+        self, places: int = 1, longest_wait: float = 90.0, usual: float = 5.0, deadline: float = 60.0
+    ) -> None:
+        self._places = places
+        self._longest_wait = longest_wait
+        self._seconds = usual
+        self._running = 0
+        self._line: list[object] = []
+        self._changed = threading.Condition()
         self.deadline = deadline
 
     def run(self, work: Callable[[], T], gone: threading.Event | None = None) -> T:
@@ -59,8 +65,7 @@ class JobQueue:
         Raises UserError: what `work` raised itself, "busy", "too_slow", "cancelled",
         "out_of_memory", "disk_full", or "internal" for a bug (logged under a reference).
         """
-        with self._inside_line():
-            return self._pass(work, gone or threading.Event())
+        return self._pass(work, gone or threading.Event())
 
     def stream(self, work: Callable[[], Iterator[T]], gone: threading.Event | None = None) -> Iterator[T]:
         """What the iterator that `work()` makes yields, each as soon as it is there.
@@ -68,25 +73,12 @@ class JobQueue:
         Closing this iterator, or setting `gone`, ends the work at its next step. The deadline
         counts anew from each step. Raises as `run` does.
         """
-        with self._inside_line():
-            yield from self._follow(work, gone or threading.Event())
-
-    @contextmanager
-    def _inside_line(self) -> Iterator[None]:
-        with self._lock:
-            if self._inside >= self._room:
-                raise UserError("busy")
-            self._inside += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._inside -= 1
+        yield from self._follow(work, gone or threading.Event())
 
     def _pass(self, work: Callable[[], T], gone: threading.Event) -> T:
         end = time.monotonic() + self.deadline
         self._enter(end, gone)
-        job = _Job(work, self._place)
+        job = _Job(work, self._leave)
         while job.thread.is_alive():
             job.thread.join(POLL)
             if job.thread.is_alive():
@@ -106,7 +98,7 @@ class JobQueue:
                     return  # the iterator is closed with this frame, which stops what it computes
 
         self._enter(time.monotonic() + self.deadline, gone)
-        job = _Job(forward, self._place)
+        job = _Job(forward, self._leave)
         end = time.monotonic() + self.deadline
         try:
             while True:
@@ -127,8 +119,31 @@ class JobQueue:
             raise in_plain_words(job.error) from None
 
     def _enter(self, end: float, gone: threading.Event) -> None:
-        while not self._place.acquire(timeout=POLL):
-            self._look(end, gone)
+        """Wait for a place. Raises UserError("busy") where the line is too long to join."""
+        ticket = object()
+        with self._changed:
+            if self.wait_for(self._running + len(self._line) + 1) > self._longest_wait:
+                raise UserError("busy")
+            self._line.append(ticket)
+            try:
+                while self._line[0] is not ticket or self._running >= self._places:
+                    self._changed.wait(POLL)
+                    self._look(end, gone)
+                self._running += 1
+            finally:
+                self._line.remove(ticket)
+                self._changed.notify_all()
+
+    def wait_for(self, order: int) -> float:
+        """About how many seconds the `order`-th job of those here waits; running ones count."""
+        return max(0, order - self._places) * self._seconds / self._places
+
+    def _leave(self, seconds: float) -> None:
+        """A job has ended and took so many seconds; what jobs take is averaged over the last ten or so."""
+        with self._changed:
+            self._seconds += 0.1 * (seconds - self._seconds)
+            self._running -= 1
+            self._changed.notify_all()
 
     def _look(self, end: float, gone: threading.Event) -> None:
         if gone.is_set():

@@ -18,7 +18,7 @@ import gradio as gr
 from gradio.context import Context
 from starlette.middleware import Middleware
 
-from app import __version__, html_middleware, theme, validation
+from app import __version__, html_middleware, page_cache, theme, validation
 from app import i18n as words
 from app.job_queue import in_plain_words
 from app.messages import notice
@@ -103,7 +103,10 @@ def start(host: str, port: int | None, share: bool = False, browser: bool = Fals
         ssr_mode=False,
         mcp_server=False,
         app_kwargs={
-            "middleware": [Middleware(html_middleware.Document, style=theme.CSS.read_text(encoding="utf-8"))]
+            "middleware": [
+                Middleware(page_cache.PageCache),
+                Middleware(html_middleware.Document, style=theme.CSS.read_text(encoding="utf-8")),
+            ]
         },
     )
     return page

@@ -27,7 +27,7 @@ BESIDE = ("colonoscopy_autoencoder", "colonoscopy_memory", "polyps")  # what eve
 
 T = TypeVar("T")
 # Two, so that an upload is read while a network computes. The second counts its deadline by the step.
-reading, drawing = JobQueue(), JobQueue(deadline=120.0)
+reading, drawing = JobQueue(usual=1), JobQueue(usual=15, deadline=120.0)
 
 
 def models() -> list[str]:

@@ -41,7 +41,7 @@ CONTAINERS = (".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi")  # that a video k
 T = TypeVar("T")
 # Two, so that a picture is taken in while a face is drawn. The second counts its deadline by the step; who
 # waits for a place may have a film of minutes before them.
-reading, making = JobQueue(), JobQueue(deadline=300.0)
+reading, making = JobQueue(), JobQueue(usual=15, deadline=300.0)
 
 
 def ready() -> None:

@@ -28,7 +28,11 @@ from models.scene.types import Answer, Caption
 
 # Three, so that a scan opens and a question is answered while somebody's room is described. Objects of a
 # million points are found in minutes on a busy machine; the first answer waits for two networks to load.
-reading, thinking, working = JobQueue(), JobQueue(deadline=120), JobQueue(deadline=300)
+reading, thinking, working = (
+    JobQueue(usual=1),
+    JobQueue(usual=0.3, deadline=120),
+    JobQueue(usual=20, deadline=300),
+)
 Step = TypeVar("Step")
 
 

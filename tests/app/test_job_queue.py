@@ -1,4 +1,4 @@
-"""The gate: bounded, one at a time, with a deadline, and plain words for every way to fail."""
+"""The jobs: bounded, one at a time, with a deadline, and plain words for every way to fail."""
 
 import errno
 import threading
@@ -11,10 +11,15 @@ from models.core.errors import UserError
 from tests.served import until
 
 
-def key_of(gate, work, gone=None):
+def key_of(jobs, work, gone=None):
     with pytest.raises(UserError) as caught:
-        gate.run(work, gone)
+        jobs.run(work, gone)
     return caught.value.key
+
+
+def inside(jobs):
+    """How many jobs run or wait."""
+    return jobs._running + len(jobs._line)
 
 
 def failing(error):
@@ -29,47 +34,73 @@ def test_the_result_comes_through():
 
 
 def test_one_job_at_a_time():
-    gate, inside, most = JobQueue(waiting=9), [], []
+    jobs, together, most = JobQueue(), [], []
 
     def work():
-        inside.append(1)
-        most.append(len(inside))
+        together.append(1)
+        most.append(len(together))
         time.sleep(0.02)
-        inside.pop()
+        together.pop()
 
-    crowd = [threading.Thread(target=gate.run, args=(work,)) for _ in range(6)]
+    crowd = [threading.Thread(target=jobs.run, args=(work,)) for _ in range(6)]
     [one.start() for one in crowd]
     [one.join() for one in crowd]
     assert most == [1] * 6
 
 
 def test_a_full_line_says_busy_and_the_next_gets_in_later():
-    gate, go = JobQueue(places=1, waiting=1), threading.Event()
-    crowd = [threading.Thread(target=gate.run, args=(lambda: go.wait(10),)) for _ in range(2)]
+    jobs, go = JobQueue(longest_wait=10, usual=10), threading.Event()
+    crowd = [threading.Thread(target=jobs.run, args=(lambda: go.wait(10),)) for _ in range(2)]
     [one.start() for one in crowd]
-    assert until(lambda: gate._inside == 2)
-    assert key_of(gate, lambda: 1) == "busy"
+    assert until(lambda: inside(jobs) == 2)
+    assert key_of(jobs, lambda: 1) == "busy"
     go.set()
     [one.join() for one in crowd]
-    assert gate.run(lambda: 1) == 1
+    assert jobs.run(lambda: 1) == 1
+
+
+def test_short_jobs_may_have_a_hundred_behind_them_and_long_ones_may_not():
+    quick, slow = JobQueue(usual=0.03), JobQueue(usual=60)
+    assert quick.wait_for(101) == pytest.approx(3)
+    assert slow.wait_for(3) == 120
+    assert JobQueue(places=2, usual=10).wait_for(5) == 15
+
+
+def test_the_line_learns_how_long_jobs_take():
+    jobs = JobQueue(usual=60)
+    for _ in range(30):
+        jobs.run(lambda: 1)
+    assert jobs.wait_for(2) < 5
+
+
+def test_first_come_first_served():
+    jobs, go, order = JobQueue(usual=0.01), threading.Event(), []
+    crowd = [threading.Thread(target=jobs.run, args=(lambda: go.wait(10),))]
+    crowd += [threading.Thread(target=jobs.run, args=(lambda n=n: order.append(n),)) for n in range(6)]
+    for expected, one in enumerate(crowd, 1):
+        one.start()
+        assert until(lambda expected=expected: inside(jobs) == expected)
+    go.set()
+    [one.join() for one in crowd]
+    assert order == list(range(6))
 
 
 def test_a_deadline_ends_the_wait_and_the_place_comes_free_with_the_work():
-    gate, go = JobQueue(deadline=0.15), threading.Event()
-    assert key_of(gate, lambda: go.wait(10)) == "too_slow"
-    assert key_of(gate, lambda: 1) == "too_slow"  # the first still computes
+    jobs, go = JobQueue(deadline=0.15), threading.Event()
+    assert key_of(jobs, lambda: go.wait(10)) == "too_slow"
+    assert key_of(jobs, lambda: 1) == "too_slow"  # the first still computes
     go.set()
-    assert gate.run(lambda: 2) == 2
+    assert jobs.run(lambda: 2) == 2
 
 
 def test_a_visitor_who_leaves_gives_up_the_place_in_the_line():
-    gate, go, gone = JobQueue(), threading.Event(), threading.Event()
-    first = threading.Thread(target=gate.run, args=(lambda: go.wait(10),))
+    jobs, go, gone = JobQueue(), threading.Event(), threading.Event()
+    first = threading.Thread(target=jobs.run, args=(lambda: go.wait(10),))
     first.start()
     started = []
     keys = []
-    second = threading.Thread(target=lambda: keys.append(key_of(gate, lambda: started.append(1), gone)))
-    assert until(lambda: gate._inside == 1)
+    second = threading.Thread(target=lambda: keys.append(key_of(jobs, lambda: started.append(1), gone)))
+    assert until(lambda: inside(jobs) == 1)
     second.start()
     gone.set()
     second.join(5)
@@ -77,7 +108,7 @@ def test_a_visitor_who_leaves_gives_up_the_place_in_the_line():
     assert started == []
     go.set()
     first.join()
-    assert gate.run(lambda: 3) == 3
+    assert jobs.run(lambda: 3) == 3
 
 
 def counting(upto, closed, pause=0.0):
@@ -90,24 +121,24 @@ def counting(upto, closed, pause=0.0):
 
 
 def test_a_stream_gives_each_step_and_frees_its_place():
-    gate, closed = JobQueue(), []
-    assert list(gate.stream(lambda: counting(5, closed))) == [0, 1, 2, 3, 4]
-    assert gate.run(lambda: 1) == 1
+    jobs, closed = JobQueue(), []
+    assert list(jobs.stream(lambda: counting(5, closed))) == [0, 1, 2, 3, 4]
+    assert jobs.run(lambda: 1) == 1
 
 
 def test_a_closed_stream_stops_its_work_and_the_place_comes_free():
-    gate, closed = JobQueue(), []
-    running = gate.stream(lambda: counting(10**6, closed, pause=0.01))
+    jobs, closed = JobQueue(), []
+    running = jobs.stream(lambda: counting(10**6, closed, pause=0.01))
     assert next(running) == 0
     running.close()
     assert until(lambda: closed == [1])
-    assert gate.run(lambda: 1) == 1
-    assert gate._inside == 0
+    assert jobs.run(lambda: 1) == 1
+    assert inside(jobs) == 0
 
 
 def test_a_visitor_who_leaves_ends_the_stream():
-    gate, closed, gone = JobQueue(), [], threading.Event()
-    running = gate.stream(lambda: counting(10**6, closed, pause=0.01), gone)
+    jobs, closed, gone = JobQueue(), [], threading.Event()
+    running = jobs.stream(lambda: counting(10**6, closed, pause=0.01), gone)
     next(running)
     gone.set()
     with pytest.raises(UserError, match="cancelled"):
@@ -116,16 +147,16 @@ def test_a_visitor_who_leaves_ends_the_stream():
 
 
 def test_a_stream_that_stands_still_is_given_up():
-    gate, go = JobQueue(deadline=0.15), threading.Event()
+    jobs, go = JobQueue(deadline=0.15), threading.Event()
 
     def work():
         yield 1
         go.wait(10)
 
     with pytest.raises(UserError, match="too_slow"):
-        list(gate.stream(work))
+        list(jobs.stream(work))
     go.set()
-    assert until(lambda: gate._inside == 0)
+    assert until(lambda: inside(jobs) == 0)
 
 
 def test_a_stream_that_fails_gives_what_it_had_and_then_says_why():
@@ -152,9 +183,9 @@ def test_a_stream_that_fails_gives_what_it_had_and_then_says_why():
     ],
 )
 def test_every_failure_has_its_words_and_the_next_job_works(error, key):
-    gate = JobQueue()
-    assert key_of(gate, failing(error)) == key
-    assert gate.run(lambda: 4) == 4
+    jobs = JobQueue()
+    assert key_of(jobs, failing(error)) == key
+    assert jobs.run(lambda: 4) == 4
 
 
 def test_a_bug_is_logged_without_what_the_visitor_said(caplog):
@@ -166,5 +197,5 @@ def test_a_bug_is_logged_without_what_the_visitor_said(caplog):
     assert error.key == "internal"
     assert error.facts["reference"] in caplog.text
     assert "ValueError" in caplog.text
-    assert "test_jobs.py" in caplog.text
+    assert "test_job_queue.py" in caplog.text
     assert secret not in caplog.text
