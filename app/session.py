@@ -16,7 +16,7 @@ from models.scene.types import Answer, Caption
 
 if TYPE_CHECKING:
     from models.colonoscopy.pipeline import Sample
-    from models.face.pipeline import Made
+    from models.face.types import Made
 
 IDLE = 2 * 3600.0  # seconds after which a visit that never said goodbye is forgotten
 

@@ -12,7 +12,7 @@ from app.messages import answered
 from app.session import Visit, Visits
 from models.core.errors import UserError
 from models.face import STAGES
-from models.face.pipeline import Made
+from models.face.types import Made
 
 
 class FaceApi:

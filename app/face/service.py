@@ -26,9 +26,9 @@ from models.core.errors import UserError
 from models.core.import_lock import LOADING
 from models.core.progress import Progress
 from models.face import STAGES, pipeline
-from models.face.pipeline import Made, Order
 from models.face.sources import face_model, media
 from models.face.speech import voices
+from models.face.types import Made, Order
 
 if TYPE_CHECKING:
     import numpy as np

@@ -23,9 +23,9 @@ from models.core.errors import UserError
 from models.core.progress import Progress
 from models.core.upload_validation import megabytes
 from models.face import STAGES, pipeline
-from models.face.pipeline import Order
 from models.face.sources import media
 from models.face.speech import voices
+from models.face.types import Order
 
 DICE_JS = "() => Math.floor(Math.random() * 1e6)"
 CHIPS_JS = """

@@ -9,8 +9,8 @@ from app.i18n import say
 from app.messages import quiet
 from models.core.progress import Progress
 from models.face import FPS
-from models.face.pipeline import Made
 from models.face.speech import voices
+from models.face.types import Made
 
 # Sentences to try, by the language of their text.
 EXAMPLES = {

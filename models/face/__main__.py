@@ -90,7 +90,8 @@ def _run(work: Callable[[argparse.Namespace], None], options: argparse.Namespace
 
 
 def _animate(options: argparse.Namespace) -> None:
-    from models.face.pipeline import Order, animate
+    from models.face.pipeline import animate
+    from models.face.types import Order
 
     order = Order(
         portrait=options.portrait,

@@ -72,8 +72,9 @@ def _film(seconds: float, panels: bool) -> dict[str, Any]:
     from scipy.io import wavfile
     from skimage import data
 
-    from models.face.pipeline import Made, Order, animate
+    from models.face.pipeline import animate
     from models.face.speech.voices import speak
+    from models.face.types import Made, Order
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -18,8 +18,8 @@ from models.core import checkpoints
 from models.core.errors import UserError
 from models.core.progress import Progress
 from models.face import RATE, pipeline
-from models.face.pipeline import Made
 from models.face.sources import media
+from models.face.types import Made
 from tests.app.test_colonoscopy_service import key_of
 from tests.face import stand_in
 from tests.served import until

@@ -16,8 +16,8 @@ from app.face import service
 from models.core.errors import UserError
 from models.core.progress import Progress
 from models.face import FPS, frames_of, pipeline
-from models.face.pipeline import Made, Order
 from models.face.sources import media
+from models.face.types import Made, Order
 
 TEXT_SECONDS = 2.0  # of what is typed, however long it is
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from skimage import data
 
-from models.face.pipeline import Watch
 from models.face.rendering import watermark
 from models.face.rendering.compositor import Drawing
 from models.face.sources import mesh, source
 from models.face.sources.tracking import track_image
+from models.face.types import Watch
 from tests.face.stand_in_motion import chewing
 
 

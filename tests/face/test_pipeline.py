@@ -12,10 +12,11 @@ from skimage import data
 from models.core.errors import UserError
 from models.core.progress import Progress
 from models.face import FPS, RATE, STAGES, frames_of
-from models.face.pipeline import Made, Order, animate
+from models.face.pipeline import animate
 from models.face.sources import media, mesh
 from models.face.sources.tracking import track_video
 from models.face.speech import voices
+from models.face.types import Made, Order
 
 TEXT = "My mother bought a bottle of water, and a bag of apples."
 

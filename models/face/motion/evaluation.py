@@ -16,7 +16,7 @@ from models.face.motion.face_motion import NAME, load
 from models.face.motion.training import LAGS, correlation, gaps, training_clips
 from models.face.sources import mesh
 from models.face.sources.clips import SETS, Clip, parts, read_folder, read_set
-from models.face.sources.speaker_split import S1
+from models.face.sources.speakers import S1
 from models.face.speech.features import Heard
 
 AROUND = 6  # frames of energy to either side

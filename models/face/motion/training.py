@@ -18,7 +18,7 @@ from models.face.motion.batches import LIPS, LOWER, UPPER, Sample, batches, loss
 from models.face.motion.face_motion import FaceMotion
 from models.face.sources import mesh
 from models.face.sources.clips import BLENDSHAPE_SET, SETS, Clip, parts, read_recordings, read_set
-from models.face.sources.speaker_split import S1
+from models.face.sources.speakers import S1
 
 COMPONENTS = 32
 STEPS, RATE = 300, 1e-3

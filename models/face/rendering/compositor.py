@@ -19,7 +19,7 @@ from models.face.sync import syncnet
 
 if TYPE_CHECKING:
     from models.face.motion.face_motion import Motion
-    from models.face.pipeline import Watch
+    from models.face.types import Watch
 
 BATCH = 8  # frames that are drawn at once
 PANEL = 360  # pixels of a panel's side

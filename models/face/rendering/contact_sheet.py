@@ -8,8 +8,9 @@ from PIL import Image
 from skimage import data
 
 from models.face import FPS
-from models.face.pipeline import Made, Order, animate
+from models.face.pipeline import animate
 from models.face.sources import media, mesh
+from models.face.types import Made, Order
 
 TEXT = "Why, how are you? My father always brought warm bread."
 MOMENTS = 5

@@ -21,7 +21,7 @@ from models.core.training import RUNS
 from models.face import FPS
 from models.face.sources.media import open_clip, read_clip, read_sound
 from models.face.sources.mesh import BLENDSHAPES
-from models.face.sources.speaker_split import S1, person
+from models.face.sources.speakers import S1, person
 from models.face.sources.tracking import Track, track_video
 from models.face.speech.features import Heard, listen
 
@@ -36,7 +36,7 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip of T frames. person: who speaks, see `people`."""
+    """A clip of T frames. person: who speaks, see `speakers`."""
 
     set: str
     name: str

@@ -14,7 +14,6 @@ from models.core.errors import UserError
 from models.core.results import markdown, write
 from models.face.motion import face_motion
 from models.face.motion.evaluation import motion_of
-from models.face.pipeline import Watch
 from models.face.rendering.compositor import Drawing
 from models.face.sources import media, mesh, source
 from models.face.sources.clips import SETS, Clip, read_folder
@@ -22,6 +21,7 @@ from models.face.sources.speaker_split import checked
 from models.face.sources.tracking import Track, track_video
 from models.face.sync import syncnet
 from models.face.sync.syncnet import Sync
+from models.face.types import Watch
 
 MOST = 10  # clips of a set
 TITLE = f"""## Face: finished films, tracked anew
