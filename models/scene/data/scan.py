@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from models.scene.data.voxels import voxel_keys
+
 
 @dataclass(frozen=True)
 class Instance:
@@ -88,7 +90,9 @@ def thin(scan: Scan, max_vertices: int) -> Scan:
         return scan
     low = scan.vertices.min(0)
     cell = _cell_size(scan.vertices - low, max_vertices)
-    _, cluster, counts = np.unique(_cells(scan.vertices - low, cell), return_inverse=True, return_counts=True)
+    _, cluster, counts = np.unique(
+        voxel_keys(scan.vertices - low, cell), return_inverse=True, return_counts=True
+    )
 
     def mean(values: NDArray) -> NDArray[np.float64]:
         sums = [np.bincount(cluster, column, len(counts)) for column in values.T]
@@ -103,23 +107,16 @@ def thin(scan: Scan, max_vertices: int) -> Scan:
     )
 
 
-def _cells(offsets: NDArray[np.float32], cell: float) -> NDArray[np.int64]:
-    """One number for the grid cell of each vertex. offsets: (N, 3), not negative."""
-    steps = (offsets / cell).astype(np.int64)
-    x, y, z = steps.T
-    return (x * (y.max() + 1) + y) * (z.max() + 1) + z
-
-
 def _cell_size(offsets: NDArray[np.float32], max_vertices: int) -> float:
     """Edge of the grid whose occupied cells come just below `max_vertices`; a surface has area / edge^2."""
     cell = float(offsets.max()) / max_vertices**0.5
     for _ in range(20):
-        occupied = len(np.unique(_cells(offsets, cell)))
+        occupied = len(np.unique(voxel_keys(offsets, cell)))
         if 0.9 * max_vertices <= occupied <= max_vertices:
             break
         # Aim a little below the cap, so that the search ends on the right side of it.
         cell *= (occupied / (0.95 * max_vertices)) ** 0.5
-    while len(np.unique(_cells(offsets, cell))) > max_vertices:
+    while len(np.unique(voxel_keys(offsets, cell))) > max_vertices:
         cell *= 1.1
     return cell
 

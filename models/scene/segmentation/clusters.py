@@ -12,6 +12,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from models.scene.data.voxels import voxel_keys
+
 Members = NDArray[np.int64]
 FINE = 4
 
@@ -32,10 +34,8 @@ def cluster(
     things = np.flatnonzero(~np.isin(classes, list(stuff)))
     if not len(things):
         return []
-    cells = np.floor(points[things] / (radius / FINE)).astype(np.int64)
-    keys = np.column_stack([classes[things], cells])
-    _, pile, counts = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
-    pile = pile.reshape(-1)
+    keys = voxel_keys(points[things], radius / FINE, group=classes[things])
+    _, pile, counts = np.unique(keys, return_inverse=True, return_counts=True)
     middles = np.stack([np.bincount(pile, axis) for axis in points[things].T], 1) / counts[:, None]
     kind = np.zeros(len(counts), np.int64)
     kind[pile] = classes[things]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from models.scene.data.scan import Scan
+from models.scene.data.voxels import voxel_keys
 
 CELL = 0.05
 MOST_POINTS = 12_000
@@ -85,10 +86,7 @@ def floor_of(aligned: NDArray[np.float32]) -> float:
 
 def _thinned(vertices: NDArray[np.float32]) -> NDArray[np.float64]:
     """At most MOST_POINTS points, one a cell of 5 cm, the same for the same scan."""
-    cells = np.floor((vertices - vertices.min(0)) / CELL).astype(np.int64)
-    sides = cells.max(0) + 1
-    keys = (cells[:, 0] * sides[1] + cells[:, 1]) * sides[2] + cells[:, 2]
-    _, first = np.unique(keys, return_index=True)
+    _, first = np.unique(voxel_keys(vertices - vertices.min(0), CELL), return_index=True)
     if len(first) > MOST_POINTS:
         first = np.random.default_rng(0).choice(first, MOST_POINTS, replace=False)
     return vertices[first].astype(np.float64)

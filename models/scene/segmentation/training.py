@@ -20,6 +20,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy,
 
 from models.core.training import fit
 from models.scene.data.datasets import clouds, scenes_with_points, split
+from models.scene.data.voxels import voxel_keys
 from models.scene.segmentation.clusters import overlaps
 from models.scene.segmentation.pointgroup import IGNORED, SHIPPED, PointGroup, Points
 from models.scene.synthetic_rooms import KINDS, room_objects
@@ -161,11 +162,9 @@ def filled(scene: Scene, rng: np.random.Generator) -> Scene:
 
 def reduced(scene: Scene, voxel: float) -> Scene:
     """One point a voxel, as segmenter.find makes them: mean place and colour; the first point's object."""
-    grid = np.floor(scene.xyz / voxel).astype(np.int64)
-    grid -= grid.min(0)
-    sides = grid.max(0) + 1
-    keys = (grid[:, 0] * sides[1] + grid[:, 1]) * sides[2] + grid[:, 2]
-    _, first, place, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+    _, first, place, counts = np.unique(
+        voxel_keys(scene.xyz, voxel), return_index=True, return_inverse=True, return_counts=True
+    )
 
     def mean(values: NDArray[Any]) -> NDArray[np.float64]:
         return np.stack([np.bincount(place, column) for column in values.T], 1) / counts[:, None]

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from models.scene.data.scan import Scan
+from models.scene.data.voxels import voxel_keys
 from models.scene.synthetic_rooms.furniture import catalogue
 from models.scene.synthetic_rooms.generate import make_room
 from models.scene.synthetic_rooms.kinds import KINDS
@@ -55,9 +56,7 @@ def rooms_command(count: int, out: Path, seed: int) -> None:
 
 def _segments(scan: Scan) -> np.ndarray:
     """(N,) segment of each vertex; a segment belongs to one instance and to one cube of space."""
-    cubes = np.floor(scan.aligned / SEGMENT).astype(np.int64)
-    keys = np.column_stack([scan.vertex_instance, cubes])
-    return np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
+    return np.unique(voxel_keys(scan.aligned, SEGMENT, group=scan.vertex_instance), return_inverse=True)[1]
 
 
 def _ply(scan: Scan) -> bytes:
