@@ -16,8 +16,8 @@ from models.scene.data.scan import Scan
 from models.scene.types import Answer, Caption
 
 if TYPE_CHECKING:
-    from models.scene.captioning.predictor import Captioner
-    from models.scene.grounding.predictor import Grounder
+    from models.scene.captioning.xtrans2cap.predictor import Captioner
+    from models.scene.grounding.instancerefer.predictor import Grounder
     from models.scene.segmentation.predictor import Segmented, Segmenter
 
 SCANS = Path(__file__).resolve().parents[2] / "assets" / "scans"
@@ -101,7 +101,7 @@ def ground(scan: Scan, sentence: str, checkpoint: str = "instancerefer") -> Answ
 def _grounder(checkpoint: str) -> "Grounder":
     """A loaded checkpoint, once for a process."""
     with LOADING:
-        from models.scene.grounding.predictor import Grounder
+        from models.scene.grounding.instancerefer.predictor import Grounder
 
         return Grounder(checkpoint)
 
@@ -126,7 +126,7 @@ def describe(scan: Scan, checkpoint: str = "xtrans2cap") -> Iterator[Caption]:
 def _captioner(checkpoint: str) -> "Captioner":
     """A loaded checkpoint, once for a process."""
     with LOADING:
-        from models.scene.captioning.predictor import Captioner
+        from models.scene.captioning.xtrans2cap.predictor import Captioner
 
         return Captioner(checkpoint)
 

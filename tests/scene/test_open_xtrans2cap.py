@@ -11,7 +11,6 @@ from models.scene.captioning.evaluation import template
 from models.scene.captioning.faithfulness import judge, names_of, nearest_named, truth
 from models.scene.captioning.metrics import CiderReward, framed
 from models.scene.captioning.object_views import flat_views, rendered_views
-from models.scene.captioning.predictor import Captioner, readable
 from models.scene.captioning.training import (
     TRUTH,
     captions,
@@ -31,6 +30,7 @@ from models.scene.captioning.xtrans2cap.open_xtrans2cap import (
     places_around,
     view_boxes,
 )
+from models.scene.captioning.xtrans2cap.predictor import Captioner, readable
 from models.scene.data.scan import Instance, Scan
 from models.scene.objects.cache import PreparedScans
 from models.scene.objects.object_set import LABEL, SHAPE, Objects
