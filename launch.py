@@ -15,13 +15,13 @@ def main() -> int:
     # work, no call home, no model download.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.update(GRADIO_ANALYTICS_ENABLED="0", HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1")
-    from app import page, words
+    from app import i18n, page
 
     try:
         device.choose(flags.device)
         page.serve(flags.host, flags.port, flags.share, flags.browser)
     except UserError as error:
-        print(words.explain("en", error), file=sys.stderr)
+        print(i18n.explain("en", error), file=sys.stderr)
         return 2
     return 0
 

@@ -18,13 +18,14 @@ import gradio as gr
 from gradio.context import Context
 from starlette.middleware import Middleware
 
-from app import __version__, document, guards, look, words
-from app.jobs import in_plain_words
-from app.telling import notice
-from app.visits import Visits
+from app import __version__, html_middleware, theme, validation
+from app import i18n as words
+from app.job_queue import in_plain_words
+from app.messages import notice
+from app.session import Visits
 from models.core import checkpoints, device
 from models.core.errors import UserError
-from models.core.guards import MAX_FILE
+from models.core.upload_validation import MAX_FILE
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -38,9 +39,9 @@ class Lab:
 
 
 LABS = (
-    Lab("scene", "app.scene_tab"),
-    Lab("face", "app.face_tab"),
-    Lab("colonoscopy", "app.colonoscopy_tab"),
+    Lab("scene", "app.scene.tab"),
+    Lab("face", "app.face.tab"),
+    Lab("colonoscopy", "app.colonoscopy.tab"),
 )
 
 
@@ -84,7 +85,7 @@ def serve(host: str, port: int, share: bool, browser: bool) -> None:
 def start(host: str, port: int | None, share: bool = False, browser: bool = False) -> gr.Blocks:
     """Serve the page from a thread; `.close()` ends it. port: None for any that is free."""
     _private_uploads()
-    guards.forbid_fetching()
+    validation.forbid_fetching()
     page, i18n = build()
     page.launch(
         server_name=host,
@@ -94,7 +95,7 @@ def start(host: str, port: int | None, share: bool = False, browser: bool = Fals
         prevent_thread_lock=True,
         quiet=not share,
         i18n=i18n,
-        theme=look.theme(),
+        theme=theme.theme(),
         max_file_size=MAX_FILE,
         footer_links=[],
         run_history=False,
@@ -102,7 +103,7 @@ def start(host: str, port: int | None, share: bool = False, browser: bool = Fals
         ssr_mode=False,
         mcp_server=False,
         app_kwargs={
-            "middleware": [Middleware(document.Document, style=look.CSS.read_text(encoding="utf-8"))]
+            "middleware": [Middleware(html_middleware.Document, style=theme.CSS.read_text(encoding="utf-8"))]
         },
     )
     return page

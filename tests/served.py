@@ -12,15 +12,16 @@ import httpx
 import numpy as np
 import pytest
 
-from app import page, precompute, scene_desk, scene_tab
+from app import page
+from app.scene import example_cache, service, tab
 from models.core.errors import UserError
 from models.core.progress import Progress
 from models.scene import pipeline
-from models.scene.answer import Anchor, Answer, Candidate, Caption
-from models.scene.levelling import Level
-from models.scene.scan import Scan, instances_of
-from models.scene.segmenter import Segmented
-from models.scene.sentence_words import STRUCTURE
+from models.scene.data.scan import Scan, instances_of
+from models.scene.segmentation.gravity_alignment import Level
+from models.scene.segmentation.predictor import Segmented
+from models.scene.synthetic_language.vocabulary import STRUCTURE
+from models.scene.types import Anchor, Answer, Candidate, Caption
 from tests.scene.scan_makers import scannet
 
 SCANS = ("room_bedroom_01", "room_office_02")  # each: floor 5, table 6, chair 7
@@ -107,8 +108,8 @@ def served(folder: Path, ground: Ground = name_matcher) -> Iterator[str]:
     (folder / "examples.json").write_text(json.dumps({SCANS[0]: [EXAMPLE]}))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "SCANS", folder)
-        patch.setattr(precompute, "EXAMPLES", folder / "examples.json")
-        patch.setattr(precompute, "ANSWERS", folder / "answers.json")
+        patch.setattr(example_cache, "EXAMPLES", folder / "examples.json")
+        patch.setattr(example_cache, "ANSWERS", folder / "answers.json")
         patch.setattr(pipeline, "ground", ground)
         patch.setattr(pipeline, "caption", label_sayer)
         patch.setattr(pipeline, "describe", all_said)
@@ -123,10 +124,10 @@ def served(folder: Path, ground: Ground = name_matcher) -> Iterator[str]:
 
 
 def _forget() -> None:
-    scene_desk.shipped.cache_clear()
-    scene_desk.warm_up.cache_clear()
-    scene_tab._shipped_payload.cache_clear()
-    precompute._sentences.cache_clear()
+    service.shipped.cache_clear()
+    service.warm_up.cache_clear()
+    tab._shipped_payload.cache_clear()
+    example_cache._sentences.cache_clear()
 
 
 def until(true: Callable[[], bool], seconds: float = 10.0) -> bool:

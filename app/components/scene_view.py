@@ -26,9 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.components.component import Component
-from models.scene import scan as scans
-from models.scene.answer import Answer, Caption
-from models.scene.scan import Instance, Scan
+from models.scene.data import scan as scans
+from models.scene.data.scan import Instance, Scan
+from models.scene.types import Answer, Caption
 
 SCRIPTS = tuple(f"scene_view_{part}.js" for part in ("data", "camera", "shapes", "picture"))
 SHOWN = 8  # candidates drawn as boxes; more would hide the room

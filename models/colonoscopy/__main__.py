@@ -11,7 +11,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from models.core import device
 from models.core.checkpoints import FOLDER
-from models.core.command_line import run, sentence
+from models.core.cli import run, sentence
 from models.core.errors import UserError
 
 SEGMENTERS = ("polyps", "polyps_guide")
@@ -86,9 +86,9 @@ def _some(text: str) -> int:
 
 
 def _sample(options: argparse.Namespace) -> None:
-    from models.colonoscopy import sampling
-    from models.colonoscopy.masks import mask_files, read_drawn
+    from models.colonoscopy.data.masks import mask_files, read_drawn
     from models.colonoscopy.pipeline import Order
+    from models.colonoscopy.synthesis import sampling
 
     files = [options.mask] if options.mask else mask_files(options.masks)[: options.limit]
     usable = []
@@ -109,50 +109,53 @@ def _sample(options: argparse.Namespace) -> None:
 
 
 def _segment(options: argparse.Namespace) -> None:
-    from models.colonoscopy import marks, pipeline
-    from models.colonoscopy.images import image_files, read_frame
+    from models.colonoscopy import pipeline
+    from models.colonoscopy.data import exports
+    from models.colonoscopy.data.images import image_files, read_frame
 
     files = image_files(options.frames) if options.frames.is_dir() else [options.frames]
     options.out.mkdir(parents=True, exist_ok=True)
     for path in files:
         found = pipeline.segment(read_frame(path))
-        (options.out / f"{path.stem}.png").write_bytes(marks.mask_png(found))
+        (options.out / f"{path.stem}.png").write_bytes(exports.mask_png(found))
         print(f"{found.mean():6.1%}  {path.name}")
 
 
 def _train(options: argparse.Namespace) -> None:
-    from models.colonoscopy.memory import NAME
-    from models.colonoscopy.training import memory, segmentation, train
+    from models.colonoscopy.segmentation import training
+    from models.colonoscopy.synthesis import train_memorization, training_plan
+    from models.colonoscopy.synthesis.memorization import NAME
 
     out = options.out or FOLDER / options.name
     if options.name in SEGMENTERS:
-        segmentation.train(options.name, options.data, out, options.minutes)
+        training.train(options.name, options.data, out, options.minutes)
     elif options.name == "memory":
-        memory.train(options.data, options.out or FOLDER / NAME)
+        train_memorization.train(options.data, options.out or FOLDER / NAME)
     else:
         prefix = "colonoscopy_" if options.name in ("autoencoder", "base", "ldm") else ""
-        train.train(
+        training_plan.train(
             options.name, options.data, options.minutes, options.out or FOLDER / f"{prefix}{options.name}"
         )
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from models.colonoscopy.evaluation import segmentation, synthesis
-    from models.colonoscopy.evaluation.sets import test_sets
+    from models.colonoscopy.data.test_sets import test_sets
+    from models.colonoscopy.segmentation import evaluation
+    from models.colonoscopy.synthesis import evaluation as synthesis_evaluation
 
     sets = test_sets(options.data, options.pairs)
     if options.name == "segmentation":
-        found: object = segmentation.evaluate(sets, options.limit)
+        found: object = evaluation.evaluate(sets, options.limit)
     else:
         parts = [part.strip() for part in options.parts.split(",")]
-        found = synthesis.evaluate(sets, options.data, parts, options.limit)
+        found = synthesis_evaluation.evaluate(sets, options.data, parts, options.limit)
     print(json.dumps(found))
 
 
 def _sheet(options: argparse.Namespace) -> None:
-    from models.colonoscopy.evaluation.sheet import write_sheet
-    from models.colonoscopy.images import read_pairs
-    from models.colonoscopy.masks import mask_files, read_drawn
+    from models.colonoscopy.data.images import read_pairs
+    from models.colonoscopy.data.masks import mask_files, read_drawn
+    from models.colonoscopy.synthesis.contact_sheet import write_sheet
 
     if options.pairs:
         pairs = list(read_pairs(options.pairs, options.limit))

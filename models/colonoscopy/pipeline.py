@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from models.colonoscopy.images import Frame, Mask, fitted
-from models.colonoscopy.masks import check_mask
+from models.colonoscopy.data.images import Frame, Mask, fitted
+from models.colonoscopy.data.masks import check_mask
 from models.core.checkpoints import CheckpointCard, all_cards
 from models.core.errors import UserError
-from models.core.loading import LOADING
+from models.core.import_lock import LOADING
 from models.core.progress import Progress
 
 if TYPE_CHECKING:
-    from models.colonoscopy.memory import Memory
+    from models.colonoscopy.synthesis.memorization import Memory
 
 JUDGE = "polyps"
 MAX_COUNT, MAX_SEED = 10_000, 2**31 - 1
@@ -66,9 +66,9 @@ def draw(order: Order) -> Iterator[Progress | Sample]:
         raise UserError("seed_range", limit=MAX_SEED - order.count)
     check_mask(order.mask)
     with LOADING:
-        from models.colonoscopy import memory, synthesis
+        from models.colonoscopy.synthesis import memorization, predictor
 
-        synthesiser, remembered = synthesis.load(order.model), memory.load()
+        synthesiser, remembered = predictor.load(order.model), memorization.load()
     started, done = time.monotonic(), 0
     for step in synthesiser(
         order.mask,
@@ -87,8 +87,8 @@ def draw(order: Order) -> Iterator[Progress | Sample]:
 
 
 def _judged(frame: Frame, order: Order, index: int, seconds: float, remembered: "Memory") -> Sample:
-    from models.colonoscopy.memory import features
-    from models.colonoscopy.metrics import dice
+    from models.colonoscopy.segmentation.metrics import dice
+    from models.colonoscopy.synthesis.memorization import features
 
     mask = fitted(order.mask, *frame.shape[:2])
     found = segment(frame)
@@ -118,7 +118,7 @@ def _hash(model: str) -> str:
 def segment(frame: Frame) -> Mask:
     """Polyps (H, W) that the shipped segmenter finds in a frame (H, W, 3). Raises as `load_checkpoint`."""
     with LOADING:
-        from models.colonoscopy.segmenters import small
+        from models.colonoscopy.segmentation import small
 
         network = small.load(JUDGE)
     return network.find(frame)

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.core.loading import LOADING
+from models.core.import_lock import LOADING
 
 WIDTH = 384
 LONGEST = 64

@@ -14,9 +14,10 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from models.core import device
 from models.core.checkpoints import FOLDER
-from models.core.command_line import run
+from models.core.cli import run
 from models.core.progress import Progress
-from models.face import FPS, STAGES, bundle
+from models.face import FPS, STAGES
+from models.face.sources import face_model
 
 WITHOUT = ("grid_others", "vidtimit", "lipreading_course")
 TRAININGS = ("motion", "generator", "sync")
@@ -84,7 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(work: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> None:
     if options.face_model:
-        bundle.choose(options.face_model)
+        face_model.choose(options.face_model)
     work(options)
 
 
@@ -124,7 +125,7 @@ def _animate(options: argparse.Namespace) -> None:
 
 
 def _languages(_: argparse.Namespace) -> None:
-    from models.face.voices import offered
+    from models.face.speech.voices import offered
 
     for voice in offered():
         print(f"{voice.language:4} {voice.name:12} {voice.label}")
@@ -134,7 +135,7 @@ def _track(options: argparse.Namespace) -> None:
     import numpy as np
 
     from models.core.errors import UserError
-    from models.face import media, tracking
+    from models.face.sources import media, tracking
 
     try:
         track = tracking.track_image(media.read_portrait(options.file))
@@ -155,29 +156,39 @@ def _track(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from models.face.training import generator, motion, sync
+    from models.face.motion import training as motion_training
+    from models.face.rendering import training as rendering_training
+    from models.face.sync import training as sync_training
 
     name = f"face_{options.name}"
     if options.name == "motion":
         without = f"_without_{options.without}" if options.without else ""
-        motion.train(options.data, options.out or FOLDER / f"{name}{without}", options.without)
+        motion_training.train(options.data, options.out or FOLDER / f"{name}{without}", options.without)
     else:
-        training = generator if options.name == "generator" else sync
+        training = rendering_training if options.name == "generator" else sync_training
         training.train(options.data, options.out or FOLDER / name, options.minutes)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from models.face.evaluation import films, image, speed, sync
+    from models.face import speed
+    from models.face.motion import evaluation as motion_evaluation
+    from models.face.rendering import evaluation as rendering_evaluation
+    from models.face.sync import evaluation
 
     if options.name == "sync":
-        found = {**sync.evaluate(options.data, options.clips), **films.evaluate(options.data, options.clips)}
+        found = {
+            **motion_evaluation.evaluate(options.data, options.clips),
+            **evaluation.evaluate(options.data, options.clips),
+        }
     else:
-        found = (image if options.name == "image" else speed).evaluate(options.data, options.clips)
+        found = (rendering_evaluation if options.name == "image" else speed).evaluate(
+            options.data, options.clips
+        )
     print(json.dumps(found))
 
 
 def _sheet(options: argparse.Namespace) -> None:
-    from models.face.evaluation.sheet import write_sheet
+    from models.face.rendering.contact_sheet import write_sheet
 
     write_sheet(options.out)
     print(options.out)

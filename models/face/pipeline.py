@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.core.checkpoints import CheckpointCard, all_cards
+from models.core.disk_array import Spool
 from models.core.errors import UserError
-from models.core.loading import LOADING
+from models.core.import_lock import LOADING
 from models.core.progress import Progress
-from models.core.spool import Spool
-from models.face import FPS, STAGES, frames_of, media, voices
+from models.face import FPS, STAGES, frames_of
+from models.face.sources import media
+from models.face.speech import voices
 
 if TYPE_CHECKING:
-    from models.face.motion import Motion
-    from models.face.sitters import Sitter
+    from models.face.motion.face_motion import Motion
+    from models.face.sources.source import Sitter
 
 PREVIEW = FPS  # frames that are shown before the long job
 TELLING = 8  # frames from one word about progress to the next
@@ -133,23 +135,25 @@ def _speech(order: Order) -> np.ndarray:
 
 def _sitter(order: Order, count: int) -> "Sitter":
     with LOADING:
-        from models.face import sitters
+        from models.face.sources import source
     if order.portrait:
-        return sitters.Portrait(media.read_portrait(order.portrait))
+        return source.Portrait(media.read_portrait(order.portrait))
     assert order.video is not None
-    return sitters.Footage(media.open_clip(order.video), count)
+    return source.Footage(media.open_clip(order.video), count)
 
 
 def _motion(order: Order, samples: np.ndarray, sitter: "Sitter") -> tuple["Motion", np.ndarray]:
     """How the face moves, and the sound's spectrogram (T, 160)."""
     with LOADING:
-        from models.face import acting, motion, sitters, speech
+        from models.face.motion import face_motion
+        from models.face.sources import head_motion, source
+        from models.face.speech import features
 
-        network = motion.load()
-    heard = speech.listen(samples)
+        network = face_motion.load()
+    heard = features.listen(samples)
     moves = network.predict(heard)
-    if isinstance(sitter, sitters.Portrait):
-        moves, sitter.sway = acting.act(moves, heard, order.seed, sitter.rest)
+    if isinstance(sitter, source.Portrait):
+        moves, sitter.sway = head_motion.act(moves, heard, order.seed, sitter.rest)
     return moves, heard.mel
 
 
@@ -164,7 +168,7 @@ def _film(
 ) -> Iterator[Progress | Made]:
     """Draw and write all frames. The first second is written apart as well, as soon as it is there."""
     with LOADING:
-        from models.face.drawing import Drawing
+        from models.face.rendering.compositor import Drawing
 
         drawing = Drawing(sitter, order.stage, order.panels, order.marked)
     count, comment = len(motion), _comment()
@@ -210,7 +214,7 @@ def _film(
 
 
 def _comment() -> str:
-    from models.face.marks import COMMENT
+    from models.face.rendering.watermark import COMMENT
 
     return COMMENT
 
@@ -225,7 +229,7 @@ def _preview(folder: Path, sitter: "Sitter", frames: list[np.ndarray], sound: Pa
 
 def _write_motion(folder: Path, motion: "Motion", vertices: Spool) -> tuple[Path, Path]:
     """Blendshapes as CSV under ARKit's names, and the vertices (T, 478, 3) in cm as npz."""
-    from models.face.mesh import BLENDSHAPES, triangles
+    from models.face.sources.mesh import BLENDSHAPES, triangles
 
     shapes, cloud = folder / "blendshapes.csv", folder / "vertices.npz"
     with shapes.open("w", newline="", encoding="utf-8") as file:

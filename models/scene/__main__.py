@@ -13,10 +13,10 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from models.core import device
 from models.core.checkpoints import FOLDER
-from models.core.command_line import run
+from models.core.cli import run
 
 if TYPE_CHECKING:
-    from models.scene.scan import Scan
+    from models.scene.data.scan import Scan
 
 TASKS = ("scanrefer", "nr3d", "sr3d")
 
@@ -97,7 +97,7 @@ def _opened(options: argparse.Namespace) -> "Scan":
 
 def _ground(options: argparse.Namespace) -> None:
     from models.scene import pipeline
-    from models.scene.answer import as_json
+    from models.scene.types import as_json
 
     answer = pipeline.ground(_opened(options), options.sentence)
     if options.json:
@@ -111,7 +111,7 @@ def _ground(options: argparse.Namespace) -> None:
 
 def _caption(options: argparse.Namespace) -> None:
     from models.scene import pipeline
-    from models.scene.answer import as_scan2cap
+    from models.scene.types import as_scan2cap
 
     scan = _opened(options)
     if options.object is not None:
@@ -126,7 +126,7 @@ def _caption(options: argparse.Namespace) -> None:
 
 def _segment(options: argparse.Namespace) -> None:
     from models.scene import pipeline
-    from models.scene.segmenter import write_predictions
+    from models.scene.segmentation.predictor import write_predictions
 
     found = pipeline.segment(pipeline.open_path(options.scan))
     if found.level is not None:
@@ -139,43 +139,52 @@ def _segment(options: argparse.Namespace) -> None:
 
 
 def _rooms(options: argparse.Namespace) -> None:
-    from models.scene.rooms import rooms_command
+    from models.scene.synthetic_rooms import rooms_command
 
     rooms_command(options.count, options.out, options.seed)
 
 
 def _train(options: argparse.Namespace) -> None:
-    from models.scene.evaluation import segmentation
-    from models.scene.training import ablation, captioning, grounding, pointgroup, shapes
+    from models.scene.captioning import training
+    from models.scene.grounding import ablation
+    from models.scene.grounding import training as grounding_training
+    from models.scene.objects import training as objects_training
+    from models.scene.segmentation import evaluation
+    from models.scene.segmentation import training as segmentation_training
 
     if options.name == "shapes":
-        shapes.train(options.data, options.out or FOLDER / "shapes", options.minutes)
+        objects_training.train(options.data, options.out or FOLDER / "shapes", options.minutes)
     elif options.name == "grounding":
-        grounding.train(options.data, options.out or FOLDER / "instancerefer", options.minutes)
+        grounding_training.train(options.data, options.out or FOLDER / "instancerefer", options.minutes)
     elif options.name == "captioning":
-        captioning.train(options.data, options.out or FOLDER / "xtrans2cap")
+        training.train(options.data, options.out or FOLDER / "xtrans2cap")
     elif options.name == "pointgroup":
-        check = segmentation.quick_check(options.data)
-        pointgroup.train(options.data, options.out or FOLDER / "pointgroup", options.minutes, check)
+        check = evaluation.quick_check(options.data)
+        segmentation_training.train(
+            options.data, options.out or FOLDER / "pointgroup", options.minutes, check
+        )
     else:
         ablation.train(options.data)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from models.scene.evaluation import benchmark, captioning, grounding, segmentation
+    from models.scene import benchmark
+    from models.scene.captioning import evaluation as captioning_evaluation
+    from models.scene.grounding import evaluation as grounding_evaluation
+    from models.scene.segmentation import evaluation
 
     if options.name == "benchmark":
         found: object = benchmark.measure()
     elif options.name == "captioning":
-        found = captioning.evaluate(options.data, options.language)
+        found = captioning_evaluation.evaluate(options.data, options.language)
     elif options.name == "truth":
-        found = captioning.evaluate_truth(options.data)
+        found = captioning_evaluation.evaluate_truth(options.data)
     elif options.name == "segmentation":
-        found = segmentation.evaluate(options.data)
+        found = evaluation.evaluate(options.data)
     elif options.name == "ablation":
-        found = grounding.evaluate_ablation(options.data)
+        found = grounding_evaluation.evaluate_ablation(options.data)
     else:
-        found = grounding.evaluate(options.data, options.task, options.boxes, options.language)
+        found = grounding_evaluation.evaluate(options.data, options.task, options.boxes, options.language)
     print(json.dumps(found))
 
 

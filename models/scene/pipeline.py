@@ -10,15 +10,15 @@ import numpy as np
 
 from models.core.checkpoints import CheckpointCard, all_cards
 from models.core.errors import UserError
-from models.core.loading import LOADING
+from models.core.import_lock import LOADING
 from models.core.progress import Progress
-from models.scene.answer import Answer, Caption
-from models.scene.scan import Scan
+from models.scene.data.scan import Scan
+from models.scene.types import Answer, Caption
 
 if TYPE_CHECKING:
-    from models.scene.captioner import Captioner
-    from models.scene.grounder import Grounder
-    from models.scene.segmenter import Segmented, Segmenter
+    from models.scene.captioning.xtrans2cap.predictor import Captioner
+    from models.scene.grounding.instancerefer.predictor import Grounder
+    from models.scene.segmentation.predictor import Segmented, Segmenter
 
 SCANS = Path(__file__).resolve().parents[2] / "assets" / "scans"
 
@@ -30,7 +30,7 @@ def examples() -> list[str]:
 
 def open_example(name: str) -> Scan:
     """A shipped scan. Raises UserError("unknown_scan") for any other name."""
-    from models.scene.scan_files import load_folder
+    from models.scene.data.scannet import load_folder
 
     if name not in examples():
         raise UserError("unknown_scan")
@@ -39,14 +39,14 @@ def open_example(name: str) -> Scan:
 
 def open_upload(paths: Sequence[Path], workdir: Path) -> Scan:
     """A visitor's scan from its files or from one zip, unpacked under `workdir`."""
-    from models.scene.scan_files import load
+    from models.scene.data.scannet import load
 
     return load(paths, workdir=workdir)
 
 
 def open_path(path: Path) -> Scan:
     """A scan of the command line: a folder or a file."""
-    from models.scene.scan_files import load_folder
+    from models.scene.data.scannet import load_folder
 
     return load_folder(path)
 
@@ -56,7 +56,7 @@ def with_proposals(scan: Scan, path: Path) -> Scan:
 
     Raises UserError("predictions_missing") where the file says nothing of this scan.
     """
-    from models.scene.proposals import read_proposals, with_predictions
+    from models.scene.data.proposals import read_proposals, with_predictions
 
     if path.is_dir():
         return with_predictions(scan, path)
@@ -84,7 +84,7 @@ def segmenting(scan: Scan, checkpoint: str = "pointgroup") -> "Iterator[Progress
 def _segmenter(checkpoint: str) -> "Segmenter":
     """A loaded checkpoint, once for a process."""
     with LOADING:
-        from models.scene.segmenter import Segmenter
+        from models.scene.segmentation.predictor import Segmenter
 
         return Segmenter(checkpoint)
 
@@ -101,7 +101,7 @@ def ground(scan: Scan, sentence: str, checkpoint: str = "instancerefer") -> Answ
 def _grounder(checkpoint: str) -> "Grounder":
     """A loaded checkpoint, once for a process."""
     with LOADING:
-        from models.scene.grounder import Grounder
+        from models.scene.grounding.instancerefer.predictor import Grounder
 
         return Grounder(checkpoint)
 
@@ -126,7 +126,7 @@ def describe(scan: Scan, checkpoint: str = "xtrans2cap") -> Iterator[Caption]:
 def _captioner(checkpoint: str) -> "Captioner":
     """A loaded checkpoint, once for a process."""
     with LOADING:
-        from models.scene.captioner import Captioner
+        from models.scene.captioning.xtrans2cap.predictor import Captioner
 
         return Captioner(checkpoint)
 

@@ -13,12 +13,13 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from app import precompute, scene_answer, scene_cards, scene_desk, telling
-from app.visits import Visit, Visits
-from models.core.guards import MAX_FILE
+from app import messages
+from app.scene import example_cache, object_views, service, views
+from app.session import Visit, Visits
+from models.core.upload_validation import MAX_FILE
 from models.scene import pipeline
-from models.scene.answer import Anchor, Caption
-from models.scene.scan import Instance, Scan
+from models.scene.data.scan import Instance, Scan
+from models.scene.types import Anchor, Caption
 from tests.scene.scan_makers import scannet
 from tests.served import SCANS, addresses_asked, name_matcher, until
 
@@ -173,11 +174,11 @@ def test_a_script_in_a_sentence_or_a_label_stays_text():
     evil = '<script>alert(1)</script><img src=x onerror="alert(1)">'
     scan = labelled_scan(evil)
     answer = name_matcher(scan, evil)
-    shown = scene_answer.panel("en", answer, False, evil, None) + telling.notice(evil)
+    shown = views.panel("en", answer, False, evil, None) + messages.notice(evil)
     said = Caption(1, evil, evil, (evil,), (1, 1), (Anchor(1, evil, 0.5),), evil, 0.1)
     visit = Visit(scan=scan, original=scan, found=True, looked=1, captions=(said,))
-    shown += scene_cards.looked_at("en", visit, scan.instances[0], said, evil)
-    shown += scene_cards.room("en", visit) + scene_cards.facts("en", visit, scan)
+    shown += object_views.looked_at("en", visit, scan.instances[0], said, evil)
+    shown += object_views.room("en", visit) + object_views.facts("en", visit, scan)
     assert "<script" not in shown
     assert "<img" not in shown
     assert "&lt;script&gt;" in shown
@@ -194,19 +195,19 @@ def labelled_scan(label: str):
 
 def test_a_stale_answer_is_computed_again(scans, address, monkeypatch):
     visit = Visit()
-    scene_desk.open_shipped(visit, SCANS[0])
+    service.open_shipped(visit, SCANS[0])
     kept = name_matcher(visit.scan, "the floor")
     answers = {"the chair": json.loads(json.dumps(kept, default=vars))}
     book = {
         "checkpoint": "a1",
-        "scans": {SCANS[0]: {"scan": precompute.scan_hash(SCANS[0]), "answers": answers}},
+        "scans": {SCANS[0]: {"scan": example_cache.scan_hash(SCANS[0]), "answers": answers}},
     }
-    monkeypatch.setattr(precompute, "_book", lambda: book)
-    monkeypatch.setattr(precompute, "_checkpoint", lambda: "a1")
-    assert scene_desk.ask(visit, "the chair") == kept
+    monkeypatch.setattr(example_cache, "_book", lambda: book)
+    monkeypatch.setattr(example_cache, "_checkpoint", lambda: "a1")
+    assert service.ask(visit, "the chair") == kept
     assert visit.stored
-    monkeypatch.setattr(precompute, "_checkpoint", lambda: "b2")
-    assert scene_desk.ask(visit, "the chair").candidates[0].label == "chair"
+    monkeypatch.setattr(example_cache, "_checkpoint", lambda: "b2")
+    assert service.ask(visit, "the chair").candidates[0].label == "chair"
     assert not visit.stored
-    monkeypatch.setattr(precompute, "_checkpoint", lambda: None)
-    assert scene_desk.ask(visit, "the chair").candidates[0].label == "chair"
+    monkeypatch.setattr(example_cache, "_checkpoint", lambda: None)
+    assert service.ask(visit, "the chair").candidates[0].label == "chair"

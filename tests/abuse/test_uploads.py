@@ -16,12 +16,12 @@ import pytest
 import trimesh
 from PIL import Image
 
-from app import words
-from models.core import guards
+from app import i18n
+from models.core import upload_validation
 from models.core.errors import UserError
-from models.scene import mesh, ply, scan_files
-from models.scene.proposals import read_proposals
-from models.scene.scan_files import load, load_folder
+from models.scene.data import mesh_io, ply, scannet
+from models.scene.data.proposals import read_proposals
+from models.scene.data.scannet import load, load_folder
 from tests.scene import scan_makers as make
 from tests.scene.test_scan import check, textured_obj
 
@@ -31,9 +31,9 @@ def refused(key: str, paths: list[Path]) -> UserError:
     with pytest.raises(UserError) as caught:
         load(paths)
     assert caught.value.key == key
-    for language in words.LANGUAGES:
-        sentence = words.explain(language, caught.value)
-        assert sentence != words.say(language, "errors.internal", reference=key)
+    for language in i18n.LANGUAGES:
+        sentence = i18n.explain(language, caught.value)
+        assert sentence != i18n.say(language, "errors.internal", reference=key)
         assert "{" not in sentence
     return caught.value
 
@@ -110,15 +110,15 @@ def test_caps(tmp_path, monkeypatch, room_ply):
     path = written(tmp_path / "a.ply", room_ply)
     monkeypatch.setattr(ply, "MAX_VERTICES", 100)
     refused("scan_too_many", path)
-    monkeypatch.setattr(scan_files, "MAX_UNPACKED", 1000)
+    monkeypatch.setattr(scannet, "MAX_UNPACKED", 1000)
     refused("files_too_big", path)
 
 
 def test_file_over_the_limit(tmp_path):
     path = tmp_path / "big.ply"
     with path.open("wb") as file:
-        file.truncate(guards.MAX_FILE + 1)  # sparse: takes no disk
-    assert "200" in words.explain("en", refused("file_too_big", [path]))
+        file.truncate(upload_validation.MAX_FILE + 1)  # sparse: takes no disk
+    assert "200" in i18n.explain("en", refused("file_too_big", [path]))
 
 
 def test_face_that_lists_four_billion_corners(tmp_path):
@@ -129,7 +129,7 @@ def test_face_that_lists_four_billion_corners(tmp_path):
 
 @pytest.mark.parametrize("form", ["binary_little_endian", "ascii"])
 def test_polygons_that_swell_into_triangles(tmp_path, monkeypatch, form):
-    monkeypatch.setattr(mesh, "MAX_FACES", 300)
+    monkeypatch.setattr(mesh_io, "MAX_FACES", 300)
     faces = np.zeros((2, 200), int)
     refused("scan_too_many", written(tmp_path / "a.ply", make.ply(make.room()[0], faces=faces, form=form)))
 
@@ -181,7 +181,7 @@ def test_a_long_text_among_numbers_takes_no_room(tmp_path):
 
 
 def test_an_aggregation_of_too_many_objects(tmp_path, monkeypatch):
-    monkeypatch.setattr(scan_files, "MAX_OBJECTS", 2)
+    monkeypatch.setattr(scannet, "MAX_OBJECTS", 2)
     refused("objects_many", broken_scannet(tmp_path, "segs", str))
 
 
@@ -220,18 +220,18 @@ def test_script_in_a_label_stays_text(tmp_path):
 )
 def test_prediction_faults(tmp_path, key, line):
     (tmp_path / "secret.txt").write_text("0\n1\n")
-    mesh = make.scannet(tmp_path / "scan")["mesh"]
+    mesh_io = make.scannet(tmp_path / "scan")["mesh"]
     listing = make.predictions(tmp_path / "deep" / "predicted") / "scene0000_00.txt"
     listing.write_text(listing.read_text() + line + "\n")
-    refused(key, [mesh, *listing.parent.rglob("*.txt")])
+    refused(key, [mesh_io, *listing.parent.rglob("*.txt")])
 
 
 @pytest.mark.parametrize("mask", ["0\n1\n", "2\n" * 564, "nan\n" * 188, "0.0\n" * 188])
 def test_masks_that_do_not_fit(tmp_path, mask):
-    mesh = make.scannet(tmp_path / "scan")["mesh"]
+    mesh_io = make.scannet(tmp_path / "scan")["mesh"]
     folder = make.predictions(tmp_path / "predicted")
     (folder / "predicted_masks" / "scene0000_00_000.txt").write_text(mask)
-    refused("predictions_mismatch", [mesh, *folder.rglob("*.txt")])
+    refused("predictions_mismatch", [mesh_io, *folder.rglob("*.txt")])
 
 
 @pytest.mark.parametrize(
@@ -325,7 +325,7 @@ def test_glb_faults(tmp_path, key, changes):
 
 
 def test_one_mesh_placed_a_million_times(tmp_path, monkeypatch):
-    monkeypatch.setattr(mesh, "MAX_VERTICES", 1000)
+    monkeypatch.setattr(mesh_io, "MAX_VERTICES", 1000)
     nodes = [{"mesh": 0}] * 500
     scenes = [{"nodes": list(range(500))}]
     refused("scan_too_many", written(tmp_path / "a.glb", triangle_glb(nodes=nodes, scenes=scenes)))
@@ -340,8 +340,8 @@ def test_texture_bombs(tmp_path):
     image = trimesh.visual.material.PBRMaterial(baseColorTexture=Image.new("1", (9000, 9000)))
     vertices, faces = make.grid(2, (0, 0, 0), 1.0)
     visual = trimesh.visual.TextureVisuals(uv=np.zeros((4, 2)), material=image)
-    mesh = trimesh.Trimesh(vertices, faces, visual=visual, process=False)
-    refused("image_too_big", written(tmp_path / "a.glb", mesh.export(file_type="glb")))
+    mesh_io = trimesh.Trimesh(vertices, faces, visual=visual, process=False)
+    refused("image_too_big", written(tmp_path / "a.glb", mesh_io.export(file_type="glb")))
 
 
 @pytest.mark.parametrize(
@@ -459,7 +459,7 @@ def survives(path: Path) -> bool:
     try:
         scan = load([path])
     except UserError as error:
-        if words.explain("en", error) == words.say("en", "errors.internal", reference=error.key):
+        if i18n.explain("en", error) == i18n.say("en", "errors.internal", reference=error.key):
             raise AssertionError(f"no sentence for {error}") from error
         return False
     check(scan)
@@ -468,14 +468,14 @@ def survives(path: Path) -> bool:
 
 def sound_files(folder: Path) -> dict[str, bytes]:
     vertices, colours, faces, objects = make.room()
-    mesh = trimesh.Trimesh(vertices, faces, vertex_colors=colours, process=False)
+    mesh_io = trimesh.Trimesh(vertices, faces, vertex_colors=colours, process=False)
     text = "".join(f"v {x:.3f} {y:.3f} {z:.3f}\n" for x, y, z in vertices[:100])
     archive = make.packed(folder / "sound.zip", {"a.ply": make.ply(vertices[:100])})
     return {
         "little.ply": make.ply(vertices, colours, faces, objects + 1),
         "big.ply": make.ply(vertices, colours, faces, form="binary_big_endian"),
         "text.ply": make.ply(vertices[:100], colours[:100], faces[:50], form="ascii"),
-        "mesh.glb": mesh.export(file_type="glb"),
+        "mesh.glb": mesh_io.export(file_type="glb"),
         "mesh.obj": (text + "".join(f"f {a + 1} {b + 1} {c + 1}\n" for a, b, c in faces[:50])).encode(),
         "pack.zip": archive.read_bytes(),
     }

@@ -11,7 +11,8 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from app import guards, mask_presets
+from app import validation
+from app.colonoscopy import mask_presets
 from tests.colonoscopy import stand_in
 
 PRESET = mask_presets.FOLDER / "oval.png"
@@ -45,7 +46,7 @@ def test_a_mask_becomes_frames_and_a_zip(client):
     with zipfile.ZipFile(packed) as archive:
         masks = [name for name in archive.namelist() if name.startswith("masks/")]
         mask = np.asarray(Image.open(io.BytesIO(archive.read(masks[0]))).convert("L")) > 127
-    assert np.array_equal(mask, guards.drawing(mask_presets.urls()["oval"], 256))
+    assert np.array_equal(mask, validation.drawing(mask_presets.urls()["oval"], 256))
 
 
 def test_polyps_of_a_frame_are_found(client, tmp_path):
@@ -53,7 +54,7 @@ def test_polyps_of_a_frame_are_found(client, tmp_path):
     Image.fromarray(stand_in.sample().frame).save(path)
     found = client.predict(handle_file(str(path)), api_name="/colonoscopy_segment")
     assert found["area"] == pytest.approx(70 * 80 / 256**2, abs=0.01)
-    assert guards.drawing(found["mask"], 256).any()
+    assert validation.drawing(found["mask"], 256).any()
 
 
 @pytest.mark.parametrize(

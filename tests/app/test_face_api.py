@@ -11,8 +11,9 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from app import face_desk
-from models.face import RATE, media, pipeline
+from app.face import service
+from models.face import RATE, pipeline
+from models.face.sources import media
 from tests.abuse.test_page import META, call
 from tests.face import stand_in
 from tests.served import addresses_asked
@@ -60,7 +61,7 @@ FIELDS = {
 
 
 def animate(client, **fields):
-    given = {**FIELDS, "portrait": face_desk.example(), "text": "Good morning.", **fields}
+    given = {**FIELDS, "portrait": service.example(), "text": "Good morning.", **fields}
     files = [
         handle_file(str(given.pop(name))) if given[name] else given.pop(name)
         for name in ("portrait", "video", "audio")
@@ -98,10 +99,10 @@ def test_a_recording_gives_its_length(client, speech):
         ({"voice": "nobody"}, "no voice called"),
         ({"seed": -5}, "seed has to be"),
         ({"text": "morning " * 10_000}, "80000 characters"),
-        ({"video": face_desk.example()}, "Both a portrait and a video"),
-        ({"audio": face_desk.example()}, "Both a recording and a text"),
-        ({"audio": face_desk.example(), "text": ""}, "no sound that can be read"),
-        ({"video": face_desk.example(), "portrait": None}, "no film that can be read"),
+        ({"video": service.example()}, "Both a portrait and a video"),
+        ({"audio": service.example()}, "Both a recording and a text"),
+        ({"audio": service.example(), "text": ""}, "no sound that can be read"),
+        ({"video": service.example(), "portrait": None}, "no film that can be read"),
     ],
 )
 def test_what_cannot_be_made_is_told(client, fields, told):
@@ -143,7 +144,7 @@ def test_an_address_is_never_fetched(address, place, monkeypatch):
 
 def test_uploads_are_gone_when_they_are_read(client, tmp_path, speech):
     portrait = tmp_path / "unusualname.png"
-    portrait.write_bytes(face_desk.example().read_bytes())
+    portrait.write_bytes(service.example().read_bytes())
     animate(client, portrait=portrait, audio=speech.rename(tmp_path / "unusualname.wav"), text="")
     assert list(Path(os.environ["GRADIO_TEMP_DIR"]).rglob("*unusualname*")) == []
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from app import page, words
+from app import i18n as words
+from app import page
 from tests.served import served
 
 ROOT = Path(__file__).parents[2]

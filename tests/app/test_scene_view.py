@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from app.components import scene_view
-from models.scene.answer import Anchor, Answer, Candidate
-from models.scene.scan import Scan, instances_of
+from models.scene.data.scan import Scan, instances_of
+from models.scene.types import Anchor, Answer, Candidate
 
 EVIL = "<script>window.hacked = 1</script> lamp"
 # label: (x, y, z of the low corner, size, colour)

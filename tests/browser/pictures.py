@@ -8,7 +8,8 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Page, sync_playwright
 
-from app import page, precompute
+from app import page
+from app.scene import example_cache
 from models.scene import pipeline
 from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.scene.scan_makers import ply
@@ -31,8 +32,8 @@ SLOW = 300_000  # milliseconds
 def main(names: list[str]) -> None:
     """One picture for each of SHOTS, of the first shipped scan with an example sentence answered."""
     os.environ.update(GRADIO_ANALYTICS_ENABLED="0", HF_HUB_OFFLINE="1")
-    scan = precompute.names()[0]
-    asked = {"scan": scan, "q": precompute.sentences(scan)[0]}
+    scan = example_cache.names()[0]
+    asked = {"scan": scan, "q": example_cache.sentences(scan)[0]}
     running = page.start("127.0.0.1", None)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)

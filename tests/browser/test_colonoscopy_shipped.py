@@ -8,13 +8,13 @@ import pytest
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import Browser, Page, expect
 
-from app import colonoscopy_desk
 from app import page as app_page
+from app.colonoscopy import service
 from models.core import checkpoints
 from tests.browser.patience import patient
 from tests.browser.test_colonoscopy_tab import drag, draw_frames, opened
 
-NEEDED = ("arsdm", *colonoscopy_desk.BESIDE)
+NEEDED = ("arsdm", *service.BESIDE)
 BAR = 0.6  # Dice between what was drawn and what the segmenter finds, mean of the frames
 
 pytestmark = pytest.mark.skipif(
@@ -43,7 +43,7 @@ def test_the_polyp_is_where_the_mouse_drew_it(lab: Page) -> None:
 
 
 def test_another_model_draws_the_same_noise(lab: Page) -> None:
-    if len(colonoscopy_desk.models()) < 2:
+    if len(service.models()) < 2:
         pytest.skip("only one model is installed")
     lab.locator(".rs-card figcaption button").first.click()
     expect(lab.locator("#tl-slider img").first).to_be_visible()

@@ -11,7 +11,7 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from app import mask_presets
+from app.colonoscopy import mask_presets
 from tests.browser.patience import patient
 from tests.colonoscopy import stand_in
 

@@ -10,10 +10,11 @@ import pytest
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import Browser, Page, expect
 
-from app import face_desk
 from app import page as app_page
+from app.face import service
 from models.core import checkpoints
-from models.face import FPS, RATE, frames_of, media
+from models.face import FPS, RATE, frames_of
+from models.face.sources import media
 from tests.browser.patience import patient
 from tests.browser.test_face_tab import DURATION_JS, PLAYING_JS, animate, bring, opened, until_true
 
@@ -21,7 +22,7 @@ SENTENCE = "Good morning! I have something to tell you."
 BAR = 0.5  # correlation of the lip gap found in the film with the predicted one
 
 pytestmark = pytest.mark.skipif(
-    not all((checkpoints.FOLDER / name / "model.safetensors").exists() for name in face_desk.NEEDED),
+    not all((checkpoints.FOLDER / name / "model.safetensors").exists() for name in service.NEEDED),
     reason="the trained weights are not here",
 )
 
@@ -37,7 +38,7 @@ def lab(browser: Browser) -> Iterator[Page]:
 @pytest.fixture(scope="module")
 def samples() -> np.ndarray:
     """The sentence, spoken."""
-    from models.face import voices
+    from models.face.speech import voices
 
     return voices.speak(SENTENCE, "en")
 
@@ -51,7 +52,7 @@ def written(path: Path, samples: np.ndarray) -> Path:
 
 def gap_in(path: Path) -> np.ndarray:
     """The lip gap of a film's face, tracked in its frames, (T,) cm."""
-    from models.face import mesh, tracking
+    from models.face.sources import mesh, tracking
 
     track = tracking.track_video(media.read_clip(media.open_clip(path)))
     assert track.seen.all()
@@ -70,7 +71,8 @@ def shifted(one: np.ndarray, other: np.ndarray) -> list[float]:
 def test_the_example_says_a_recording_and_its_lips_follow_it(
     lab: Page, samples: np.ndarray, tmp_path: Path
 ) -> None:
-    from models.face import mesh, speech
+    from models.face.sources import mesh
+    from models.face.speech import features
 
     lab.locator("#tl-face-example").click()
     expect(lab.locator("#tl-face-portrait img")).to_be_visible()
@@ -89,7 +91,7 @@ def test_the_example_says_a_recording_and_its_lips_follow_it(
         saved.value.save_as(taken[-1])
     found = gap_in(taken[0])
     predicted = mesh.lip_gap(np.load(taken[1])["vertices"].astype(np.float32))
-    energy = speech.listen(samples).energy
+    energy = features.listen(samples).energy
     assert len(found) == len(predicted) == len(energy) == frames_of(len(samples))
     followed = correlation(found, predicted)
     assert followed > BAR

@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from app import face_desk
+from app.face import service
 from models.face import RATE
 from tests.browser.patience import patient
 from tests.face import stand_in
@@ -159,7 +159,7 @@ def test_files_good_and_bad(lab: Page, tmp_path: Path) -> None:
     lab.locator("#tl-face-portrait input[type=file]").first.set_input_files(bad)
     expect(lab.locator("#tl-face-refused [role=alert]")).to_contain_text("portrait.png is not a PNG")
     expect(lab.locator("#tl-face-portrait img")).to_have_count(0)
-    bring(lab, "#tl-face-portrait", face_desk.example())
+    bring(lab, "#tl-face-portrait", service.example())
     expect(lab.locator("#tl-face-refused [role=alert]")).to_have_count(0)
     expect(lab.locator("#tl-face-portrait img")).to_be_visible()
     lab.locator("#tl-face-says label").nth(1).click()

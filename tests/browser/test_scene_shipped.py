@@ -11,10 +11,10 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import Browser, Page, expect
 
 from app import page as app_page
-from app.precompute import CHECKPOINT
+from app.scene.example_cache import CHECKPOINT
 from models.core import checkpoints
 from models.scene import pipeline
-from models.scene.sentence_words import STRUCTURE
+from models.scene.synthetic_language.vocabulary import STRUCTURE
 from tests.browser.patience import patient
 from tests.scene.scan_makers import ply
 

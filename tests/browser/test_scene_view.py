@@ -14,8 +14,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from app.components import scene_view
-from models.scene.answer import Anchor, Answer, Candidate
-from models.scene.scan import Scan
+from models.scene.data.scan import Scan
+from models.scene.types import Anchor, Answer, Candidate
 from tests.app.test_scene_view import EVIL, furnished_room
 
 SCAN = furnished_room(0.1)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from models.colonoscopy import memory, pipeline, synthesis
+from models.colonoscopy import pipeline
+from models.colonoscopy.synthesis import memorization, predictor
 from models.core.errors import UserError
 from models.core.progress import Progress
 
@@ -49,15 +50,15 @@ def stand_ins(monkeypatch):
     import torch
 
     def load(model):
-        if model not in synthesis.MODELS:
-            raise UserError("model_unknown", name=model, choices=", ".join(synthesis.MODELS))
+        if model not in predictor.MODELS:
+            raise UserError("model_unknown", name=model, choices=", ".join(predictor.MODELS))
         return draws
 
-    known = memory.Memory.of(torch.randn(6, 3), torch.randn(4, 3))
-    monkeypatch.setattr(synthesis, "load", load)
-    monkeypatch.setattr(memory, "load", lambda: known)
+    known = memorization.Memory.of(torch.randn(6, 3), torch.randn(4, 3))
+    monkeypatch.setattr(predictor, "load", load)
+    monkeypatch.setattr(memorization, "load", lambda: known)
     monkeypatch.setattr(
-        memory, "features", lambda frames: torch.tensor([[float(f.mean()), 0.0, 0.0] for f in frames])
+        memorization, "features", lambda frames: torch.tensor([[float(f.mean()), 0.0, 0.0] for f in frames])
     )
     monkeypatch.setattr(pipeline, "segment", lambda frame: frame[..., 1] > 130)
     monkeypatch.setattr(pipeline, "_hash", lambda model: "0123456789ab")

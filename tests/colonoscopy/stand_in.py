@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app import colonoscopy_desk, page
+from app import page
+from app.colonoscopy import service
 from models.colonoscopy import MODELS, pipeline
-from models.colonoscopy.images import fitted
+from models.colonoscopy.data.images import fitted
 from models.colonoscopy.pipeline import Order, Sample
 from models.core.errors import UserError
 from models.core.progress import Progress
@@ -41,7 +42,7 @@ def drawing(steps: int = 3, pause: float = 0.0) -> Draw:
         for index in range(order.count):
             frame = painted(mask, order.seed + index, order.model)
             for step in range(1, steps):
-                time.sleep(pause * (8 if order.count == colonoscopy_desk.MOST_FRAMES else 1))
+                time.sleep(pause * (8 if order.count == service.MOST_FRAMES else 1))
                 faint = (frame * (step / steps)).astype(np.uint8)
                 shown = {"index": index, "frame": faint}
                 yield Progress((index + step / steps) / order.count, "drawing", shown)
@@ -77,7 +78,7 @@ def served(draw: Draw | None = None) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(page, "LABS", tuple(lab for lab in page.LABS if lab.name == "colonoscopy"))
         patch.setattr(page, "processor", lambda: "cpu")  # else a process imports torch to find out
-        patch.setattr(colonoscopy_desk, "models", lambda: list(MODELS))
+        patch.setattr(service, "models", lambda: list(MODELS))
         patch.setattr(pipeline, "draw", draw or drawing())
         patch.setattr(pipeline, "segment", lambda frame: frame[..., 1] > 120)
         patch.setattr(pipeline, "checkpoints", list)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.colonoscopy.arsdm import (
+from models.colonoscopy.synthesis.arsdm import (
     adaptive_weights,
     clean_estimate,
     denoising_loss,
@@ -15,9 +15,9 @@ from models.colonoscopy.arsdm import (
     schedule,
     structure_loss,
 )
-from models.colonoscopy.autoencoder import Autoencoder
-from models.colonoscopy.latent_sdm import SHIPPED, LatentSdm
-from models.colonoscopy.training.diffusion import DiffusionLosses, batches
+from models.colonoscopy.synthesis.autoencoder import Autoencoder
+from models.colonoscopy.synthesis.latent_sdm import SHIPPED, LatentSdm
+from models.colonoscopy.synthesis.training import DiffusionLosses, batches
 from models.core import training
 
 TINY = replace(SHIPPED, width=32, blocks=1, hidden=4, head=16)

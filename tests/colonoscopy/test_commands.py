@@ -7,10 +7,11 @@ import pytest
 from PIL import Image
 
 from models.colonoscopy import __main__ as command_line
-from models.colonoscopy import marks, pipeline, sampling
-from models.colonoscopy.evaluation import segmentation
-from models.colonoscopy.images import read_mask, read_pairs
-from models.colonoscopy.segmenters import small
+from models.colonoscopy import pipeline
+from models.colonoscopy.data import exports
+from models.colonoscopy.data.images import read_mask, read_pairs
+from models.colonoscopy.segmentation import evaluation, small
+from models.colonoscopy.synthesis import sampling
 from models.core import results
 from tests.colonoscopy.makers import frame_of, mask_of, stand_ins  # noqa: F401
 
@@ -22,7 +23,7 @@ def masks(tmp_path):
     folder = tmp_path / "given"
     folder.mkdir()
     for number, box in enumerate(BOXES, 1):
-        (folder / f"m{number}.png").write_bytes(marks.mask_png(mask_of(box=box)))
+        (folder / f"m{number}.png").write_bytes(exports.mask_png(mask_of(box=box)))
     return folder
 
 
@@ -74,7 +75,7 @@ def test_sample_a_folder_and_go_on(masks, tmp_path, drawn, monkeypatch):
     assert [order.seed for order in drawn] == [6, 7, 9, 10]  # only what is missing
     assert len(json.loads((out / "samples.json").read_text())) == 6
     drawn.clear()
-    (masks / "m3.png").write_bytes(marks.mask_png(mask_of(box=(10, 60, 10, 60))))
+    (masks / "m3.png").write_bytes(exports.mask_png(mask_of(box=(10, 60, 10, 60))))
     assert run(*command) == 0
     assert [order.seed for order in drawn] == [9, 10]  # drawn anew for a mask that changed
     drawn.clear()
@@ -84,7 +85,7 @@ def test_sample_a_folder_and_go_on(masks, tmp_path, drawn, monkeypatch):
 
 
 def test_one_bad_mask_does_not_end_a_folder(masks, tmp_path, drawn, capsys):
-    (masks / "m2.png").write_bytes(marks.mask_png(mask_of(box=(0, 0, 0, 0))))
+    (masks / "m2.png").write_bytes(exports.mask_png(mask_of(box=(0, 0, 0, 0))))
     assert run("sample", "--masks", masks, "--out", tmp_path / "out") == 0
     assert len(drawn) == 2
     assert "m2.png: There is no polyp in the mask" in capsys.readouterr().err
@@ -162,7 +163,7 @@ def test_evaluate_segmentation_of_the_test_sets_is_recorded(pairs, tmp_path, cap
         (tmp_path / "data" / "colonoscopy" / name).symlink_to(pairs)
     assert run("evaluate", "segmentation", "--data", tmp_path / "data") == 0
     page = (tmp_path / "RESULTS.md").read_text()
-    assert "| polyps_guide | polypgen_C1 |" in page and segmentation.TITLE in page
+    assert "| polyps_guide | polypgen_C1 |" in page and evaluation.TITLE in page
 
 
 def test_evaluate_without_anything_to_measure_on(tmp_path, capsys):

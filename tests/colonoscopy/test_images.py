@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.colonoscopy import images
+from models.colonoscopy.data import images
 from models.core.errors import UserError
 
 

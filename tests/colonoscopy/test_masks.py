@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from models.colonoscopy.images import pair_paths
-from models.colonoscopy.masks import check_mask, mask_files, read_drawn
+from models.colonoscopy.data.images import pair_paths
+from models.colonoscopy.data.masks import check_mask, mask_files, read_drawn
 from models.core.errors import UserError
 from tests.colonoscopy.makers import frame_of, mask_of
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from models.colonoscopy.distances import frechet_distance, kernel_distance
-from models.colonoscopy.metrics import dice, iou, over_thresholds
+from models.colonoscopy.segmentation.metrics import dice, iou, over_thresholds
+from models.colonoscopy.synthesis.fid_kid import frechet_distance, kernel_distance
 from tests.colonoscopy.makers import mask_of
 
 TRUE = mask_of(4, 4, (0, 2, 0, 2))  # 4 pixels

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from models.colonoscopy import pipeline
-from models.colonoscopy.memory import Memory
 from models.colonoscopy.pipeline import Order, Sample
+from models.colonoscopy.synthesis.memorization import Memory
 from models.core.errors import UserError
 from models.core.progress import Progress
 from tests.colonoscopy.makers import mask_of, stand_ins  # noqa: F401

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 import torch
 
-from models.colonoscopy.segmenters.pranet import PraNet
+from models.colonoscopy.segmentation.pranet import PraNet
 from models.core.errors import UserError
 
 # sha256 of the released file's names and shapes, one a line, sorted by name: "rfb2_1.conv_cat.bn.bias [32]"

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from models.colonoscopy.latent_sdm import SHIPPED, SHIPPED_LDM, LatentSdm
-from models.colonoscopy.sdm import PUBLISHED, SdmConfig, SdmUNet, one_hot
+from models.colonoscopy.synthesis.latent_sdm import SHIPPED, SHIPPED_LDM, LatentSdm
+from models.colonoscopy.synthesis.sdm import PUBLISHED, SdmConfig, SdmUNet, one_hot
 from models.core.errors import UserError
 
 TINY = SdmConfig(

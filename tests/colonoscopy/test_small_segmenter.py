@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from models.colonoscopy.efficientnet import EfficientNetLite
-from models.colonoscopy.segmenters.small import SmallSegmenter
-from models.colonoscopy.training import segmentation
-from models.colonoscopy.training.segmentation import as_tensors, exchanged, mean_dice, moved, recoloured
+from models.colonoscopy.segmentation import training as segmentation_training
+from models.colonoscopy.segmentation.efficientnet import EfficientNetLite
+from models.colonoscopy.segmentation.small import SmallSegmenter
+from models.colonoscopy.segmentation.training import as_tensors, exchanged, mean_dice, moved, recoloured
 from models.core import training
 from tests.colonoscopy.makers import frame_of, mask_of
 
@@ -84,14 +84,14 @@ def test_mean_dice_of_a_network_that_finds_half():
 def test_training_learns_a_yellow_polyp(monkeypatch, tmp_path):
     monkeypatch.setattr(training, "RUNS", tmp_path)
     monkeypatch.setattr(training, "WARM_UP", 4)
-    monkeypatch.setattr(segmentation, "BATCH", 2)
-    monkeypatch.setattr(segmentation, "SMALL", 64)
-    monkeypatch.setattr(segmentation, "COARSE", 1.0)
+    monkeypatch.setattr(segmentation_training, "BATCH", 2)
+    monkeypatch.setattr(segmentation_training, "SMALL", 64)
+    monkeypatch.setattr(segmentation_training, "COARSE", 1.0)
     boxes = [(60, 160, 80, 200), (20, 120, 20, 140), (120, 220, 100, 230)]
     known = [(frame_of(mask_of(box=box), seed), mask_of(box=box)) for seed, box in enumerate(boxes)]
     before = SmallSegmenter()
     before.encoder.load_imagenet()
-    network = segmentation.trained("tiny", known, seed=1, steps=16, watched=known[:1])
+    network = segmentation_training.trained("tiny", known, seed=1, steps=16, watched=known[:1])
     assert mean_dice(network, known) > 0.5 > mean_dice(before.eval(), known)
     assert torch.equal(network.encoder.stem[0].weight, before.encoder.stem[0].weight)  # frozen
     assert not torch.equal(

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from models.colonoscopy.arsdm import schedule
-from models.colonoscopy.autoencoder import Autoencoder, label_maps
-from models.colonoscopy.latent_sdm import SHIPPED, LatentSdm
-from models.colonoscopy.synthesis import SynthesisPipeline, load
+from models.colonoscopy.synthesis.arsdm import schedule
+from models.colonoscopy.synthesis.autoencoder import Autoencoder, label_maps
+from models.colonoscopy.synthesis.latent_sdm import SHIPPED, LatentSdm
+from models.colonoscopy.synthesis.predictor import SynthesisPipeline, load
 from models.core.errors import UserError
 from models.core.progress import Progress
 

@@ -8,12 +8,14 @@ import pytest
 import torch
 from PIL import Image
 
-from models.colonoscopy.autoencoder import Autoencoder
-from models.colonoscopy.latent_sdm import LatentSdm
-from models.colonoscopy.segmenters.small import SmallSegmenter
-from models.colonoscopy.training import diffusion, frames, repair, train
+from models.colonoscopy.data import crops
+from models.colonoscopy.segmentation.small import SmallSegmenter
+from models.colonoscopy.synthesis import train_decoder, training_plan
+from models.colonoscopy.synthesis import training as synthesis_training
+from models.colonoscopy.synthesis.autoencoder import Autoencoder
+from models.colonoscopy.synthesis.latent_sdm import LatentSdm
 from models.core import training
-from models.core.judge import edge_loss
+from models.core.nn.patch_discriminator import edge_loss
 
 
 def picture(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -30,7 +32,7 @@ def picture(seed: int) -> tuple[np.ndarray, np.ndarray]:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    for name in frames.SETS:
+    for name in crops.SETS:
         for part in ("images", "masks"):
             (folder / "colonoscopy" / name / part).mkdir(parents=True)
         for seed in range(2):
@@ -42,14 +44,14 @@ def data(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def runs(tmp_path, monkeypatch):
-    for module in (training, diffusion, frames):
+    for module in (training, synthesis_training, crops):
         monkeypatch.setattr(module, "RUNS", tmp_path)
     return tmp_path
 
 
 def test_views_show_tissue_and_the_polyp():
     frame, mask = picture(0)
-    found = list(frames.views(frame, mask, 3, np.random.default_rng(0)))
+    found = list(crops.views(frame, mask, 3, np.random.default_rng(0)))
     assert len(found) == 3
     for view, drawn in found:
         assert view.shape == (256, 256, 3) and drawn.shape == (256, 256)
@@ -58,25 +60,25 @@ def test_views_show_tissue_and_the_polyp():
 
 
 def test_views_are_made_once(data, runs):
-    shown, drawn = frames.training_views(data)
-    assert shown.shape == (2 * 2 * frames.VIEWS, 256, 256, 3) and drawn.dtype == bool
-    again, _ = frames.training_views(runs / "nowhere")
+    shown, drawn = crops.training_views(data)
+    assert shown.shape == (2 * 2 * crops.VIEWS, 256, 256, 3) and drawn.dtype == bool
+    again, _ = crops.training_views(runs / "nowhere")
     assert np.array_equal(shown, again)
 
 
 def test_a_frame_without_a_clean_rectangle_still_gives_views():
     frame = np.zeros((100, 120, 3), np.uint8)
-    assert len(list(frames.views(frame, np.zeros((100, 120), bool), 2, np.random.default_rng(0)))) == 2
+    assert len(list(crops.views(frame, np.zeros((100, 120), bool), 2, np.random.default_rng(0)))) == 2
 
 
 @pytest.mark.parametrize("spent", [0.0, 0.3, 0.9])
 def test_the_repair_learns_and_only_the_judge_judges_itself(spent):
     torch.manual_seed(0)
     shown = torch.rand(2, 3, 64, 64) * 2 - 1
-    network, losses = Autoencoder().fit_components(shown), repair.RepairLosses()
+    network, losses = Autoencoder().fit_components(shown), train_decoder.RepairLosses()
     before = losses.judge.last.weight.clone()
     found = losses(network, shown, spent)
-    assert torch.equal(before, losses.judge.last.weight) == (spent < repair.ALONE / 2)
+    assert torch.equal(before, losses.judge.last.weight) == (spent < train_decoder.ALONE / 2)
     losses.judge.zero_grad()
     found["loss"].backward()
     assert network.repair[-2].weight.grad.abs().sum() > 0
@@ -85,7 +87,7 @@ def test_the_repair_learns_and_only_the_judge_judges_itself(spent):
 
 
 def test_the_judge_goes_on_where_it_was():
-    first, second = repair.RepairLosses(), repair.RepairLosses()
+    first, second = train_decoder.RepairLosses(), train_decoder.RepairLosses()
     first.teach(torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32))
     second.load_state_dict(first.state_dict())
     assert torch.equal(first.judge.last.weight, second.judge.last.weight)
@@ -100,13 +102,13 @@ def test_an_edge_costs_where_it_is_missing():
 
 
 def test_the_stages_follow_one_another(data, runs, monkeypatch):
-    small = replace(train.SHIPPED, width=32, blocks=1, hidden=4, head=16)
-    monkeypatch.setattr(train, "SHIPPED", small)
-    monkeypatch.setattr(train, "SHIPPED_LDM", replace(small, spade=False))
-    monkeypatch.setattr(diffusion, "EXTRA", 2)
-    monkeypatch.setattr(diffusion, "batches", partial(diffusion.batches, batch=2))
-    monkeypatch.setattr(train.small, "load", lambda name: SmallSegmenter(8).eval())
-    for name in train.NAMES:
-        train.train(name, data, 0.005, runs / "out" / name)
+    small = replace(training_plan.SHIPPED, width=32, blocks=1, hidden=4, head=16)
+    monkeypatch.setattr(training_plan, "SHIPPED", small)
+    monkeypatch.setattr(training_plan, "SHIPPED_LDM", replace(small, spade=False))
+    monkeypatch.setattr(synthesis_training, "EXTRA", 2)
+    monkeypatch.setattr(synthesis_training, "batches", partial(synthesis_training.batches, batch=2))
+    monkeypatch.setattr(training_plan.small, "load", lambda name: SmallSegmenter(8).eval())
+    for name in training_plan.NAMES:
+        training_plan.train(name, data, 0.005, runs / "out" / name)
         kind = Autoencoder if name == "autoencoder" else LatentSdm
         assert kind.from_pretrained(runs / "out" / name)

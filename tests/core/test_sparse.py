@@ -5,8 +5,8 @@ import sys
 import pytest
 import torch
 
-from models.core import sparse
-from models.core.sparse import SparseTensor
+from models.core.nn import sparse
+from models.core.nn.sparse import SparseTensor
 
 SIZE = 6
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.face import mesh
+from models.face.sources import mesh
 
 
 def own(open_by: float = 0.0) -> np.ndarray:

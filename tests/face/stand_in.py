@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app import face_desk, page
+from app import page
+from app.face import service
 from models.core.errors import UserError
 from models.core.progress import Progress
-from models.face import FPS, frames_of, media, pipeline
+from models.face import FPS, frames_of, pipeline
 from models.face.pipeline import Made, Order
+from models.face.sources import media
 
 TEXT_SECONDS = 2.0  # of what is typed, however long it is
 
@@ -86,11 +88,11 @@ def failing(key: str, **facts: object) -> Animate:
 def served(animate: Animate | None = None) -> Iterator[str]:
     """Address of a page with this lab alone, on which `animate` answers instead of the networks."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(page, "LABS", (page.Lab("face", "app.face_tab"),))
+        patch.setattr(page, "LABS", (page.Lab("face", "app.face.tab"),))
         patch.setattr(page, "processor", lambda: "cpu")  # else a process imports torch to find out
-        patch.setattr(face_desk, "ready", lambda: None)
-        patch.setattr(face_desk, "look", lambda image: None)
-        patch.setattr(face_desk, "warm_up", lambda: None)
+        patch.setattr(service, "ready", lambda: None)
+        patch.setattr(service, "look", lambda image: None)
+        patch.setattr(service, "warm_up", lambda: None)
         patch.setattr(pipeline, "animate", animate or animating())
         patch.setattr(pipeline, "checkpoints", list)
         running = page.start("127.0.0.1", None)

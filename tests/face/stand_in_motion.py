@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from models.face import FPS, mesh
-from models.face.motion import Motion
+from models.face import FPS
+from models.face.motion.face_motion import Motion
+from models.face.sources import mesh
 
 
 def chewing(frames: int, wide: float = 0.9) -> Motion:

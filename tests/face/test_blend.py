@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
-from models.face import mesh
-from models.face.blend import Blender
-from models.face.closing import OPEN, closed
-from models.face.crops import SIDE, Crop, add, crop_of, cut, maps
-from models.face.warp import flow
+from models.face.rendering.blend import Blender
+from models.face.rendering.crops import SIDE, Crop, add, crop_of, cut, maps
+from models.face.rendering.warp import flow
+from models.face.sources import mesh
+from models.face.sources.close_mouth import OPEN, closed
 from tests.face.made_face import own, picture, pixels, pose
 
 

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from models.face import media
 from models.face.__main__ import main, parser
+from models.face.sources import media
 
 
 def run(*arguments) -> subprocess.CompletedProcess:

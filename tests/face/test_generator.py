@@ -5,14 +5,14 @@ import pytest
 import torch
 
 from models.core import training
-from models.face import generator
-from models.face.blend import Blender
-from models.face.crops import SIDE
-from models.face.generator import BATCH, Generator, MouthGenerator, inputs
-from models.face.tracking import Track
-from models.face.training import examples as made
-from models.face.training.examples import Examples
-from models.face.training.generator import GeneratorLosses, batches
+from models.face.rendering import examples as made
+from models.face.rendering import generator
+from models.face.rendering.blend import Blender
+from models.face.rendering.crops import SIDE
+from models.face.rendering.examples import Examples
+from models.face.rendering.generator import BATCH, Generator, MouthGenerator, inputs
+from models.face.rendering.training import GeneratorLosses, batches
+from models.face.sources.tracking import Track
 from tests.face.made_face import own, picture, pixels, pose
 
 SMALL = ((8, 12, 16), (1, 1, 1), 2.0)

@@ -7,7 +7,8 @@ import pytest
 from scipy.io import wavfile
 
 from models.core.errors import UserError
-from models.face import FPS, RATE, frames_of, media
+from models.face import FPS, RATE, frames_of
+from models.face.sources import media
 
 
 def tone(seconds: float, rate: int = RATE) -> np.ndarray:

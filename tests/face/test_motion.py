@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from models.face import FPS, mesh
-from models.face.motion import CHUNK, LOCAL, OVERLAP, FaceMotion, attention_bias, speaking
-from models.face.speech import Heard, starts
+from models.face import FPS
+from models.face.motion.face_motion import CHUNK, LOCAL, OVERLAP, FaceMotion, attention_bias, speaking
+from models.face.sources import mesh
+from models.face.speech.features import Heard, starts
 
 
 def heard(frames: int, seed: int = 0, voiced: bool = True) -> Heard:
@@ -43,7 +44,7 @@ def test_any_length(network, frames):
 def test_a_minute_in_chunks_is_the_minute_at_once(network, monkeypatch):
     sound = heard(60 * FPS)
     pieces = network.predict(sound).deltas()
-    monkeypatch.setattr("models.face.motion.CHUNK", 60 * FPS)
+    monkeypatch.setattr("models.face.motion.face_motion.CHUNK", 60 * FPS)
     whole = network.predict(sound).deltas()
     assert np.abs(pieces - whole).max() < 0.05 * np.abs(whole).max()
     joins = [start + place for start in starts(len(sound), CHUNK, OVERLAP)[1:] for place in (0, OVERLAP - 1)]

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from models.face import mesh
-from models.face.motion import FaceMotion
-from models.face.speech import Heard
-from models.face.tracking import Track
-from models.face.training import linear, motion, motion_batches
-from models.face.training.clips import Clip
-from models.face.training.motion_batches import LIPS, Sample
+from models.face.motion import batches, training
+from models.face.motion import ridge as motion_ridge
+from models.face.motion.batches import LIPS, Sample
+from models.face.motion.face_motion import FaceMotion
+from models.face.sources import mesh
+from models.face.sources.clips import Clip
+from models.face.sources.tracking import Track
+from models.face.speech.features import Heard
 
 
 def heard(frames: int, seed: int) -> Heard:
@@ -43,19 +44,20 @@ def clips():
 
 @pytest.fixture(scope="module")
 def samples(clips):
-    basis, offset = motion.face_model(clips)
-    return motion.gather(clips, basis, offset), basis, offset
+    basis, offset = training.face_model(clips)
+    return training.gather(clips, basis, offset), basis, offset
 
 
 def test_ridge_is_what_the_textbook_says():
     rng = np.random.default_rng(0)
     sounds = [heard(80, seed) for seed in range(3)]
     examples = [
-        linear.Example("one", sound, rng.standard_normal((80, 2)).astype(np.float32)) for sound in sounds
+        motion_ridge.Example("one", sound, rng.standard_normal((80, 2)).astype(np.float32))
+        for sound in sounds
     ]
-    reduce = linear.reduction(sounds)
-    ridge = linear.Sums(examples, reduce).solve(0.5)
-    x = np.concatenate([linear.windows(reduce(one.heard)) for one in examples]).astype(np.float64)
+    reduce = motion_ridge.reduction(sounds)
+    ridge = motion_ridge.Sums(examples, reduce).solve(0.5)
+    x = np.concatenate([motion_ridge.windows(reduce(one.heard)) for one in examples]).astype(np.float64)
     y = np.concatenate([one.target for one in examples])
     wanted = np.linalg.solve(x.T @ x / len(x) + 0.5 * np.eye(x.shape[1]), x.T @ y / len(x))
     np.testing.assert_allclose(ridge.weights, wanted, atol=1e-3)
@@ -63,15 +65,17 @@ def test_ridge_is_what_the_textbook_says():
 
 def test_reduction_has_unit_size():
     sounds = [heard(300, seed) for seed in range(2)]
-    reduced = np.concatenate([linear.reduction(sounds)(one) for one in sounds])
+    reduced = np.concatenate([motion_ridge.reduction(sounds)(one) for one in sounds])
     np.testing.assert_allclose(np.square(reduced).mean(0), 1, rtol=0.02)
 
 
 def test_who_is_left_out_has_no_say():
     sounds = [heard(50, seed) for seed in range(4)]
     targets = [np.full((50, 1), value, np.float32) for value in (0, 0, 0, 100)]
-    examples = [linear.Example(f"p{i}", s, t) for i, (s, t) in enumerate(zip(sounds, targets, strict=True))]
-    sums = linear.Sums(examples, linear.reduction(sounds))
+    examples = [
+        motion_ridge.Example(f"p{i}", s, t) for i, (s, t) in enumerate(zip(sounds, targets, strict=True))
+    ]
+    sums = motion_ridge.Sums(examples, motion_ridge.reduction(sounds))
     assert np.abs(sums.solve(1.0, without=["p3"]).predict(sounds[0])).max() < 1e-3
     assert np.abs(sums.solve(1.0).predict(sounds[0])).max() > 1
 
@@ -80,16 +84,16 @@ def test_who_is_left_out_has_no_say():
 def test_a_late_sound_is_found_and_put_right(lag):
     late = [clip(120, seed, lag=lag) for seed in range(6)]
     clock = [clip(120, seed) for seed in range(10, 18)]
-    examples = [linear.Example(one.person, one.heard, motion.gaps(one)[:, None]) for one in clock]
-    ridge = linear.Sums(examples, linear.reduction([one.heard for one in clock])).solve(0.1)
-    assert motion.lag_of(ridge, late) == lag
-    assert motion.lag_of(ridge, [one.shifted(lag) for one in late]) == 0
+    examples = [motion_ridge.Example(one.person, one.heard, training.gaps(one)[:, None]) for one in clock]
+    ridge = motion_ridge.Sums(examples, motion_ridge.reduction([one.heard for one in clock])).solve(0.1)
+    assert training.lag_of(ridge, late) == lag
+    assert training.lag_of(ridge, [one.shifted(lag) for one in late]) == 0
 
 
 def test_face_model_makes_the_lips_and_leaves_the_eyes(clips, samples):
     _, basis, offset = samples
     deltas = clips[0].track.deltas()
-    made = (motion.coefficients_of(deltas, basis, offset) @ basis + offset).reshape(-1, 478, 3)
+    made = (training.coefficients_of(deltas, basis, offset) @ basis + offset).reshape(-1, 478, 3)
     assert np.abs(made - deltas)[:, LIPS].mean() < 0.02 * np.abs(deltas[:, LIPS]).mean() + 1e-3
     assert not made[:, [159, 145, 386, 374, 70, 300, 468]].any()
 
@@ -97,50 +101,48 @@ def test_face_model_makes_the_lips_and_leaves_the_eyes(clips, samples):
 def test_batches_have_everybody_alike(samples):
     few = [one for one in samples[0] if one.person == "p0"][:1]
     many = [one for one in samples[0] if one.person == "p1"]
-    stream = motion_batches.batches(few + many)
+    stream = batches.batches(few + many)
     batch = next(stream)
-    assert batch["features"].shape == (motion_batches.BATCH, motion_batches.CROP, 544)
-    assert batch["lips"].shape == (motion_batches.BATCH, motion_batches.CROP, 40, 3)
-    assert torch.equal(batch["inside"].sum(1), torch.full((motion_batches.BATCH,), 60.0)), (
-        "clips have 60 frames"
-    )
+    assert batch["features"].shape == (batches.BATCH, batches.CROP, 544)
+    assert batch["lips"].shape == (batches.BATCH, batches.CROP, 40, 3)
+    assert torch.equal(batch["inside"].sum(1), torch.full((batches.BATCH,), 60.0)), "clips have 60 frames"
 
 
 def test_losses_vanish_for_the_truth():
     made = torch.randn(2, 50)
     where = torch.ones(2, 50)
-    assert motion_batches.unlikeness(made, 3 * made + 1, where) < 1e-2
-    assert motion_batches.unlikeness(made, -made, where) > 1.9
-    assert motion_batches.mean_of(torch.tensor([[1.0, 100.0]]), torch.tensor([[1.0, 0.0]])) == 1
+    assert batches.unlikeness(made, 3 * made + 1, where) < 1e-2
+    assert batches.unlikeness(made, -made, where) > 1.9
+    assert batches.mean_of(torch.tensor([[1.0, 100.0]]), torch.tensor([[1.0, 0.0]])) == 1
 
 
 def test_training_beats_the_line(samples, tmp_path, monkeypatch):
     monkeypatch.setattr("models.core.training.RUNS", tmp_path)
-    monkeypatch.setattr(motion_batches, "BATCH", 6)
+    monkeypatch.setattr(batches, "BATCH", 6)
     known, basis, offset = samples
-    network = motion.prepared(known, set(), basis, offset)
+    network = training.prepared(known, set(), basis, offset)
     network.line.weight.data.zero_()  # nothing but the transformer is left to do it
 
     def error(network: FaceMotion) -> float:
-        return float(np.mean([motion.errors_of(network.eval(), one, 1.0)[0] for one in known[:4]]))
+        return float(np.mean([training.errors_of(network.eval(), one, 1.0)[0] for one in known[:4]]))
 
     before = error(network)
-    after = error(motion.learned("made", network.train(), known, steps=15))
+    after = error(training.learned("made", network.train(), known, steps=15))
     assert after < 0.85 * before
 
 
 def test_gain_is_nothing_where_the_transformer_talks_nonsense(samples):
     known, basis, offset = samples
-    network = motion.prepared(known, set(), basis, offset).eval()
+    network = training.prepared(known, set(), basis, offset).eval()
     torch.nn.init.normal_(network.leave[1].weight, std=1.0)
-    assert motion.chosen_gain(network, known[:3]) == 0
+    assert training.chosen_gain(network, known[:3]) == 0
 
 
 def test_recordings_without_a_face_teach_blendshapes_only(samples):
     known, basis, offset = samples
     shapes = np.zeros((80, 52), np.float32)
     faceless = Sample("x", "x", heard(80, 5), None, None, shapes, np.ones(52, bool))
-    batch = next(motion_batches.batches([faceless]))
-    network = motion.prepared(known, set(), basis, offset)
-    found = motion_batches.losses(network, batch, 0.0)
+    batch = next(batches.batches([faceless]))
+    network = training.prepared(known, set(), basis, offset)
+    found = batches.losses(network, batch, 0.0)
     assert found["lips"] < 0.02 and found["gap"] == 0 and found["shapes"] > 0

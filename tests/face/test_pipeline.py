@@ -11,9 +11,11 @@ from skimage import data
 
 from models.core.errors import UserError
 from models.core.progress import Progress
-from models.face import FPS, RATE, STAGES, frames_of, media, mesh, voices
+from models.face import FPS, RATE, STAGES, frames_of
 from models.face.pipeline import Made, Order, animate
-from models.face.tracking import track_video
+from models.face.sources import media, mesh
+from models.face.sources.tracking import track_video
+from models.face.speech import voices
 
 TEXT = "My mother bought a bottle of water, and a bag of apples."
 

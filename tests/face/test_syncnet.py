@@ -3,10 +3,11 @@
 import numpy as np
 import torch
 
-from models.face import mesh, syncnet
-from models.face.syncnet import SIDE, SyncNet, measure, mouths
-from models.face.tracking import Track
-from models.face.training.sync import Seen, batches, losses
+from models.face.sources import mesh
+from models.face.sources.tracking import Track
+from models.face.sync import syncnet
+from models.face.sync.syncnet import SIDE, SyncNet, measure, mouths
+from models.face.sync.training import Seen, batches, losses
 
 
 def made(frames: int, seed: int) -> Seen:

@@ -8,7 +8,7 @@ import pytest
 from skimage import data
 
 from models.core.errors import UserError
-from models.face import bundle, mesh, tracking
+from models.face.sources import face_model, mesh, tracking
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def test_smoothing_has_no_lag():
 
 
 def test_the_model_file_is_the_published_one(tmp_path):
-    assert hashlib.sha256(bundle.packaged().read_bytes()).hexdigest() == bundle.SHA256
+    assert hashlib.sha256(face_model.packaged().read_bytes()).hexdigest() == face_model.SHA256
     for name, make in (("text.task", None), ("empty.task", "w")):
         file = tmp_path / name
         if make:
@@ -119,8 +119,8 @@ def test_the_model_file_is_the_published_one(tmp_path):
             file.write_text("no zip")
         try:
             with pytest.raises(UserError) as caught:
-                bundle.choose(file)
+                face_model.choose(file)
             assert caught.value.key == "face_model_broken"
         finally:
-            bundle._own.clear()
-            bundle.canonical.cache_clear()
+            face_model._own.clear()
+            face_model.canonical.cache_clear()

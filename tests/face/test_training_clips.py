@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from models.core.errors import UserError
-from models.face import mesh
-from models.face.speech import Heard
-from models.face.tracking import Track
-from models.face.training import clips
+from models.face.sources import clips, mesh
+from models.face.sources.tracking import Track
+from models.face.speech.features import Heard
 
 
 def heard(frames):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from models.core.errors import UserError
-from models.face import RATE, voices
+from models.face import RATE
+from models.face.speech import voices
 
 needs_espeak = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
 GREETINGS = {

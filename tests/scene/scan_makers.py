@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.scene import nyu40
+from models.scene.data import nyu40
 
 FLOOR, TABLE, CHAIR = 0, 1, 2
 NAMES = ("floor", "table", "chair")

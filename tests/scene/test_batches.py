@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from models.scene import objects as objects_module
-from models.scene.objects import Objects, from_instances, relabelled
-from models.scene.scan import Instance
-from models.scene.training.batches import ANCHORS, Labels, _mentioned, collate, disturbed, training_batch
-from models.scene.training.data import Sentence
+from models.scene.data.datasets import Sentence
+from models.scene.data.scan import Instance
+from models.scene.grounding.batches import ANCHORS, Labels, _mentioned, collate, disturbed, training_batch
+from models.scene.objects import object_set as objects_module
+from models.scene.objects.object_set import Objects, from_instances, relabelled
 
 LABELS = ("chair", "chair", "office chair", "window", "door", "desk")
 

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from models.scene.metrics import CiderReward, caption_scores, caption_words, framed, truth_rates
+from models.scene.captioning.metrics import CiderReward, caption_scores, caption_words, framed, truth_rates
 
 pytest.importorskip("pycocoevalcap")
 

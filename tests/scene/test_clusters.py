@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.scene.clusters import cluster, overlaps, suppress
+from models.scene.segmentation.clusters import cluster, overlaps, suppress
 
 CHAIR, TABLE, FLOOR = 2, 3, 1
 

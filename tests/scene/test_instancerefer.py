@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from models.core.errors import UserError
-from models.core.sparse import SparseTensor
-from models.scene.instancerefer import (
+from models.core.nn.sparse import SparseTensor
+from models.scene.grounding.instancerefer.instancerefer import (
     PUBLISHED,
     Batch,
     InstanceRefer,
@@ -16,8 +16,8 @@ from models.scene.instancerefer import (
     Pairs,
     candidates_of_class,
 )
-from models.scene.matching import best_candidates, contrastive_loss, margin_loss
-from models.scene.perception import Crop, HeightPooling, cell_labels, point_features
+from models.scene.grounding.instancerefer.matching import best_candidates, contrastive_loss, margin_loss
+from models.scene.grounding.instancerefer.perception import Crop, HeightPooling, cell_labels, point_features
 
 PUBLISHED_PARAMETERS = 8_021_176
 SMALL = InstanceReferConfig(word_width=12, classes=4, widths=(4, 6, 8, 8, 8), neighbours=3)

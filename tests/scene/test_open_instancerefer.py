@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from models.scene.open_instancerefer import OpenBatch, OpenInstanceRefer
-from models.scene.open_perception import NEVER, _interpolate
-from models.scene.training.batches import Taught
-from models.scene.training.grounding import anchor_loss, losses
+from models.scene.grounding.batches import Targets
+from models.scene.grounding.instancerefer.open_instancerefer import OpenBatch, OpenInstanceRefer
+from models.scene.grounding.instancerefer.open_perception import NEVER, _interpolate
+from models.scene.grounding.training import anchor_loss, losses
 
 B, T, N, LABELS = 4, 6, 9, 11
 
@@ -39,7 +39,7 @@ def network(**config) -> OpenInstanceRefer:
     return built
 
 
-def lesson() -> Taught:
+def lesson() -> Targets:
     target = torch.tensor([1, 2, -1, 3])
     peers = torch.zeros(B, N, dtype=torch.bool)
     for row, places in enumerate(((1, 4), (2, 5), (0, 7), (3,))):
@@ -50,7 +50,7 @@ def lesson() -> Taught:
     anchors = torch.zeros(B, 3, N, dtype=torch.bool)
     anchors[0, 0, 3] = anchors[0, 1, 5] = anchors[1, 0, 4] = True
     plain = torch.tensor([False, False, False, True])
-    return Taught(target, peers, ~peers & made().exists, ~peers, labels, cell, anchors, plain)
+    return Targets(target, peers, ~peers & made().exists, ~peers, labels, cell, anchors, plain)
 
 
 def test_shapes_and_what_is_no_object():

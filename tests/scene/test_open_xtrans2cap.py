@@ -6,14 +6,20 @@ import numpy as np
 import pytest
 import torch
 
-from models.scene.answer import Caption, as_scan2cap
-from models.scene.captioner import Captioner, readable
-from models.scene.claims import judge, names_of, nearest_named, truth
-from models.scene.evaluation.captioning import template
-from models.scene.features import VIEW_WIDTH
-from models.scene.metrics import CiderReward, framed
-from models.scene.objects import LABEL, SHAPE, Objects
-from models.scene.open_xtrans2cap import (
+from models.scene.captioning.batches import NOTHING, Judged, Told
+from models.scene.captioning.evaluation import template
+from models.scene.captioning.faithfulness import judge, names_of, nearest_named, truth
+from models.scene.captioning.metrics import CiderReward, framed
+from models.scene.captioning.object_views import flat_views, rendered_views
+from models.scene.captioning.training import (
+    TRUTH,
+    captions,
+    losses_alone,
+    losses_taught,
+    self_critical,
+    spoken,
+)
+from models.scene.captioning.xtrans2cap.open_xtrans2cap import (
     END,
     SILENT,
     STYLES,
@@ -24,21 +30,15 @@ from models.scene.open_xtrans2cap import (
     places_around,
     view_boxes,
 )
-from models.scene.prepared import PreparedScans
-from models.scene.rooms.layout import Placed, Plan
-from models.scene.rooms.shapes import box
-from models.scene.scan import Instance, Scan
-from models.scene.sentence_words import COLOURS
-from models.scene.training.captioning import (
-    TRUTH,
-    captions,
-    losses_alone,
-    losses_taught,
-    self_critical,
-    spoken,
-)
-from models.scene.training.captions import NOTHING, Judged, Told
-from models.scene.training.views import flat_views, rendered_views
+from models.scene.captioning.xtrans2cap.predictor import Captioner, readable
+from models.scene.data.scan import Instance, Scan
+from models.scene.objects.cache import PreparedScans
+from models.scene.objects.object_set import LABEL, SHAPE, Objects
+from models.scene.objects.spatial_features import VIEW_WIDTH
+from models.scene.synthetic_language.vocabulary import COLOURS
+from models.scene.synthetic_rooms.layout import Placed, Plan
+from models.scene.synthetic_rooms.shapes import box
+from models.scene.types import Caption, as_scan2cap
 
 WORDS = (
     *NOTHING,

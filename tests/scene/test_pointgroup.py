@@ -9,10 +9,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from models.core.errors import UserError
-from models.core.sparse import SparseTensor
-from models.scene import nyu40
-from models.scene.pointgroup import PUBLISHED, SHIPPED, Felt, PointGroup, Points, averaged, voxelise
-from models.scene.unet import ResidualBlock, UBlock
+from models.core.nn.sparse import SparseTensor
+from models.scene.data import nyu40
+from models.scene.segmentation.pointgroup import (
+    PUBLISHED,
+    SHIPPED,
+    PointGroup,
+    PointPredictions,
+    Points,
+    averaged,
+    voxelise,
+)
+from models.scene.segmentation.sparse_unet import ResidualBlock, UBlock
 
 TINY = {**SHIPPED, "classes": ["wall", "floor", "chair", "table"], "width": 4, "levels": 3}
 
@@ -236,12 +244,12 @@ def two_chairs() -> tuple[Points, Tensor, Tensor]:
     return Points.of(xyz, None), owner, middles
 
 
-def felt_perfectly() -> tuple[PointGroup, Points, Felt, Tensor]:
+def felt_perfectly() -> tuple[PointGroup, Points, PointPredictions, Tensor]:
     points, owner, middles = two_chairs()
     network = PointGroup(**TINY)
     semantic = F.one_hot(torch.where(owner >= 0, 2, 1), 4).float()
     offsets = torch.where((owner >= 0)[:, None], middles - points.xyz, torch.zeros(3))
-    return network, points, Felt(semantic, offsets, torch.randn(len(owner), 4)), owner
+    return network, points, PointPredictions(semantic, offsets, torch.randn(len(owner), 4)), owner
 
 
 def test_chairs_side_by_side_are_one_as_they_stand_and_two_when_shifted() -> None:
@@ -273,7 +281,7 @@ def test_every_cluster_is_scored_on_a_grid_of_its_own() -> None:
 def test_all_parameters_learn() -> None:
     network, points, felt, _ = felt_perfectly()
     felt_now = network(points)
-    known = Felt(felt_now.semantic, felt_now.offsets, felt_now.feats)
+    known = PointPredictions(felt_now.semantic, felt_now.offsets, felt_now.feats)
     scores = network.score(points, known, network.group(points, felt))
     (felt_now.semantic.square().mean() + felt_now.offsets.square().mean() + scores.square().sum()).backward()
     for name, parameter in network.named_parameters():

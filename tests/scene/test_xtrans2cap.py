@@ -8,10 +8,9 @@ import pytest
 import torch
 
 from models.core.errors import UserError
-from models.scene.caption_search import say
-from models.scene.meshed_memory import Captioner, sinusoids
-from models.scene.pointnet import ball_query, furthest_points
-from models.scene.xtrans2cap import (
+from models.scene.captioning.decoding import say
+from models.scene.captioning.xtrans2cap.meshed_memory import Captioner, sinusoids
+from models.scene.captioning.xtrans2cap.xtrans2cap import (
     END,
     IMAGE,
     START,
@@ -20,6 +19,7 @@ from models.scene.xtrans2cap import (
     caption_loss,
     teaching_loss,
 )
+from models.scene.objects.pointnet import ball_query, furthest_points
 
 PUBLISHED_PARAMETERS = 39_471_712
 SMALL = {"vocabulary": 20, "classes": 4, "longest": 9, "width": 32, "heads": 4, "inner": 48, "memory": 5}

@@ -1,0 +1,1 @@
+"""The colonoscopy lab's tab, service, views and API."""

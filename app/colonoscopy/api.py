@@ -1,0 +1,78 @@
+"""The colonoscopy lab's named API endpoints: a mask file in, frames out as JSON and as a zip.
+
+`/colonoscopy_draw` and `/colonoscopy_segment` do what a visitor does on the page.
+"""
+
+from typing import Any
+
+import gradio as gr
+
+from app import validation
+from app.colonoscopy import service
+from app.messages import answered
+from app.session import Visit, Visits
+from models.colonoscopy import SAMPLERS
+from models.core.errors import UserError
+
+
+class ColonoscopyApi:
+    """Endpoints on hidden widgets: only widgets give Gradio's clients file uploads."""
+
+    def __init__(self, visits: Visits) -> None:
+        self.visits = visits
+        with gr.Row(visible=False):
+            mask = gr.File(label="mask")
+            frame = gr.File(label="frame")
+            count = gr.Number(1, label="count")
+            seed = gr.Number(0, label="seed")
+            model = gr.Textbox("arsdm", label="model")
+            steps = gr.Number(20, label="steps")
+            sampler = gr.Textbox(SAMPLERS[0], label="sampler")
+            burn = gr.Checkbox(True, label="burn")
+            result = gr.JSON(label="result")
+            packed = gr.File(label="zip")
+            button = gr.Button()
+        fields = [mask, count, seed, model, steps, sampler, burn]
+        button.click(self.draw, fields, [result, packed], api_name="colonoscopy_draw")
+        button.click(self.segment, [frame], result, api_name="colonoscopy_segment")
+
+    def draw(
+        self,
+        mask: str | None,
+        count: float,
+        seed: float,
+        model: str,
+        steps: float,
+        sampler: str,
+        burn: bool,
+        request: gr.Request,
+    ) -> tuple[list[dict[str, Any]], str]:
+        """Frames for a mask file: what is known of each, and a zip of images/, masks/ and samples.json."""
+
+        def work(visit: Visit) -> tuple[list[dict[str, Any]], str]:
+            from models.colonoscopy.data.exports import facts
+
+            drawn = service.open_mask(_files(mask))
+            wanted = service.order(drawn, count, seed, model, steps, sampler)
+            for _ in service.draw(visit, wanted):
+                pass
+            return [facts(sample) for sample in visit.frames], str(service.pack(visit, bool(burn)))
+
+        return answered(self.visits, request, work)
+
+    def segment(self, frame: str | None, request: gr.Request) -> dict[str, Any]:
+        """The polyps that the segmenter finds in a frame: the mask as a PNG data URL, and its share."""
+
+        def work(visit: Visit) -> dict[str, Any]:
+            from models.colonoscopy.data.exports import mask_png
+
+            found = service.segment(service.open_frame(_files(frame)), visit)
+            return {"area": round(float(found.mean()), 4), "mask": validation.png_url(mask_png(found))}
+
+        return answered(self.visits, request, work)
+
+
+def _files(file: str | None) -> list[str]:
+    if not file:
+        raise UserError("no_file")
+    return [file]

@@ -1,0 +1,152 @@
+"""What a visitor can ask of the colonoscopy lab: draw frames for a mask, compare models, take frames home.
+
+The page and the API both come through here; nothing in it knows a widget.
+"""
+
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from app import validation
+from app.job_queue import JobQueue
+from app.session import Visit
+from models.colonoscopy import MODELS, SAMPLERS, pipeline
+from models.colonoscopy.data.images import Frame, Mask, fitted, read_frame, squared
+from models.colonoscopy.data.masks import check_mask, read_drawn
+from models.colonoscopy.pipeline import Order, Sample
+from models.core import checkpoints
+from models.core.errors import UserError
+from models.core.progress import Progress
+
+SIZE = 256  # pixels of the sides of what the networks see
+MOST_FRAMES = 16
+MOST_STEPS = 250  # the paper's; more takes a CPU minutes a frame
+BESIDE = ("colonoscopy_autoencoder", "colonoscopy_memory", "polyps")  # what every model needs
+
+T = TypeVar("T")
+# Two, so that an upload is read while a network computes. The second counts its deadline by the step.
+reading, drawing = JobQueue(), JobQueue(deadline=120.0)
+
+
+def models() -> list[str]:
+    """The models that are installed, best first. Raises as `checkpoints.card` does when none can draw."""
+    for name in BESIDE:
+        checkpoints.card(name)
+    there = [name for name in MODELS if (checkpoints.FOLDER / name).is_dir()]
+    for name in there or MODELS[:1]:
+        checkpoints.card(name)
+    return there
+
+
+def open_mask(paths: Sequence[str | Path] | None) -> Mask:
+    """A visitor's mask file, fitted to SIZE; the file is deleted as soon as it is read."""
+    return _read(paths, lambda path: check_mask(fitted(read_drawn(path), SIZE, SIZE)))
+
+
+def open_frame(paths: Sequence[str | Path] | None) -> Frame:
+    """A visitor's frame to draw over, scaled to SIZE; the file is deleted as soon as it is read."""
+    return _read(paths, lambda path: squared(read_frame(path), SIZE))
+
+
+def _read(paths: Sequence[str | Path] | None, reader: Callable[[Path], T]) -> T:
+    files = [Path(path) for path in paths or ()]
+    if not files:
+        raise UserError("no_file")
+    try:
+        return reading.run(lambda: reader(files[0]))
+    finally:
+        for file in files:
+            file.unlink(missing_ok=True)
+
+
+def order(mask: Mask, count: object, seed: object, model: object, steps: object, sampler: object) -> Order:
+    """An order of what fields hold, whatever they hold.
+
+    Raises UserError: mask_empty, mask_small, mask_full, count_range, seed_range, steps_range,
+    model_unknown, sampler_unknown.
+    """
+    check_mask(mask)
+    frames, first, times = map(validation.whole_number, (count, seed, steps))
+    if frames is None or not 1 <= frames <= MOST_FRAMES:
+        raise UserError("count_range", count=_short(count), limit=MOST_FRAMES)
+    if first is None or not 0 <= first <= pipeline.MAX_SEED - MOST_FRAMES:
+        raise UserError("seed_range", limit=pipeline.MAX_SEED - MOST_FRAMES)
+    if times is None or not 1 <= times <= MOST_STEPS:
+        raise UserError("steps_range", steps=_short(steps), limit=MOST_STEPS)
+    if model not in MODELS:
+        raise UserError("model_unknown", name=_short(model), choices=", ".join(MODELS))
+    if sampler not in SAMPLERS:
+        raise UserError("sampler_unknown", name=_short(sampler), choices=", ".join(SAMPLERS))
+    return Order(mask, frames, first, str(model), times, str(sampler))
+
+
+def draw(visit: Visit, wanted: Order) -> Iterator[Progress | Sample]:
+    """The frames of an order as they come, kept in `visit.frames`; `stop` ends it without an error.
+
+    Raises UserError: what the pipeline and the gate raise. What was done before stays kept.
+    """
+    visit.frames = done = []
+    for step in _running(visit, wanted):
+        if isinstance(step, Sample):
+            done.append(step)
+        yield step
+
+
+def compare(visit: Visit, place: int, model: object) -> Iterator[Progress | Sample]:
+    """The frame that another model draws from the mask and the noise of a kept one.
+
+    Raises UserError("frame_unknown"), ("model_unknown"), and as `draw` does.
+    """
+    kept = frame(visit, place)
+    yield from _running(visit, order(kept.mask, 1, kept.seed, model, kept.steps, kept.sampler))
+
+
+def frame(visit: Visit, place: int | None) -> Sample:
+    """A kept frame by its place. Raises UserError("frame_unknown")."""
+    if place is None or not 0 <= place < len(visit.frames):
+        raise UserError("frame_unknown")
+    return visit.frames[place]
+
+
+def _running(visit: Visit, wanted: Order) -> Iterator[Progress | Sample]:
+    visit.halt = stop = threading.Event()
+    if visit.gone.is_set():
+        raise UserError("cancelled")
+    try:
+        yield from drawing.stream(lambda: pipeline.draw(wanted), stop)
+    except UserError as error:
+        if error.key != "cancelled" or visit.gone.is_set():
+            raise
+
+
+def stop(visit: Visit) -> None:
+    """End what is being drawn for the visitor; frames that are done stay."""
+    visit.halt.set()
+
+
+def pack(visit: Visit, burn: bool, dicom: bool = False) -> Path:
+    """A zip of the kept frames in the visitor's folder: ArSDM's layout with a JSON, or DICOM files.
+
+    burn: write SYNTHETIC into each; the metadata says so anyway. Raises UserError("no_frames").
+    """
+    from models.colonoscopy.data import exports
+
+    frames = list(visit.frames)
+    if not frames:
+        raise UserError("no_frames")
+    folder = Path(tempfile.mkdtemp(dir=visit.folder))
+    path = folder / ("synthetic_dicom.zip" if dicom else "synthetic_frames.zip")
+    write = exports.write_dicom if dicom else exports.write_zip
+    reading.run(lambda: write(frames, path, burn), visit.gone)
+    return path
+
+
+def segment(picture: Frame, visit: Visit) -> Mask:
+    """The polyps that the shipped segmenter finds in a frame of SIZE."""
+    return drawing.run(lambda: pipeline.segment(picture), visit.gone)
+
+
+def _short(value: object) -> str:
+    return str(value)[:40]

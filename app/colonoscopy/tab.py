@@ -1,0 +1,340 @@
+"""The colonoscopy lab's tab: layout and wiring. What it asks is in colonoscopy_desk."""
+
+import json
+from collections.abc import Callable, Iterator
+from html import escape
+from typing import Any
+
+import gradio as gr
+from gradio.context import Context
+
+from app import validation
+from app.colonoscopy import mask_presets, service
+from app.colonoscopy import views as answer
+from app.colonoscopy.api import ColonoscopyApi
+from app.components import mask_pad, result_strip
+from app.i18n import language, say
+from app.messages import html, quiet, why
+from app.session import Visit, Visits
+from models.colonoscopy import SAMPLERS, pipeline
+from models.colonoscopy.pipeline import Order, Sample
+from models.core.image_io import MAX_FILE
+from models.core.upload_validation import megabytes
+
+Updates = dict[Any, Any]
+
+DICE_JS = "() => Math.floor(Math.random() * 1e6)"
+SAVE_JS = """async () => {
+  await new Promise(done => setTimeout(done, 200));  // until the file has reached the hidden button
+  document.querySelector('#tl-saved button, button#tl-saved, #tl-saved').click();
+}"""
+
+
+def fragments(name: str) -> dict[str, str]:
+    """Pieces of HTML put together from the words of a language."""
+    note = say(name, "colonoscopy.upload_note", limit=f"{megabytes(MAX_FILE)} MB")
+    return {
+        "html.colonoscopy_lead": f'<p class="tl-lead">{escape(say(name, "colonoscopy.lead"))}</p>',
+        "html.colonoscopy_caution": answer.caution(name),
+        "html.colonoscopy_upload_note": quiet(note),
+        "html.colonoscopy_dice_help": quiet(say(name, "colonoscopy.dice_help")),
+    }
+
+
+def build(visits: Visits, i18n: gr.I18n) -> None:
+    """Lay out the tab in the current gr.Blocks and wire it. Raises UserError where no model can draw."""
+    ColonoscopyTab(visits, i18n, service.models())
+    ColonoscopyApi(visits)
+
+
+class ColonoscopyTab:
+    """The widgets of the tab and what happens when one is used."""
+
+    def __init__(self, visits: Visits, i18n: gr.I18n, models: list[str]) -> None:
+        self.visits = visits
+        self.models = models
+        with gr.Row(elem_classes="tl-colonoscopy", equal_height=False):
+            with gr.Column(elem_classes="tl-padside", scale=0, min_width=320):
+                self._lay_pad(i18n)
+            with gr.Column(elem_classes="tl-controls", scale=0, min_width=240):
+                self._lay_controls(i18n)
+            with gr.Column(elem_classes="tl-frames", scale=5, min_width=320):
+                self._lay_frames(i18n)
+        self._wire()
+
+    def _lay_pad(self, i18n: gr.I18n) -> None:
+        html(i18n("html.colonoscopy_lead"), elem_classes="tl-leading")
+        self.pad = mask_pad.MaskPad(
+            words=pad_words("en"), presets=json.dumps(mask_presets.urls()), elem_id="tl-pad"
+        )
+        with gr.Row(elem_classes="tl-uploads"):
+            self.frame_upload = gr.UploadButton(
+                str(i18n("colonoscopy.frame_upload")), elem_id="tl-frame-upload", size="sm"
+            )
+            self.mask_upload = gr.UploadButton(
+                str(i18n("colonoscopy.mask_upload")), elem_id="tl-mask-upload", size="sm"
+            )
+        html(i18n("html.colonoscopy_upload_note"))
+
+    def _lay_controls(self, i18n: gr.I18n) -> None:
+        self.model = gr.Radio(
+            [(i18n(f"colonoscopy.model_{name}"), name) for name in self.models],
+            value=self.models[0],
+            label=i18n("colonoscopy.model"),
+            elem_id="tl-model",
+        )
+        self.count = gr.Slider(
+            1, service.MOST_FRAMES, 4, step=1, label=i18n("colonoscopy.count"), elem_id="tl-count"
+        )
+        with gr.Row(elem_classes="tl-seeding"):
+            self.seed = gr.Number(
+                7, label=i18n("colonoscopy.seed"), precision=0, minimum=0, elem_id="tl-seed", min_width=90
+            )
+            self.dice = gr.Button(i18n("colonoscopy.dice"), elem_id="tl-dice", scale=0, min_width=48)
+        with gr.Accordion(i18n("colonoscopy.more"), open=False, elem_id="tl-more"):
+            self.steps = gr.Slider(
+                1, service.MOST_STEPS, 20, step=1, label=i18n("colonoscopy.steps"), elem_id="tl-steps"
+            )
+            self.sampler = gr.Radio(
+                [(i18n(f"colonoscopy.sampler_{name}"), name) for name in SAMPLERS],
+                value=SAMPLERS[0],
+                label=i18n("colonoscopy.sampler"),
+                elem_id="tl-sampler",
+            )
+        with gr.Row(elem_classes="tl-go"):
+            self.draw = gr.Button(i18n("colonoscopy.draw"), variant="primary", elem_id="tl-draw", scale=3)
+            self.stop = gr.Button(
+                i18n("colonoscopy.stop"), elem_id="tl-stop", interactive=False, scale=1, min_width=72
+            )
+        self.notice = html(elem_id="tl-colonoscopy-notice")
+        self.status = html(elem_id="tl-colonoscopy-status")
+
+    def _lay_frames(self, i18n: gr.I18n) -> None:
+        html(i18n("html.colonoscopy_caution"))
+        self.strip = result_strip.ResultStrip(words=strip_words("en"), elem_id="tl-strip")
+        with gr.Column(elem_id="tl-compare", visible=False) as self.comparison:
+            self.place = gr.State(0)
+            self.other = gr.Radio(label=i18n("colonoscopy.compare_with"), elem_id="tl-other")
+            self.slider = gr.ImageSlider(
+                label=str(i18n("colonoscopy.compare")),
+                elem_id="tl-slider",
+                type="numpy",
+                interactive=False,
+                buttons=["fullscreen"],
+            )
+            self.pairing = html()
+        with gr.Row(elem_id="tl-home", visible=False) as self.home:
+            self.burn = gr.Checkbox(True, label=i18n("colonoscopy.burn"), elem_id="tl-burn", min_width=200)
+            self.zip = gr.Button(i18n("colonoscopy.zip"), elem_id="tl-zip", size="sm", min_width=120)
+            self.dicom = gr.Button(i18n("colonoscopy.dicom"), elem_id="tl-dicom", size="sm", min_width=90)
+        self.saved = gr.DownloadButton("-", elem_id="tl-saved")
+        html(i18n("html.colonoscopy_dice_help"))
+        with gr.Accordion(i18n("colonoscopy.card"), open=False, elem_id="tl-colonoscopy-card"):
+            gr.Markdown("\n\n---\n\n".join(card.summary for card in pipeline.checkpoints()))
+
+    def _wire(self) -> None:
+        page = Context.root_block
+        assert page is not None
+        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        fields = [self.pad, self.count, self.seed, self.model, self.steps, self.sampler]
+        drawn = [self.strip, self.status, self.notice, self.draw, self.stop, self.comparison, self.home]
+        page.load(self.arrive, None, [self.pad, self.strip], **quiet)
+        free: dict[str, Any] = {"fn": self.free, "inputs": None, "outputs": self.draw, **quiet}
+        self.draw.click(self.draw_frames, fields, drawn, trigger_mode="once", **quiet).then(**free)
+        self.stop.click(self.halt, None, None, queue=False, **quiet)
+        self.dice.click(None, None, self.seed, js=DICE_JS, **quiet)
+        self.frame_upload.upload(self.take_frame, self.frame_upload, [self.pad, self.notice], **quiet)
+        self.mask_upload.upload(self.take_mask, self.mask_upload, [self.pad, self.notice], **quiet)
+        compared = [self.comparison, self.place, self.other, self.slider, self.pairing, self.status]
+        compared += [self.notice, self.draw, self.stop]
+        chosen = [self.place, self.other]
+        self.strip.choose(self.compare_chosen, self.other, compared, trigger_mode="once", **quiet).then(
+            **free
+        )
+        again = self.other.input(self.compare_with, chosen, compared, trigger_mode="always_last", **quiet)
+        again.then(**free)
+        for button, work in ((self.zip, self.pack), (self.dicom, self.pack_dicom)):
+            packed = button.click(work, self.burn, [self.saved, self.notice], **quiet)
+            packed.success(None, None, None, js=SAVE_JS, **quiet)
+
+    def arrive(self, request: gr.Request) -> Updates:
+        """The page opens: pad and strip speak the visitor's language."""
+        name = language(request)
+        return {
+            self.pad: gr.update(words=mask_pad.MaskPad.spoken(pad_words(name))),
+            self.strip: gr.update(words=result_strip.ResultStrip.spoken(strip_words(name))),
+        }
+
+    def take_frame(self, file: str | None, request: gr.Request) -> Updates:
+        """A frame to draw over arrived."""
+
+        def work(_: Visit) -> Updates:
+            return {
+                self.pad: mask_pad.lay(backdrop=result_strip.picture_url(service.open_frame(_files(file))))
+            }
+
+        return self._told(request, work)
+
+    def take_mask(self, file: str | None, request: gr.Request) -> Updates:
+        """A mask file arrived."""
+
+        def work(_: Visit) -> Updates:
+            from models.colonoscopy.data.exports import mask_png
+
+            return {
+                self.pad: mask_pad.lay(mask=validation.png_url(mask_png(service.open_mask(_files(file)))))
+            }
+
+        return self._told(request, work)
+
+    def draw_frames(
+        self,
+        drawing: str | None,
+        count: float,
+        seed: float,
+        model: str,
+        steps: float,
+        sampler: str,
+        request: gr.Request,
+    ) -> Iterator[Updates]:
+        """Draw: previews and frames as they come."""
+        at_work = self.visits.of(request).at_work
+        if not at_work.acquire(blocking=False):  # clicked again while the click before is answered
+            yield {self.status: gr.skip()}
+            return
+
+        def work(visit: Visit) -> Iterator[Updates]:
+            try:
+                wanted = service.order(
+                    validation.drawing(drawing, service.SIZE), count, seed, model, steps, sampler
+                )
+                yield self._begun(request) | {
+                    self.comparison: gr.update(visible=False),
+                    self.home: gr.update(visible=False),
+                    self.strip: result_strip.show([]),
+                }
+                yield from self._drawn(request, visit, wanted)
+            finally:
+                at_work.release()  # before the button can be clicked again
+
+        yield from self._told_while(request, work)
+
+    def free(self, request: gr.Request) -> Updates:
+        """Draw can be clicked again: only after its event, during which Gradio drops every other click."""
+        return {self.draw: gr.update(interactive=not self.visits.of(request).at_work.locked())}
+
+    def halt(self, request: gr.Request) -> None:
+        """Stop."""
+        service.stop(self.visits.of(request))
+
+    def compare_chosen(
+        self, other: str | None, request: gr.Request, event: gr.EventData
+    ) -> Iterator[Updates]:
+        """A frame was chosen in the strip: draw its noise with another model."""
+        yield from self._compared(request, result_strip.read_choice(event), other)
+
+    def compare_with(self, place: int, other: str | None, request: gr.Request) -> Iterator[Updates]:
+        """Another model was chosen for the frame that is compared."""
+        yield from self._compared(request, place, other)
+
+    def pack(self, burn: bool, request: gr.Request) -> Updates:
+        """The frames as a zip in ArSDM's layout."""
+        return self._packed(request, burn, dicom=False)
+
+    def pack_dicom(self, burn: bool, request: gr.Request) -> Updates:
+        """The frames as DICOM files."""
+        return self._packed(request, burn, dicom=True)
+
+    def _packed(self, request: gr.Request, burn: bool, dicom: bool) -> Updates:
+        def work(visit: Visit) -> Updates:
+            return {self.saved: gr.update(value=str(service.pack(visit, bool(burn), dicom)))}
+
+        return self._told(request, work)
+
+    def _drawn(self, request: gr.Request, visit: Visit, wanted: Order) -> Iterator[Updates]:
+        name, cards = language(request), []
+        for step in service.draw(visit, wanted):
+            if isinstance(step, Sample):
+                cards.append(answer.card(name, step))
+                yield {self.strip: result_strip.show(cards), self.home: gr.update(visible=True)}
+            elif (index := step.preview["index"]) == len(cards):
+                text = say(name, "colonoscopy.drawing", number=index + 1, count=wanted.count)
+                share = step.fraction * wanted.count - index
+                yield {self.strip: result_strip.preview(_picture(step.preview), share, text)}
+        yield {
+            self.strip: result_strip.show(cards),
+            self.status: answer.finished(name, visit.frames, wanted.count),
+        }
+
+    def _compared(self, request: gr.Request, place: int | None, other: str | None) -> Iterator[Updates]:
+        name = language(request)
+
+        def work(visit: Visit) -> Iterator[Updates]:
+            kept = service.frame(visit, place)
+            others = [one for one in self.models if one != kept.model]
+            chosen = other if other in others else (others or self.models)[-1]
+            text = say(
+                name, "colonoscopy.comparing", number=(place or 0) + 1, model=answer.model(name, chosen)
+            )
+            yield self._begun(request) | {self.status: quiet(text)}
+            for step in service.compare(visit, place or 0, chosen):
+                if isinstance(step, Sample):
+                    choices = [(answer.model(name, one), one) for one in others]
+                    yield {
+                        self.comparison: gr.update(visible=True),
+                        self.place: place,
+                        self.other: gr.update(choices=choices, value=chosen),
+                        self.slider: gr.update(value=answer.sides(kept, step)),
+                        self.pairing: answer.pair(name, kept, step),
+                        self.status: "",
+                    }
+
+        yield from self._told_while(request, work)
+
+    def _begun(self, request: gr.Request) -> Updates:
+        return {
+            self.notice: "",
+            self.status: quiet(say(language(request), "colonoscopy.waiting")),
+            self.draw: gr.update(interactive=False),
+            self.stop: gr.update(interactive=True),
+        }
+
+    def _told(self, request: gr.Request, work: Callable[[Visit], Updates]) -> Updates:
+        """What `work` shows, or the sentence that tells why it could not."""
+        try:
+            return {self.notice: ""} | work(self.visits.of(request))
+        except Exception as error:  # a bug must end in a sentence as well
+            return {self.notice: why(request, error)}
+
+    def _told_while(
+        self, request: gr.Request, work: Callable[[Visit], Iterator[Updates]]
+    ) -> Iterator[Updates]:
+        """The same for work that shows more than one thing; Stop is set right at its end."""
+        told: Updates = {}
+        try:
+            yield from work(self.visits.of(request))
+        except Exception as error:
+            told = {
+                self.notice: why(request, error),
+                self.status: "",
+            }
+        yield told | {self.stop: gr.update(interactive=False)}
+
+
+def pad_words(name: str) -> dict[str, str]:
+    """What the pad says, in a language."""
+    keys = [*mask_pad.WORDS, *(f"preset_{preset}" for preset in mask_presets.names())]
+    return {key: say(name, f"pad.{key}", percent="{percent}") for key in keys}
+
+
+def strip_words(name: str) -> dict[str, str]:
+    """What the strip says, in a language."""
+    return {key: say(name, f"strip.{key}", number="{number}") for key in result_strip.WORDS}
+
+
+def _picture(preview: dict[str, Any]) -> str:
+    return result_strip.picture_url(preview["frame"])
+
+
+def _files(file: str | None) -> list[str]:
+    return [file] if file else []

@@ -1,0 +1,1 @@
+"""The face lab's tab, service, views, uploads and API."""

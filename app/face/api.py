@@ -1,0 +1,79 @@
+"""The face lab's named API endpoint: a face and a voice in, a video out, and what is known of it.
+
+`/face_animate` does what a visitor does on the page.
+"""
+
+from typing import Any
+
+import gradio as gr
+
+from app.face import service
+from app.messages import answered
+from app.session import Visit, Visits
+from models.core.errors import UserError
+from models.face import STAGES
+from models.face.pipeline import Made
+
+
+class FaceApi:
+    """The endpoint on hidden widgets: only widgets give Gradio's clients file uploads."""
+
+    def __init__(self, visits: Visits) -> None:
+        self.visits = visits
+        with gr.Row(visible=False):
+            fields = [
+                gr.File(label="portrait"),
+                gr.File(label="video"),
+                gr.File(label="audio"),
+                gr.Textbox("", label="text"),
+                gr.Textbox("en", label="language"),
+                gr.Textbox("", label="voice"),
+                gr.Textbox(STAGES[-1], label="stage"),
+                gr.Checkbox(True, label="panels"),
+                gr.Checkbox(True, label="marked"),
+                gr.Number(0, label="seed"),
+                gr.Checkbox(False, label="consent"),
+            ]
+            results = [
+                gr.JSON(label="result"),
+                *(gr.File(label=name) for name in ("video", "panels", "csv", "npz")),
+            ]
+            button = gr.Button()
+        button.click(self.animate, fields, results, api_name="face_animate")
+
+    def animate(
+        self,
+        portrait: str | None,
+        video: str | None,
+        audio: str | None,
+        text: str,
+        language: str,
+        voice: str,
+        stage: str,
+        panels: bool,
+        marked: bool,
+        seed: float,
+        consent: bool,
+        request: gr.Request,
+    ) -> tuple[dict[str, Any], str, str | None, str, str]:
+        """A video whose face says the audio or the text. consent: the person shown agreed to it."""
+
+        def work(visit: Visit) -> tuple[dict[str, Any], str, str | None, str, str]:
+            if portrait and video:
+                raise UserError("face_both")
+            if audio and text:
+                raise UserError("speech_both")
+            sound = service.apart(visit, audio) if audio and audio in (portrait, video) else audio
+            face = service.take_footage(visit, video) if video else None
+            face = service.take_portrait(visit, portrait) if portrait else face
+            speech = service.take_speech(visit, sound) if sound else None
+            rest = (text, language, voice, stage, panels, marked, seed, consent)
+            wanted = service.order(face, bool(video), speech, *rest)
+            for step in service.animate(visit, wanted):
+                if isinstance(step, Made):
+                    seen = str(step.panels) if step.panels else None
+                    files = (str(step.video), seen, str(step.blendshapes), str(step.vertices))
+                    return service.facts(step, wanted), *files
+            raise UserError("cancelled")
+
+        return answered(self.visits, request, work)

@@ -1,0 +1,305 @@
+"""What a visitor can ask of the face lab: bring a face and a voice, and have the one say the other.
+
+The page and the API both come through here; nothing in it knows a widget. What a visitor brings is
+read once, kept under a name of ours in the visit's folder, and the upload is deleted.
+"""
+
+import json
+import secrets
+import shutil
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, replace
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from app import validation
+from app.job_queue import JobQueue
+from app.session import Visit
+from models.core import checkpoints
+from models.core.errors import UserError
+from models.core.import_lock import LOADING
+from models.core.progress import Progress
+from models.face import STAGES, pipeline
+from models.face.pipeline import Made, Order
+from models.face.sources import face_model, media
+from models.face.speech import voices
+
+if TYPE_CHECKING:
+    import numpy as np
+
+MOST_SECONDS = 180  # of speech; the command line takes more
+NEEDED = ("face_motion", "face_generator", "face_sync")
+MAX_SEED = 2**31 - 1
+CONTAINERS = (".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi")  # that a video keeps its ending in
+
+T = TypeVar("T")
+# Two, so that a picture is taken in while a face is drawn. The second counts its deadline by the step; who
+# waits for a place may have a film of minutes before them.
+reading, making = JobQueue(), JobQueue(deadline=300.0)
+
+
+def ready() -> None:
+    """Raises UserError where the lab cannot work: a checkpoint, the face model or ffmpeg is missing."""
+    for name in NEEDED:
+        checkpoints.card(name)
+    face_model.path()
+    media.binary()
+
+
+def example() -> Path:
+    """The portrait that scikit-image carries: the astronaut Eileen Collins, NASA, in the public domain.
+
+    Raises UserError("package_missing").
+    """
+    package = find_spec("skimage")
+    for folder in (package.submodule_search_locations or ()) if package else ():
+        file = Path(folder) / "data" / "astronaut.png"
+        if file.is_file():
+            return file
+    raise UserError("package_missing", name="scikit-image")
+
+
+@cache
+def warm_up() -> None:
+    """Get the networks ready while a visitor still chooses what is said; once for a process.
+
+    It is a film of a few words on a thread; what fails is told when somebody asks for one.
+    """
+
+    def work() -> None:
+        with suppress(UserError), tempfile.TemporaryDirectory() as folder:
+            wanted = Order(portrait=example(), text="Good morning.")
+            making.run(lambda: deque(pipeline.animate(wanted, Path(folder)), 0))
+
+    threading.Thread(target=work, daemon=True).start()
+
+
+def take_portrait(visit: Visit, path: str | Path | None) -> Path:
+    """Keep a visitor's picture: turned, scaled, without what a camera wrote into it.
+
+    Raises UserError: no_file, and as `media.read_portrait` and `look` do.
+    """
+
+    def keep(file: Path) -> Path:
+        from PIL import Image
+
+        kept, image = visit.folder / f"{_name()}.png", media.read_portrait(file)
+        look(image)
+        Image.fromarray(image).save(kept, compress_level=1)
+        return kept
+
+    return _taken(path, keep)
+
+
+def look(image: "np.ndarray") -> None:
+    """Find the one face of a picture (H, W, 3), so that a visitor hears at once where there is none.
+
+    Raises as `tracking.track_image` does.
+    """
+    with LOADING:
+        from models.face.sources import tracking
+    tracking.track_image(image)
+
+
+def take_example(visit: Visit) -> Path:
+    """Keep the example portrait as if the visitor had brought it. Raises as `example` does."""
+    file = visit.folder / example().name
+    shutil.copyfile(example(), file)
+    return take_portrait(visit, file)
+
+
+def take_footage(visit: Visit, path: str | Path | None) -> Path:
+    """Keep a visitor's video. Raises UserError: no_file, and as `media.open_clip` does."""
+
+    def keep(file: Path) -> Path:
+        media.open_clip(file)
+        ending = file.suffix.lower()
+        return Path(
+            shutil.move(file, visit.folder / f"{_name()}{ending if ending in CONTAINERS else '.mp4'}")
+        )
+
+    return _taken(path, keep)
+
+
+def take_speech(visit: Visit, path: str | Path | None) -> Path:
+    """Keep a visitor's speech as a wav of 16 kHz. Raises as `media.read_sound` does, and no_file."""
+
+    def keep(file: Path) -> Path:
+        kept = visit.folder / f"{_name()}.wav"
+        return media.write_sound(kept, media.read_sound(file, MOST_SECONDS))
+
+    return _taken(path, keep)
+
+
+def show(visit: Visit, file: Path) -> Path:
+    """A copy of a kept file that the page may serve, until the visit ends."""
+    return Path(shutil.copyfile(file, visit.shown / file.name))
+
+
+def apart(visit: Visit, path: str) -> Path:
+    """A copy of an upload that is wanted for two things: taking it for the one deletes it."""
+    return Path(shutil.copyfile(path, visit.folder / f"{_name()}{Path(path).suffix}"))
+
+
+def _taken(path: str | Path | None, keep: Callable[[Path], Path]) -> Path:
+    if not path:
+        raise UserError("no_file")
+    file = Path(path)
+    try:
+        return reading.run(lambda: keep(file))
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def order(
+    face: Path | None,
+    moving: bool,
+    audio: Path | None,
+    text: object,
+    language: object,
+    voice: object,
+    stage: object,
+    panels: object,
+    marked: object,
+    seed: object,
+    consent: object,
+) -> Order:
+    """An order of what fields hold, whatever they hold. face: a kept picture, or a video where `moving`.
+
+    audio: kept speech; None where `text` is spoken by `voice` of `language`.
+    Raises UserError: consent_missing, face_input, speech_input, stage_unknown, seed_range, language_unknown,
+    voice_unknown, and for the text as `voices.cleaned` and `voices.check_script` do.
+    """
+    if consent is not True:
+        raise UserError("consent_missing")
+    if face is None:
+        raise UserError("face_input")
+    spoken, tongue, speaker = ("", "", "") if audio else _spoken(text, language, voice)
+    if stage not in STAGES:
+        raise UserError("stage_unknown", name=_short(stage), choices=", ".join(STAGES))
+    first = validation.whole_number(seed)
+    if first is None or not 0 <= first <= MAX_SEED:
+        raise UserError("seed_range", limit=MAX_SEED)
+    return Order(
+        portrait=None if moving else face,
+        video=face if moving else None,
+        audio=audio,
+        text=spoken,
+        language=tongue,
+        voice=speaker,
+        stage=str(stage),
+        panels=bool(panels),
+        marked=bool(marked),
+        seed=first,
+    )
+
+
+def _spoken(text: object, language: object, voice: object) -> tuple[str, str, str]:
+    """The text, its language, and the name of who speaks it."""
+    if not isinstance(text, str) or not text.strip():
+        raise UserError("speech_input")
+    if not isinstance(language, str) or language not in voices.LANGUAGES:
+        raise UserError("language_unknown", name=_short(language), choices=", ".join(voices.LANGUAGES))
+    names = [one.name for one in voices.offered() if one.language == language]
+    if voice and voice not in names:
+        raise UserError("voice_unknown", name=_short(voice), choices=", ".join(names))
+    clean = voices.cleaned(text)
+    voices.check_script(clean, language)
+    return clean, language, str(voice or names[0])
+
+
+def animate(visit: Visit, wanted: Order) -> Iterator[Progress | Made]:
+    """The face says it: steps, then the result, kept in `visit.sitting.made`; `stop` ends it silently.
+
+    A Progress whose preview is a Path has the first second to show. What is not complete is deleted, and a
+    result that was there before stays. Raises UserError: what the pipeline and the gate raise.
+    """
+    sitting = visit.sitting
+    sitting.halt = stop = threading.Event()
+    if visit.gone.is_set():
+        raise UserError("cancelled")
+    folder = Path(tempfile.mkdtemp(dir=visit.folder))
+    first: Path | None = None
+    try:
+        for step in making.stream(lambda: pipeline.animate(wanted, folder), stop):
+            if isinstance(step, Made):
+                step = _kept(visit, wanted, step)
+            elif isinstance(step.preview, Path):
+                first = show(visit, step.preview.rename(folder / f"{_name()}.mp4"))
+                step = replace(step, preview=first)
+            yield step
+    except UserError as error:
+        if error.key != "cancelled" or visit.gone.is_set():
+            raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if first:
+            first.unlink(missing_ok=True)
+        if visit.gone.is_set():
+            visit.end()  # what was written after it had ended
+
+
+def stop(visit: Visit) -> None:
+    """End the video that is being made for the visitor."""
+    visit.sitting.halt.set()
+
+
+def _kept(visit: Visit, wanted: Order, made: Made) -> Made:
+    """The result under names of ours where the page may serve it; the one before is deleted."""
+    stem = f"talking_face_{_name()}"
+
+    def moved(file: Path, ending: str) -> Path:
+        return Path(shutil.move(file, visit.shown / f"{stem}{ending}"))
+
+    before, visit.sitting.made = visit.sitting.made, None
+    for file in files(before) if before else ():
+        file.unlink(missing_ok=True)
+    kept = replace(
+        made,
+        video=moved(made.video, ".mp4"),
+        panels=moved(made.panels, "_stages.mp4") if made.panels else None,
+        blendshapes=moved(made.blendshapes, "_blendshapes.csv"),
+        vertices=moved(made.vertices, "_vertices.npz"),
+    )
+    log_of(kept).write_text(json.dumps(facts(kept, wanted), indent=1), encoding="utf-8")
+    visit.sitting.made = kept
+    return kept
+
+
+def files(made: Made) -> list[Path]:
+    """What there is of a result on disk."""
+    found = (made.video, made.panels, made.blendshapes, made.vertices, log_of(made))
+    return [file for file in found if file is not None]
+
+
+def log_of(made: Made) -> Path:
+    """The file that tells how a result was made."""
+    return made.video.with_suffix(".json")
+
+
+def facts(made: Made, wanted: Order) -> dict[str, Any]:
+    """How a result was made, as plain numbers and names."""
+    known = {name: value for name, value in asdict(made).items() if not isinstance(value, Path | None)}
+    return {
+        **known,
+        "ai_generated": True,
+        "stage": wanted.stage,
+        "seed": wanted.seed,
+        "language": wanted.language,
+        "voice": wanted.voice,
+        "checkpoints": {card.name: card.sha256 for card in pipeline.checkpoints()},
+    }
+
+
+def _name() -> str:
+    return secrets.token_hex(6)
+
+
+def _short(value: object) -> str:
+    return str(value)[:40]

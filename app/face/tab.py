@@ -1,0 +1,325 @@
+"""The face lab's tab: layout, and the making of a video. What it asks is in face_desk, what it says in
+face_answer; how a picture, a video and a recording come in is in face_bringing.
+"""
+
+from collections.abc import Callable, Iterator
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.context import Context
+
+from app.components import video_stage
+from app.components.upload_widgets import Footage, Picture, Sound
+from app.face import service
+from app.face import views as answer
+from app.face.api import FaceApi
+from app.face.uploads import Bringing, Updates
+from app.i18n import language, say
+from app.messages import html, quiet, why
+from app.session import Visit, Visits
+from models.core.errors import UserError
+from models.core.progress import Progress
+from models.core.upload_validation import megabytes
+from models.face import STAGES, pipeline
+from models.face.pipeline import Order
+from models.face.sources import media
+from models.face.speech import voices
+
+DICE_JS = "() => Math.floor(Math.random() * 1e6)"
+CHIPS_JS = """
+element.addEventListener('click', event => {
+  const chip = event.target.closest('button');
+  if (chip) trigger('choose', {...chip.dataset});
+});
+"""
+# The address says what is typed, so it can be shared and survives a change of language.
+ADDRESS_JS = """(typed, text, tongue) => {
+  const url = new URL(location.href);
+  for (const [key, value] of Object.entries({say: text, tongue})) {
+    typed === 'text' && text ? url.searchParams.set(key, value) : url.searchParams.delete(key);
+  }
+  history.replaceState(null, '', url);
+}"""
+
+
+def fragments(name: str) -> dict[str, str]:
+    """Pieces of HTML put together from the words of a language."""
+    limit = f"{megabytes(media.MAX_FILE)} MB"
+    note = say(name, "face.upload_note", seconds=media.MAX_CLIP_SECONDS, limit=limit)
+    return {
+        "html.face_lead": f'<p class="tl-lead">{escape(say(name, "face.lead"))}</p>',
+        "html.face_upload_note": quiet(note),
+        "html.face_chips": answer.chips(name),
+    }
+
+
+def build(visits: Visits, i18n: gr.I18n) -> None:
+    """Lay out the tab in the current gr.Blocks and wire it. Raises UserError where it cannot work."""
+    service.ready()
+    FaceTab(visits, i18n)
+    FaceApi(visits)
+
+
+class FaceTab:
+    """The widgets of the tab and what happens when one is used."""
+
+    def __init__(self, visits: Visits, i18n: gr.I18n) -> None:
+        self.visits = visits
+        with gr.Row(elem_classes="tl-face", equal_height=False):
+            with gr.Column(elem_classes="tl-who", scale=0, min_width=280):
+                self._lay_who(i18n)
+            with gr.Column(elem_classes="tl-says", scale=0, min_width=280):
+                self._lay_says(i18n)
+            with gr.Column(elem_classes="tl-talking", scale=5, min_width=320):
+                self._lay_stage(i18n)
+        self._wire()
+        Bringing(self).wire()
+
+    def _lay_who(self, i18n: gr.I18n) -> None:
+        html(i18n("html.face_lead"), elem_classes="tl-leading")
+        self.who = gr.Radio(
+            [(i18n("face.who_portrait"), "portrait"), (i18n("face.who_video"), "video")],
+            value="portrait",
+            label=i18n("face.who"),
+            elem_id="tl-face-who",
+            elem_classes="tl-either",
+        )
+        self.portrait = Picture(
+            sources=["upload", "webcam", "clipboard"],
+            label=i18n("face.portrait"),
+            show_label=False,
+            placeholder=str(i18n("face.portrait_hint")),
+            elem_id="tl-face-portrait",
+            height=300,
+            buttons=[],
+        )
+        self.footage = Footage(
+            sources=["upload"],
+            label=i18n("face.video"),
+            show_label=False,
+            elem_id="tl-face-footage",
+            height=300,
+            visible=False,
+            buttons=[],
+        )
+        self.example = gr.Button(i18n("face.example"), elem_id="tl-face-example", size="sm")
+        self.refused = html(elem_id="tl-face-refused")
+        html(i18n("html.face_upload_note"))
+
+    def _lay_says(self, i18n: gr.I18n) -> None:
+        self.says = gr.Radio(
+            [(i18n("face.says_text"), "text"), (i18n("face.says_audio"), "audio")],
+            value="text",
+            label=i18n("face.says"),
+            elem_id="tl-face-says",
+            elem_classes="tl-either",
+        )
+        with gr.Column(elem_id="tl-face-typed") as self.typed:
+            self.text = gr.Textbox(
+                label=i18n("face.text"),
+                placeholder=i18n("face.placeholder"),
+                lines=3,
+                max_lines=8,
+                elem_id="tl-face-text",
+            )
+            with gr.Row(elem_classes="tl-voices"):
+                self.language = gr.Dropdown(
+                    [(one.label, code) for code, one in voices.LANGUAGES.items()],
+                    value="en",
+                    label=i18n("face.language"),
+                    elem_id="tl-face-language",
+                    min_width=120,
+                )
+                self.voice = gr.Dropdown(
+                    speakers("en"),
+                    value=speakers("en")[0][1],
+                    label=i18n("face.voice"),
+                    elem_id="tl-face-voice",
+                    min_width=120,
+                )
+            self.chips = html(i18n("html.face_chips"), elem_id="tl-face-chips", js_on_load=CHIPS_JS)
+        self.speech = Sound(
+            sources=["upload", "microphone"],
+            type="filepath",
+            label=i18n("face.speech_label"),
+            show_label=False,
+            elem_id="tl-face-speech",
+            visible=False,
+            editable=False,
+            buttons=[],
+        )
+        self.stage = gr.Radio(
+            [(i18n(f"face.stage_{name}"), name) for name in STAGES],
+            value=STAGES[-1],
+            label=i18n("face.stage"),
+            elem_id="tl-face-stage",
+            elem_classes="tl-either",
+        )
+        with gr.Accordion(i18n("face.more"), open=False, elem_id="tl-face-more"):
+            self.panels = gr.Checkbox(True, label=i18n("face.panels"), elem_id="tl-face-panels")
+            self.marked = gr.Checkbox(True, label=i18n("face.marked"), elem_id="tl-face-marked")
+            with gr.Row(elem_classes="tl-seeding"):
+                self.seed = gr.Number(
+                    7, label=i18n("face.seed"), precision=0, minimum=0, elem_id="tl-face-seed", min_width=90
+                )
+                self.dice = gr.Button(
+                    i18n("face.dice"), elem_id="tl-face-dice", elem_classes="tl-dice", scale=0, min_width=48
+                )
+        self.consent = gr.Checkbox(False, label=i18n("face.consent"), elem_id="tl-face-consent")
+        with gr.Row(elem_classes="tl-go"):
+            self.animate = gr.Button(i18n("face.animate"), variant="primary", elem_id="tl-animate", scale=3)
+            self.stop = gr.Button(
+                i18n("face.stop"), elem_id="tl-face-stop", interactive=False, scale=1, min_width=72
+            )
+        self.notice = html(elem_id="tl-face-notice")
+
+    def _lay_stage(self, i18n: gr.I18n) -> None:
+        self.screen = video_stage.VideoStage(words=stage_words("en"), elem_id="tl-face-screen")
+        self.status = html(elem_id="tl-face-status")
+        self.log = html(elem_id="tl-face-log")
+        with gr.Accordion(i18n("face.card"), open=False, elem_id="tl-face-card"):
+            gr.Markdown("\n\n---\n\n".join(card.summary for card in pipeline.checkpoints()))
+
+    def _wire(self) -> None:
+        page = Context.root_block
+        assert page is not None
+        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        fields = [self.who, self.says, self.text, self.language, self.voice]
+        fields += [self.stage, self.panels, self.marked, self.seed, self.consent]
+        shown = [self.screen, self.status, self.log, self.notice, self.animate, self.stop]
+        address = {"fn": None, "inputs": [self.says, self.text, self.language], "js": ADDRESS_JS, **quiet}
+        typed = [self.text, self.language, self.voice]
+        page.load(self.arrive, None, [self.screen, *typed], **quiet)
+        self.language.input(self.choose_language, self.language, self.voice, **quiet)
+        self.chips.choose(self.choose_text, None, typed, **quiet)
+        self.dice.click(None, None, self.seed, js=DICE_JS, **quiet)
+        made = self.animate.click(self.make, fields, shown, trigger_mode="once", **quiet)
+        made.then(self.free, None, self.animate, **quiet).then(**address)
+        self.stop.click(self.halt, None, None, queue=False, **quiet)
+
+    def arrive(self, request: gr.Request) -> Updates:
+        """The page opens: the stage speaks the visitor's language, and `?say=` and `?tongue=` are typed."""
+        name, asked = language(request), dict(request.query_params)
+        updates = {self.screen: gr.update(words=video_stage.VideoStage.spoken(stage_words(name)))}
+        tongue = asked.get("tongue", "zh" if name == "zh-CN" else "en")
+        return updates | self._typed(asked.get("say", "")[: voices.MAX_TEXT], tongue)
+
+    def choose_language(self, tongue: str | None) -> Updates:
+        """Another language of the text: its voices."""
+        able = speakers(tongue if tongue in voices.LANGUAGES else "en")
+        return {self.voice: gr.update(choices=able, value=able[0][1])}
+
+    def choose_text(self, event: gr.EventData) -> Updates:
+        """A sentence to try was clicked."""
+        data = getattr(event, "_data", None)
+        chosen = data if isinstance(data, dict) else {}
+        return self._typed(str(chosen.get("text") or ""), str(chosen.get("language") or ""))
+
+    def _typed(self, text: str, tongue: str) -> Updates:
+        known = tongue if tongue in voices.LANGUAGES else "en"
+        return {self.text: text, self.language: known, **self.choose_language(known)}
+
+    def make(
+        self,
+        who: str | None,
+        says: str | None,
+        text: str | None,
+        tongue: str | None,
+        voice: str | None,
+        stage: str | None,
+        panels: bool,
+        marked: bool,
+        seed: float | None,
+        consent: bool,
+        request: gr.Request,
+    ) -> Iterator[Updates]:
+        """Animate: the first second as soon as it is there, then the whole."""
+        sitting = self.visits.of(request).sitting
+        if not sitting.at_work.acquire(blocking=False):  # clicked again while the click before is answered
+            yield {self.status: gr.skip()}
+            return
+
+        def work(visit: Visit) -> Iterator[Updates]:
+            try:
+                moving, spoken = who == "video", says == "audio"
+                if spoken and sitting.speech is None:
+                    raise UserError("speech_input")
+                wanted = service.order(
+                    sitting.footage if moving else sitting.portrait,
+                    moving,
+                    sitting.speech if spoken else None,
+                    *(text, tongue, voice, stage, panels, marked, seed, consent),
+                )
+                yield self._begun(request)
+                yield from self._made(request, visit, wanted)
+            finally:
+                sitting.at_work.release()  # before the button can be clicked again
+
+        yield from self._told_while(request, work)
+
+    def free(self, request: gr.Request) -> Updates:
+        """Animate can be clicked again: only after its event, during which Gradio drops every other click."""
+        return {self.animate: gr.update(interactive=not self.visits.of(request).sitting.at_work.locked())}
+
+    def halt(self, request: gr.Request) -> None:
+        """Stop."""
+        service.stop(self.visits.of(request))
+
+    def _begun(self, request: gr.Request) -> Updates:
+        queued = say(language(request), "face.queued")
+        return {
+            self.notice: "",
+            self.status: "",
+            self.log: "",
+            self.screen: video_stage.preview(None, 0.0, queued),
+            self.animate: gr.update(interactive=False),
+            self.stop: gr.update(interactive=True),
+        }
+
+    def _made(self, request: gr.Request, visit: Visit, wanted: Order) -> Iterator[Updates]:
+        name = language(request)
+        first: Path | None = None
+        for step in service.animate(visit, wanted):
+            if isinstance(step, Progress):
+                first = step.preview if isinstance(step.preview, Path) else first
+                yield {self.screen: video_stage.preview(first, step.fraction, answer.told(name, step))}
+            else:
+                yield self._result(request, visit) | {
+                    self.status: answer.finished(name, step),
+                    self.log: answer.log(name, step, service.facts(step, wanted)),
+                }
+                return
+        yield self._result(request, visit) | {self.status: quiet(say(name, "face.stopped"))}
+
+    def _result(self, request: gr.Request, visit: Visit) -> Updates:
+        """The result that is there, which may be the one before, or the empty stage."""
+        made = visit.sitting.made
+        if made is None:
+            return {self.screen: video_stage.clear()}
+        return {self.screen: video_stage.show(answer.views(made), answer.taken(language(request), made))}
+
+    def _told_while(
+        self, request: gr.Request, work: Callable[[Visit], Iterator[Updates]]
+    ) -> Iterator[Updates]:
+        """What `work` shows, or the sentence that tells why it could not; then Stop is set right."""
+        told: Updates = {}
+        visit = self.visits.of(request)
+        try:
+            yield from work(visit)
+        except Exception as error:
+            told = {self.notice: why(request, error), self.status: "", **self._result(request, visit)}
+        yield told | {self.stop: gr.update(interactive=False)}
+
+
+def speakers(tongue: str) -> list[tuple[str, str]]:
+    """The voices of a language as choices: what each is called beside the language, and its name."""
+    label = voices.LANGUAGES[tongue].label
+    able = [voice for voice in voices.offered() if voice.language == tongue]
+    return [(voice.label.removeprefix(label).strip(" ·"), voice.name) for voice in able]
+
+
+def stage_words(name: str) -> dict[str, str]:
+    """What the stage says, in a language."""
+    return {key: say(name, f"stage.{key}") for key in video_stage.WORDS}

@@ -1,0 +1,110 @@
+"""What a visitor brings to the face tab: a picture, a video, a recording. Each is taken when it arrives."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from app.face import service
+from app.i18n import language, say
+from app.messages import quiet, why
+from app.session import Visit
+
+if TYPE_CHECKING:
+    from app.face.tab import FaceTab
+
+# New values of widgets. Known at run time: Gradio gives a handler its request by its annotations.
+Updates = dict[Any, Any]
+
+# No click on Animate comes between a file's arrival and its being taken.
+HOLD_JS = "() => ({__type__: 'update', interactive: false})"
+
+
+class Bringing:
+    """What happens when a file arrives at the tab, or is taken away again."""
+
+    def __init__(self, tab: "FaceTab") -> None:
+        self.tab = tab
+        self.held = {tab.portrait: "portrait", tab.footage: "footage", tab.speech: "speech"}
+
+    def wire(self) -> None:
+        """Connect the widgets that take files."""
+        tab = self.tab
+        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        hold: dict[str, Any] = {"fn": None, "inputs": None, "outputs": tab.animate, "js": HOLD_JS, **quiet}
+        tab.who.input(self.choose_who, tab.who, [tab.portrait, tab.footage, tab.example], **quiet)
+        tab.says.input(self.choose_says, tab.says, [tab.typed, tab.speech], **quiet)
+        for widget, take in (
+            (tab.portrait, self.take_portrait),
+            (tab.footage, self.take_footage),
+            (tab.speech, self.take_speech),
+        ):
+            changed = [widget, self._beside(widget), tab.animate]
+            widget.input(**hold).then(take, widget, changed, **quiet)
+            widget.clear(self.forget(widget), None, self._beside(widget), **quiet)
+        changed = [tab.portrait, tab.refused, tab.animate]
+        tab.example.click(**hold).then(self.take_example, None, changed, **quiet)
+
+    def choose_who(self, who: str | None) -> Updates:
+        """A picture or a video."""
+        moving = who == "video"
+        return {
+            self.tab.portrait: gr.update(visible=not moving),
+            self.tab.example: gr.update(visible=not moving),
+            self.tab.footage: gr.update(visible=moving),
+        }
+
+    def choose_says(self, says: str | None) -> Updates:
+        """Typed or spoken."""
+        spoken = says == "audio"
+        return {self.tab.typed: gr.update(visible=not spoken), self.tab.speech: gr.update(visible=spoken)}
+
+    def take_portrait(self, file: str | None, request: gr.Request) -> Iterator[Updates]:
+        """A picture arrived."""
+        doing = quiet(say(language(request), "progress.face_reads") + " …")
+        yield {self.tab.refused: doing if file else ""}
+        yield self._taken(request, self.tab.portrait, service.take_portrait, file)
+
+    def take_example(self, request: gr.Request) -> Iterator[Updates]:
+        """The example portrait is wanted."""
+        yield {self.tab.refused: quiet(say(language(request), "progress.face_reads") + " …")}
+        yield self._taken(request, self.tab.portrait, lambda visit, _: service.take_example(visit), "example")
+
+    def take_footage(self, file: str | None, request: gr.Request) -> Updates:
+        """A video arrived."""
+        return self._taken(request, self.tab.footage, service.take_footage, file)
+
+    def take_speech(self, file: str | None, request: gr.Request) -> Updates:
+        """A recording arrived."""
+        return self._taken(request, self.tab.speech, service.take_speech, file)
+
+    def forget(self, widget: Any) -> Callable[[gr.Request], Updates]:
+        """What takes away again what a widget holds."""
+
+        def work(request: gr.Request) -> Updates:
+            setattr(self.tab.visits.of(request).sitting, self.held[widget], None)
+            return {self._beside(widget): ""}
+
+        return work
+
+    def _taken(
+        self, request: gr.Request, widget: Any, take: Callable[[Visit, str], Path], file: str | None
+    ) -> Updates:
+        """The widget with what was kept of a file; where it was refused, empty, and a sentence tells why."""
+        visit, beside = self.tab.visits.of(request), self._beside(widget)
+        told: Updates = {beside: ""}
+        setattr(visit.sitting, self.held[widget], None)
+        if file:
+            try:
+                kept = take(visit, file)
+                setattr(visit.sitting, self.held[widget], kept)
+                told[widget] = str(service.show(visit, kept))
+                service.warm_up()
+            except Exception as error:  # a bug must end in a sentence as well
+                told = {widget: None, beside: why(request, error)}
+        return told | {self.tab.animate: gr.update(interactive=not visit.sitting.at_work.locked())}
+
+    def _beside(self, widget: Any) -> gr.HTML:
+        """Where it is told why a widget's file was refused."""
+        return self.tab.notice if widget is self.tab.speech else self.tab.refused

@@ -1,0 +1,1 @@
+"""The scene lab's tab, service, views and API."""

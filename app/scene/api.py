@@ -1,0 +1,103 @@
+"""The scene lab's named API endpoints: plain JSON in and out, for gradio_client and curl.
+
+`/scene_open`, `/scene_segment`, `/scene_ground`, `/scene_pick`, `/scene_caption` and `/scene_describe` do
+what a visitor does on the page. A client keeps its scan between calls as a page does, until its session ends.
+"""
+
+from dataclasses import asdict
+from typing import Any
+
+import gradio as gr
+
+from app.messages import answered
+from app.scene import service
+from app.session import Visit, Visits
+from models.scene.types import as_json, as_scan2cap
+
+
+class SceneApi:
+    """Endpoints on hidden widgets: only widgets give Gradio's clients file uploads."""
+
+    def __init__(self, visits: Visits) -> None:
+        self.visits = visits
+        with gr.Row(visible=False):
+            scan = gr.Textbox(label="scan")
+            files = gr.File(label="files", file_count="multiple")
+            sentence = gr.Textbox(label="sentence")
+            number = gr.Number(label="object_id", precision=0)
+            result = gr.JSON(label="result")
+            button = gr.Button()
+        button.click(self.open, [scan, files], result, api_name="scene_open")
+        button.click(self.ground, [sentence, scan, files], result, api_name="scene_ground")
+        button.click(self.pick, [number], result, api_name="scene_pick")
+        button.click(self.segment, [scan, files], result, api_name="scene_segment")
+        button.click(self.caption, [number], result, api_name="scene_caption")
+        button.click(self.describe, None, result, api_name="scene_describe")
+
+    def open(self, scan: str, files: list[str] | None, request: gr.Request) -> dict[str, Any]:
+        """Open a shipped scan by name, or uploaded files (or one zip), and list its objects."""
+        return answered(self.visits, request, lambda visit: self._open(visit, scan, files))
+
+    def ground(
+        self, sentence: str, scan: str, files: list[str] | None, request: gr.Request
+    ) -> dict[str, Any]:
+        """The object that a sentence means, in the named or uploaded scan, else the one that is open."""
+
+        def work(visit: Visit) -> dict[str, Any]:
+            if scan or files:
+                self._open(visit, scan, files)
+            return as_json(service.ask(visit, sentence))
+
+        return answered(self.visits, request, work)
+
+    def pick(self, object_id: int, request: gr.Request) -> dict[str, Any]:
+        """Label, box, size and colour of an object of the scan that is open."""
+        return answered(
+            self.visits, request, lambda visit: service.as_json(service.instance(visit, object_id))
+        )
+
+    def segment(self, scan: str, files: list[str] | None, request: gr.Request) -> dict[str, Any]:
+        """Find the objects of a scan without labels: the uploaded or named one, else the one that is open.
+
+        `unit`: what the file was taken to be in. `tilt`: degrees by which it was turned upright, or null.
+        """
+
+        def work(visit: Visit) -> dict[str, Any]:
+            if scan or files:
+                self._open(visit, scan, files)
+            for _ in service.finding(visit):
+                pass
+            assert visit.scan is not None
+            return {"unit": visit.scan.unit, "tilt": visit.tilt, **self._listed(visit)}
+
+        return answered(self.visits, request, work)
+
+    def caption(self, object_id: int, request: gr.Request) -> dict[str, Any]:
+        """What there is to say of an object of the scan that is open."""
+        return answered(self.visits, request, lambda visit: asdict(service.caption(visit, object_id)))
+
+    def describe(self, request: gr.Request) -> dict[str, Any]:
+        """Captions of all objects of the scan that is open, also in Scan2Cap's form."""
+
+        def work(visit: Visit) -> dict[str, Any]:
+            said = list(service.describing(visit))
+            name = visit.scan.name if visit.scan else ""
+            return {"captions": [asdict(one) for one in said], "scan2cap": as_scan2cap(name, said)}
+
+        return answered(self.visits, request, work)
+
+    @classmethod
+    def _open(cls, visit: Visit, scan: str, files: list[str] | None) -> dict[str, Any]:
+        if files:
+            service.open_upload(visit, files)
+        else:
+            service.open_shipped(visit, scan)
+        return {"scan": visit.shipped, **cls._listed(visit)}
+
+    @staticmethod
+    def _listed(visit: Visit) -> dict[str, Any]:
+        assert visit.scan is not None
+        return {
+            "points": len(visit.scan.vertices),
+            "objects": [service.as_json(found) for found in visit.scan.instances],
+        }

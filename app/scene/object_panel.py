@@ -1,0 +1,162 @@
+"""Looking at an object of the scan: it is marked, described, and can be repaired."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from app import validation
+from app.components import scene_view
+from app.i18n import language
+from app.scene import object_views, service
+from app.session import Visit
+from models.core.errors import UserError
+from models.scene.data import instance_edits
+from models.scene.data.instance_edits import Delete, Edit, Merge, Rename
+from models.scene.types import Caption
+
+if TYPE_CHECKING:
+    from app.scene.tab import SceneTab
+
+# New values of widgets. Known at run time: Gradio gives a handler its request by its annotations.
+Updates = dict[Any, Any]
+
+
+class Looking:
+    """What happens when an object is chosen, anywhere on the tab, and when one is repaired."""
+
+    def __init__(self, tab: "SceneTab") -> None:
+        self.tab = tab
+
+    def wire(self) -> None:
+        """Wire the viewer's pick, the rows of the panel and the room, and the object's own card."""
+        tab = self.tab
+        shown = [tab.view, tab.object, tab.panel, tab.notice]
+        # By default Gradio drops a click that comes while the one before is answered.
+        quiet: dict[str, Any] = {
+            "api_visibility": "private",
+            "show_progress": "hidden",
+            "trigger_mode": "always_last",
+        }
+        tab.view.pick(self.choose_point, None, shown, **quiet)
+        for widget in (tab.panel, tab.object, tab.room):
+            widget.choose(self.choose_row, None, shown, **quiet)
+        changed = [tab.view, tab.object, tab.panel, tab.room, tab.status, tab.notice]
+        tab.object.repair(self.repair, None, changed, **{**quiet, "trigger_mode": "once"})
+
+    def choose_row(self, request: gr.Request, event: gr.EventData) -> Iterator[Updates]:
+        """A row or a chip was chosen: light its object in the viewer."""
+        yield from self.tab.telling(request, lambda visit: self._look(request, visit, event._data.get("id")))
+
+    def choose_point(self, request: gr.Request, event: gr.EventData) -> Iterator[Updates]:
+        """An object was clicked in the viewer, or none: tell what it is and light its row."""
+        pick = scene_view.read_pick(event)
+        chosen = pick.id if pick else None
+
+        def work(visit: Visit) -> Iterator[Updates]:
+            if chosen is None:
+                yield self._away(request, visit)
+                return
+            for updates in self._look(request, visit, chosen):
+                if visit.answer is not None:
+                    updates[self.tab.panel] = self.tab.answered(request, visit, chosen)
+                yield updates
+
+        yield from self.tab.telling(request, work)
+
+    def _away(self, request: gr.Request, visit: Visit) -> Updates:
+        visit.looked = None
+        return {
+            self.tab.view: scene_view.lay_over(overlay(visit)),
+            self.tab.object: object_views.nothing_looked_at(language(request), visit),
+        }
+
+    def _look(
+        self, request: gr.Request, visit: Visit, chosen: object, repairing: bool = False
+    ) -> Iterator[Updates]:
+        """The object at once, and its caption as soon as it is there, if it is still looked at then."""
+        name, tab = language(request), self.tab
+        found, scan = service.instance(visit, chosen), visit.scan
+        visit.looked = found.id
+        yield {
+            tab.view: scene_view.lay_over(overlay(visit)),
+            tab.object: object_views.looked_at(name, visit, found, None, "", repairing),
+        }
+        try:
+            said = service.caption(visit, found.id)
+        except UserError:
+            if visit.looked == found.id and visit.scan is scan:
+                yield {tab.object: object_views.looked_at(name, visit, found, None, "", repairing, mute=True)}
+            raise
+        if visit.looked == found.id and visit.scan is scan:
+            how = tab.how(name, said.checkpoint)
+            yield {
+                tab.view: scene_view.lay_over(overlay(visit, said)),
+                tab.object: object_views.looked_at(name, visit, found, said, how, repairing),
+            }
+
+    def repair(self, request: gr.Request, event: gr.EventData) -> Iterator[Updates]:
+        """A tool of the object's card was used."""
+        data = event._data if isinstance(event._data, dict) else {}
+
+        def work(visit: Visit) -> Iterator[Updates]:
+            looked = visit.looked
+            if data.get("do") == "undo":
+                service.undo(visit)
+            else:
+                edit = read_edit(data)
+                service.repair(visit, edit)
+                looked = None if isinstance(edit, Delete) else edit.object_id
+            assert visit.scan is not None and visit.original is not None
+            if looked not in {one.id for one in visit.scan.instances}:
+                looked = None
+            yield self._repaired(request, visit)
+            if looked is not None:
+                yield from self._look(request, visit, looked, repairing=True)
+
+        yield from self.tab.telling(request, work)
+
+    def _repaired(self, request: gr.Request, visit: Visit) -> Updates:
+        """The page after a repair, nothing looked at: answers and captions were about the scan as it was."""
+        name, tab = language(request), self.tab
+        assert visit.scan is not None and visit.original is not None
+        owners = instance_edits.owners(visit.original, visit.edits)
+        repairs = scene_view.repairs_payload(visit.scan, owners) if visit.edits else ""
+        return {
+            tab.view: scene_view.lay_over(scene_view.overlay_payload(None), repairs),
+            tab.object: object_views.nothing_looked_at(name, visit),
+            tab.panel: tab.waiting(request),
+            tab.room: object_views.room(name, visit),
+            tab.status: object_views.facts(name, visit, visit.scan),
+        }
+
+
+def read_edit(data: dict[str, Any]) -> Edit:
+    """The repair that a browser sent.
+
+    Raises UserError as guards.label does, and object_unknown for anything that names no object.
+    """
+    id, value = data.get("id"), data.get("value")
+    if type(id) is not int:
+        raise UserError("object_unknown", object="-")
+    match data.get("do"):
+        case "rename":
+            return Rename(id, validation.label(value))
+        case "merge" if type(value) is int:
+            return Merge(id, value)
+        case "delete":
+            return Delete(id)
+    raise UserError("object_unknown", object="-")
+
+
+def overlay(visit: Visit, caption: Caption | None = None) -> str:
+    """What lies over the scan: the answer, the object looked at, what its caption was read from.
+
+    A candidate is lit as one, any other is marked. With neither, all that a network found is outlined.
+    """
+    answer, looked, scan = visit.answer, visit.looked, visit.scan
+    candidates = {one.object_id for one in answer.candidates} if answer else set()
+    lit = looked if looked in candidates else None
+    bare = answer is None and looked is None and visit.found and scan is not None
+    marks = scan.instances if bare and scan is not None else ()
+    return scene_view.overlay_payload(answer, looked, chosen=lit, caption=caption, marks=marks)

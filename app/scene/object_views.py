@@ -1,0 +1,283 @@
+"""Two cards of the scene lab as HTML: the object that is looked at, and the room with its objects."""
+
+import base64
+import json
+from collections.abc import Iterable, Sequence
+from html import escape
+
+import numpy as np
+
+from app.i18n import say
+from app.messages import quiet
+from app.session import Visit
+from app.validation import MAX_LABEL
+from models.core.progress import Progress
+from models.scene.data.scan import Instance, Scan
+from models.scene.synthetic_language.vocabulary import STRUCTURE
+from models.scene.types import Anchor, Caption, as_scan2cap
+
+NEAR = 60  # objects that can be merged with, nearest first
+
+# Python hears ("choose", {"id"}) of a chip, and ("repair", {"do", "id", "value"}) of a tool.
+OBJECT_JS = """
+const repair = (tool, what, value) =>
+  trigger('repair', {do: what, id: Number(tool.closest('[data-id]')?.dataset.id), value});
+element.addEventListener('click', event => {
+  const chip = event.target.closest('[data-object]');
+  if (chip) return trigger('choose', {id: Number(chip.dataset.object)});
+  const tool = event.target.closest('button[type=button][data-do]');
+  if (tool) repair(tool, tool.dataset.do, null);
+});
+element.addEventListener('submit', event => {
+  event.preventDefault();
+  const form = event.target, value = new FormData(form).get('value');
+  repair(form, form.dataset.do, form.dataset.do === 'merge' ? Number(value) : value);
+});
+"""
+
+# ("describe"), ("find"), ("stop"), and ("choose", {"id"}) of a row. The list stays where it was scrolled to.
+ROOM_JS = """
+let top = 0;
+const names = ['describe', 'find', 'stop'];
+const choose = row => trigger('choose', {id: Number(row.dataset.object)});
+element.addEventListener('click', event => {
+  const row = event.target.closest('[data-object]');
+  if (row) return choose(row);
+  const name = event.target.closest('button')?.dataset.do;
+  if (names.includes(name)) trigger(name, {});
+});
+element.addEventListener('keydown', event => {
+  const row = event.target.closest('li[data-object]');
+  if (!row) return;
+  if (event.key === 'Enter' || event.key === ' ') { event.preventDefault(); choose(row); }
+  const next = {ArrowDown: row.nextElementSibling, ArrowUp: row.previousElementSibling}[event.key];
+  if (next) { event.preventDefault(); next.focus(); }
+});
+element.addEventListener('scroll', event => { top = event.target.scrollTop; }, true);
+watch('value', () => requestAnimationFrame(() => {
+  const list = element.querySelector('ol');
+  if (list) list.scrollTop = top;
+}));
+"""
+
+
+def looked_at(
+    language: str,
+    visit: Visit,
+    found: Instance,
+    said: Caption | None,
+    how: str,
+    repairing: bool = False,
+    mute: bool = False,
+) -> str:
+    """The card of an object.
+
+    said: None while words are found, or where there will be none (mute). how: the checkpoint that said it.
+    repairing: the tools are open.
+    """
+    name = f"<b>{escape(found.label)}&nbsp;{found.id}</b>"
+    sure = (
+        f"<span>{escape(say(language, 'scene.confidence', percent=_percent(found.confidence)))}</span>"
+        if found.confidence < 1
+        else ""
+    )
+    parts = [f'<p class="tl-picked">{name}{sure}{_size(language, found)}{_swatch(language, found)}</p>']
+    if said is not None:
+        parts += _said(language, said, how)
+    elif not mute:
+        parts.append(f'<p class="tl-caption tl-saying">{escape(say(language, "scene.saying"))}</p>')
+    parts.append(_tools(language, visit, found, repairing))
+    return f'<article class="tl-object" data-id="{found.id}">{"".join(parts)}</article>'
+
+
+def nothing_looked_at(language: str, visit: Visit) -> str:
+    """The card's place where no object is chosen: only what can be undone."""
+    if not visit.edits:
+        return ""
+    return f'<article class="tl-object">{_undo(language, visit)}</article>'
+
+
+def _size(language: str, found: Instance) -> str:
+    edges = found.box[3:] - found.box[:3]
+    size = dict(zip("xyz", (f"{edge:.2f}" for edge in edges), strict=True))
+    return f"<span>{escape(say(language, 'scene.size', **size))}</span>"
+
+
+def _swatch(language: str, found: Instance) -> str:
+    red, green, blue = (int(value) for value in found.colour)
+    return (
+        f'<span class="tl-swatch" style="--c:rgb({red},{green},{blue})" role="img" '
+        f'aria-label="{escape(say(language, "scene.colour"))} rgb({red}, {green}, {blue})"></span>'
+    )
+
+
+def _said(language: str, said: Caption, how: str) -> Iterable[str]:
+    best = f"{escape(said.text)} {_odds(language, said.likely[0])}"
+    yield f'<p class="tl-caption" lang="en" role="status">{best}</p>'
+    others = "".join(
+        f'<li><span lang="en">{escape(text)}</span> {_odds(language, odds)}</li>'
+        for text, odds in zip(said.others, said.likely[1:], strict=False)
+    )
+    if others:
+        title = escape(say(language, "scene.others"))
+        yield f'<section><h3>{title}</h3><ul class="tl-others">{others}</ul></section>'
+    if said.anchors:
+        yield (
+            f"<section><h3>{escape(say(language, 'scene.read_from'))}</h3>"
+            f'<p class="tl-anchors">{"".join(_chip(anchor) for anchor in said.anchors)}</p></section>'
+        )
+    took = say(language, "scene.took", seconds=f"{said.seconds:.2f}")
+    yield f'<p class="tl-how">{escape(took)}<span>{escape(how)}</span></p>'
+
+
+def _odds(language: str, odds: float) -> str:
+    told = escape(say(language, "scene.word_odds", percent=_percent(odds)))
+    return f'<i title="{escape(say(language, "scene.word_odds_help"))}">{told}</i>'
+
+
+def _chip(anchor: Anchor) -> str:
+    return (
+        f'<button type="button" class="tl-anchor" data-object="{anchor.object_id}">'
+        f"{escape(anchor.label)}&nbsp;{anchor.object_id} <i>{_percent(anchor.weight)}</i></button>"
+    )
+
+
+def _tools(language: str, visit: Visit, found: Instance, repairing: bool) -> str:
+    """Rename, merge, delete, undo; folded away."""
+    word = {key: escape(say(language, f"scene.{key}")) for key in ("rename", "merge", "delete", "label")}
+    merge = _merge(language, visit, found, word["merge"])
+    return (
+        f'<details class="tl-repair"{" open" if repairing else ""}>'
+        f"<summary>{escape(say(language, 'scene.repair'))}</summary>"
+        f'<form data-do="rename"><input name="value" value="{escape(found.label)}" maxlength="{MAX_LABEL}" '
+        f'aria-label="{word["label"]}" autocomplete="off" spellcheck="false">'
+        f"<button>{word['rename']}</button></form>"
+        f'{merge}<button type="button" data-do="delete">{word["delete"]}</button></details>'
+        f"{_undo(language, visit)}"
+    )
+
+
+def _merge(language: str, visit: Visit, found: Instance, word: str) -> str:
+    others = _nearest(visit.scan, found)
+    if not others:
+        return ""
+    told = escape(say(language, "scene.merge_with"))
+    options = "".join(f'<option value="{one.id}">{escape(one.label)} {one.id}</option>' for one in others)
+    return (
+        f'<form data-do="merge"><select name="value" aria-label="{told}" title="{told}">{options}</select>'
+        f"<button>{word}</button></form>"
+    )
+
+
+def _undo(language: str, visit: Visit) -> str:
+    if not visit.edits:
+        return ""
+    count = escape(say(language, "scene.repairs", count=len(visit.edits)))
+    return (
+        f'<p class="tl-undo"><span>{count}</span>'
+        f'<button type="button" data-do="undo">{escape(say(language, "scene.undo"))}</button></p>'
+    )
+
+
+def _nearest(scan: Scan | None, found: Instance) -> list[Instance]:
+    """The other objects by the gap between the boxes; floor and walls, which are near all, come last."""
+
+    def gap(one: Instance) -> float:
+        between = np.maximum(one.box[:3] - found.box[3:], found.box[:3] - one.box[3:])
+        return float(np.linalg.norm(np.maximum(between, 0)))
+
+    others = [one for one in scan.instances if one.id != found.id] if scan else []
+    return sorted(others, key=lambda one: (one.label in STRUCTURE, gap(one)))[:NEAR]
+
+
+def facts(language: str, visit: Visit, scan: Scan) -> str:
+    """What is known of the scan that is open: objects, points, and what was guessed of its file."""
+    key = "opened_found" if visit.found else "opened" if scan.instances else "opened_bare"
+    told = [say(language, f"scene.{key}", objects=len(scan.instances), points=f"{len(scan.vertices):,}")]
+    if not visit.shipped:
+        told.append(say(language, "scene.unit", unit=scan.unit))
+    if visit.tilt is not None:
+        upright = visit.tilt < 0.5
+        told.append(
+            say(language, "scene.upright")
+            if upright
+            else say(language, "scene.tilt", degrees=f"{visit.tilt:.0f}")
+        )
+    return quiet(" · ".join(told))
+
+
+def room(language: str, visit: Visit, at_work: bool = False, selected: int | None = None) -> str:
+    """The card of the room. at_work: it is being described. selected: id of the row that is lit."""
+    scan = visit.scan
+    if scan is None:
+        return ""
+    if not scan.instances:
+        # Where all that was found was deleted there is nothing to find anew: what can be undone stands above.
+        lead = quiet(say(language, "scene.find_lead"))
+        return "" if visit.edits else _room(language, lead + _button(language, "find_objects", "find"))
+    parts = []
+    if visit.found:
+        parts.append(quiet(say(language, "scene.found_note")))
+    total = sum(one.label not in STRUCTURE for one in scan.instances)
+    done = say(language, "scene.described", count=len(visit.captions), total=total)
+    if at_work:
+        parts.append(_doing(done, _button(language, "stop", "stop")))
+    elif visit.captions:
+        again = _button(language, "describe_again", "describe")
+        parts.append(_doing(done, _export(language, scan, visit.captions) + again))
+    else:
+        lead = say(language, "scene.describe_lead")
+        parts.append(_doing(lead, _button(language, "describe", "describe")))
+    if visit.found or visit.captions:
+        parts.append(_list(visit, scan, selected))
+    return _room(language, "".join(parts))
+
+
+def looking_for_objects(language: str, progress: Progress) -> str:
+    """The card of the room while its objects are found."""
+    done = round(100 * progress.fraction)
+    doing = _doing(say(language, f"progress.{progress.key}"), _button(language, "stop", "stop"))
+    bar = f'role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{done}"'
+    return _room(language, f'{doing}<div class="tl-bar" {bar}><i style="width:{max(done, 3)}%"></i></div>')
+
+
+def _doing(told: str, controls: str) -> str:
+    return f'<p class="tl-doing"><span role="status">{escape(told)}</span>{controls}</p>'
+
+
+def _room(language: str, body: str) -> str:
+    return f'<article class="tl-room"><h3>{escape(say(language, "scene.room"))}</h3>{body}</article>'
+
+
+def _button(language: str, key: str, do: str) -> str:
+    return f'<button type="button" data-do="{do}">{escape(say(language, f"scene.{key}"))}</button>'
+
+
+def _list(visit: Visit, scan: Scan, selected: int | None) -> str:
+    """A row an object: of all that a network found, else of those that were described."""
+    said = {one.object_id: one.text for one in visit.captions}
+    shown = [one for one in scan.instances if visit.found or one.id in said]
+    rows = "".join(_row(one, said.get(one.id, ""), visit.found, one.id == selected) for one in shown)
+    return f'<ol class="tl-list">{rows}</ol>'
+
+
+def _row(one: Instance, text: str, found: bool, lit: bool) -> str:
+    sure = f"<i>{_percent(one.confidence)}</i>" if found else ""
+    caption = f'<span lang="en">{escape(text)}</span>' if text else ""
+    return (
+        f'<li data-object="{one.id}" role="button" tabindex="0" aria-pressed="{str(lit).lower()}">'
+        f"<b>{escape(one.label)}&nbsp;{one.id}</b> {sure}{caption}</li>"
+    )
+
+
+def _export(language: str, scan: Scan, captions: Sequence[Caption]) -> str:
+    """A link that holds the file itself: Scan2Cap's form."""
+    body = json.dumps(as_scan2cap(scan.name, captions), ensure_ascii=False, indent=1).encode()
+    return (
+        f'<a download="captions.json" href="data:application/json;base64,{base64.b64encode(body).decode()}">'
+        f"{escape(say(language, 'scene.export'))}</a>"
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{round(100 * float(share))} %"

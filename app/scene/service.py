@@ -1,0 +1,209 @@
+"""What a visitor can ask of the scene lab: open a scan, find and repair its objects, ask, have it described.
+
+The page and the API both come through here; nothing in it knows a widget.
+"""
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from app import validation
+from app.job_queue import JobQueue
+from app.scene import example_cache
+from app.session import Visit
+from models.core.errors import UserError
+from models.core.progress import Progress
+from models.scene import pipeline
+from models.scene.data import instance_edits
+from models.scene.data.instance_edits import Edit
+from models.scene.data.scan import Instance, Scan
+from models.scene.types import Answer, Caption
+
+# Three, so that a scan opens and a question is answered while somebody's room is described. Objects of a
+# million points are found in minutes on a busy machine; the first answer waits for two networks to load.
+reading, thinking, working = JobQueue(), JobQueue(deadline=120), JobQueue(deadline=300)
+Step = TypeVar("Step")
+
+
+@lru_cache(maxsize=12)
+def shipped(name: str) -> Scan:
+    """A shipped scan, read once and shared by everybody: scans are never changed."""
+    return pipeline.open_example(name)
+
+
+@cache
+def warm_up(name: str) -> None:
+    """Get the networks ready for a shipped scan while its visitor still looks around; once for a process."""
+    get_ready(lambda: shipped(name))
+
+
+def get_ready(opened: Callable[[], Scan]) -> None:
+    """Load the networks and prepare a scan for them, on a thread; what fails is told when somebody asks."""
+
+    def first(ask: Callable[[Scan], object]) -> None:
+        with suppress(UserError):
+            scan = opened()
+            if scan.instances:
+                thinking.run(lambda: ask(scan))
+
+    def work() -> None:
+        first(lambda scan: pipeline.ground(scan, "the door"))
+        first(lambda scan: pipeline.caption(scan, scan.instances[0].id))
+
+    threading.Thread(target=work, daemon=True).start()
+
+
+def open_shipped(visit: Visit, name: str) -> Scan:
+    """Open a scan by its name. Raises UserError("unknown_scan") for any other text."""
+    if name not in pipeline.examples():
+        raise UserError("unknown_scan")
+    scan = reading.run(lambda: shipped(name), visit.gone)
+    visit.opens(scan, name)
+    return scan
+
+
+def open_upload(visit: Visit, paths: Sequence[str | Path] | None) -> Scan:
+    """Open a visitor's files, or one zip; the files are deleted as soon as they are read."""
+    files = [Path(path) for path in paths or ()]
+    if not files:
+        raise UserError("no_file")
+    work = Path(tempfile.mkdtemp(dir=visit.folder))
+    try:
+        scan = reading.run(lambda: pipeline.open_upload(files, work), visit.gone)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        for file in files:
+            file.unlink(missing_ok=True)
+    visit.opens(scan)
+    return scan
+
+
+def ask(visit: Visit, text: object) -> Answer:
+    """The object a sentence means in the visit's scan.
+
+    A shipped example sentence is answered from the stored answers while they are of the installed checkpoint
+    and the scan is as it was shipped. Raises UserError for a sentence that can't be asked, "no_scan",
+    "scan_unlabelled", and what the pipeline and the gate raise.
+    """
+    sentence = validation.sentence(text)
+    scan = _labelled(visit)
+    as_shipped = visit.shipped and not visit.edits
+    answer = example_cache.stored(visit.shipped, sentence) if as_shipped else None
+    visit.stored = answer is not None
+    if answer is None:
+        answer = thinking.run(lambda: pipeline.ground(scan, sentence), visit.gone)
+    if visit.scan is scan:  # else another was opened, or this one repaired, in the meantime
+        visit.answer = answer
+    return answer
+
+
+def caption(visit: Visit, object_id: object) -> Caption:
+    """What there is to say of an object. Raises UserError as `instance`, the pipeline and the gate do."""
+    found, scan = instance(visit, object_id), _labelled(visit)
+    for said in visit.captions:
+        if said.object_id == found.id:
+            return said
+    return thinking.run(lambda: pipeline.caption(scan, found.id), visit.gone)
+
+
+def describing(visit: Visit) -> Iterator[Caption]:
+    """Captions of the visit's scan as they come; what was said stays in `visit.captions`.
+
+    Ends early when `visit.stop` is set or another scan is opened. Raises as `ask` does.
+    """
+    scan = _labelled(visit)
+    stop = visit.begins()
+    visit.captions = ()
+    for said in _until(stop, visit, lambda: pipeline.describe(scan)):
+        visit.captions = (*visit.captions, said)
+        yield said
+
+
+def finding(visit: Visit) -> Iterator[Progress]:
+    """Finds the objects of the visit's scan, which then has them; yields what is done at each stage.
+
+    Ends early, with nothing changed, when `visit.stop` is set or another scan is opened.
+    Raises UserError: no_scan, segment_nothing, and what the pipeline and the gate raise.
+    """
+    scan = visit.original
+    if scan is None:
+        raise UserError("no_scan")
+    stop, visit.raw = visit.begins(), False
+    for step in _until(stop, visit, lambda: pipeline.segmenting(scan)):
+        if isinstance(step, Progress):
+            yield step
+        else:
+            visit.opens(step.scan, found=True, tilt=step.level.tilt if step.level else None)
+            return
+
+
+def _until(stop: threading.Event, visit: Visit, work: Callable[[], Iterator[Step]]) -> Iterator[Step]:
+    """What a long job yields, until it is stopped."""
+    try:
+        for step in working.stream(work, stop):
+            if stop.is_set():
+                return
+            yield step
+    except UserError as error:
+        if error.key != "cancelled" or visit.gone.is_set():
+            raise
+
+
+def repair(visit: Visit, edit: Edit) -> None:
+    """Rename, merge or delete an object of the visit's scan; what was answered before is forgotten.
+
+    Raises UserError: no_scan, object_unknown, merge_itself.
+    """
+    _edit(visit, (*visit.edits, edit))
+
+
+def undo(visit: Visit) -> None:
+    """Take back the last repair; nothing happens where there is none. Raises UserError("no_scan")."""
+    if visit.original is None:
+        raise UserError("no_scan")
+    if visit.edits:
+        _edit(visit, visit.edits[:-1])
+
+
+def _edit(visit: Visit, edits: tuple[Edit, ...]) -> None:
+    if visit.original is None:
+        raise UserError("no_scan")
+    visit.repaired(instance_edits.edited(visit.original, edits), edits)
+
+
+def instance(visit: Visit, object_id: object) -> Instance:
+    """An object of the visit's scan by its id. Raises UserError("no_scan"), ("object_unknown")."""
+    if visit.scan is None:
+        raise UserError("no_scan")
+    for found in visit.scan.instances:
+        if found.id == object_id:
+            return found
+    raise UserError("object_unknown", object=object_id if isinstance(object_id, int) else "-")
+
+
+def _labelled(visit: Visit) -> Scan:
+    if visit.scan is None:
+        raise UserError("no_scan")
+    if not visit.scan.instances:
+        raise UserError("scan_unlabelled")
+    return visit.scan
+
+
+def as_json(found: Instance) -> dict[str, Any]:
+    """An object in plain values: metres in the axis-aligned frame, colour 0-255, confidence 0-1."""
+    low, high = found.box[:3], found.box[3:]
+    return {
+        "object_id": int(found.id),
+        "label": found.label,
+        "box": [round(float(value), 3) for value in found.box],
+        "size": [round(float(value), 3) for value in high - low],
+        "colour": [int(value) for value in np.rint(found.colour)],
+        "confidence": round(float(found.confidence), 3),
+    }

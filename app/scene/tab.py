@@ -1,0 +1,271 @@
+"""The scene lab's tab: layout, opening a scan, asking. What it asks is in scene_desk, what it shows in
+scene_answer and scene_cards; what happens to an object is in scene_look, to the whole room in scene_room.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from html import escape
+from typing import Any
+
+import gradio as gr
+from gradio.context import Context
+
+from app.components import scene_view
+from app.i18n import language, say, words
+from app.messages import html, quiet, why
+from app.scene import example_cache, object_views, service, views
+from app.scene.api import SceneApi
+from app.scene.object_panel import Looking, Updates
+from app.scene.room_panel import Room
+from app.session import Visit, Visits
+from models.core import checkpoints
+from models.core.errors import UserError
+from models.core.upload_validation import MAX_FILE, megabytes
+from models.scene import pipeline
+from models.scene.data.scan import Scan
+
+CHIPS_JS = """
+element.addEventListener('click', event => {
+  const chip = event.target.closest('button');
+  if (chip) trigger('choose', {text: chip.textContent});
+});
+"""
+# The address always says what is on the page, so it can be shared and survives a change of language.
+ADDRESS_JS = """(scan, sentence) => {
+  const url = new URL(location.href);
+  scan ? url.searchParams.set('scan', scan) : url.searchParams.delete('scan');
+  scan && sentence ? url.searchParams.set('q', sentence) : url.searchParams.delete('q');
+  history.replaceState(null, '', url);
+}"""
+
+
+def fragments(name: str) -> dict[str, str]:
+    """Names of the shipped scans and notes, put together from the words of a language."""
+    note = say(name, "scene.upload_note", limit=f"{megabytes(MAX_FILE)} MB")
+    return {
+        **{f"scans.{scan}": scan_title(name, scan) for scan in pipeline.examples()},
+        "html.scene_lead": f'<p class="tl-lead">{escape(say(name, "scene.lead"))}</p>',
+        "html.scene_upload_note": quiet(note),
+        "html.scene_waiting": views.waiting(name),
+    }
+
+
+def scan_title(name: str, scan: str) -> str:
+    """How a shipped scan is called: "room_office_07" is "Office", or "Office 2" as the second of its kind."""
+    kind = re.sub(r"_\d+$", "", scan)
+    if f"rooms.{kind.removeprefix('room_')}" not in words(name):
+        return scan
+    title = say(name, f"rooms.{kind.removeprefix('room_')}")
+    alike = [other for other in pipeline.examples() if re.sub(r"_\d+$", "", other) == kind]
+    return f"{title} {alike.index(scan) + 1}" if len(alike) > 1 else title
+
+
+def build(visits: Visits, i18n: gr.I18n) -> None:
+    """Lay out the tab in the current gr.Blocks and wire it."""
+    SceneTab(visits, i18n)
+    SceneApi(visits)
+
+
+class SceneTab:
+    """The widgets of the tab and what happens when one is used."""
+
+    def __init__(self, visits: Visits, i18n: gr.I18n) -> None:
+        self.visits = visits
+        with gr.Row(elem_classes="tl-scene", equal_height=False):
+            with gr.Column(elem_classes="tl-side", scale=0, min_width=220):
+                self._lay_side(i18n)
+            with gr.Column(elem_classes="tl-stage", scale=5, min_width=320):
+                self._lay_stage(i18n)
+            with gr.Column(elem_classes="tl-reasons", scale=3, min_width=320):
+                self._lay_reasons(i18n)
+        self.shown = [
+            *(self.picker, self.sentence, self.chips, self.notice, self.view, self.status),
+            *(self.panel, self.object, self.room),
+        ]
+        self.of_room = Room(self)
+        self._wire()
+        Looking(self).wire()
+        self.of_room.wire()
+
+    def _lay_side(self, i18n: gr.I18n) -> None:
+        html(i18n("html.scene_lead"))
+        choices = [(i18n(f"scans.{scan}"), scan) for scan in example_cache.names()]
+        self.picker = gr.Radio(choices, label=i18n("scene.scans"), elem_id="tl-scans")
+        self.upload = gr.UploadButton(
+            str(i18n("scene.upload")), file_count="multiple", elem_id="tl-upload", size="md"
+        )
+        html(i18n("html.scene_upload_note"))
+
+    def _lay_stage(self, i18n: gr.I18n) -> None:
+        with gr.Row(elem_classes="tl-ask"):
+            self.sentence = gr.Textbox(
+                label=i18n("scene.sentence"),
+                placeholder=i18n("scene.placeholder"),
+                elem_id="tl-sentence",
+                scale=1,
+                max_lines=1,
+                autofocus=True,
+            )
+            self.find = gr.Button(
+                i18n("scene.find"), variant="primary", elem_id="tl-find", scale=0, min_width=110
+            )
+        self.chips = html(elem_id="tl-examples", js_on_load=CHIPS_JS)
+        self.notice = html(elem_id="tl-notice")
+        self.view = scene_view.SceneView(words=viewer_words("en"), elem_id="tl-view")
+        self.status = html(elem_id="tl-status")
+
+    def _lay_reasons(self, i18n: gr.I18n) -> None:
+        self.panel = html(i18n("html.scene_waiting"), elem_id="tl-panel", js_on_load=views.ROWS_JS)
+        self.object = html(elem_id="tl-object", js_on_load=object_views.OBJECT_JS)
+        self.room = html(elem_id="tl-room", js_on_load=object_views.ROOM_JS)
+        cards = _cards()
+        if cards:
+            with gr.Accordion(i18n("scene.card"), open=False, elem_id="tl-card"):
+                gr.Markdown("\n\n---\n\n".join(card.summary for card in cards))
+
+    def _wire(self) -> None:
+        page = Context.root_block
+        assert page is not None
+        shown = self.shown
+        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        busy = {**quiet, "show_progress": "minimal", "show_progress_on": [self.panel], "trigger_mode": "once"}
+        address = {"fn": None, "inputs": [self.picker, self.sentence], "js": ADDRESS_JS, **quiet}
+        page.load(self.arrive, None, shown, **quiet).then(**address)
+        self.picker.input(self.pick_scan, self.picker, shown, **quiet).then(**address)
+        taken = self.upload.upload(self.take_upload, self.upload, shown, **busy).then(**address)
+        taken.then(self.of_room.find_where_none, None, shown, **quiet)
+        gr.on([self.find.click, self.sentence.submit], self.ask, self.sentence, shown, **busy).then(**address)
+        self.chips.choose(self.ask_chip, None, shown, **busy).then(**address)
+
+    def arrive(self, request: gr.Request) -> Updates:
+        """The page opens: `?scan=` (else the first scan), then `?q=` is asked."""
+        asked = dict(request.query_params)
+        names = example_cache.names()
+        scan = asked.get("scan") or (names[0] if names else "")
+        updates = self._told(request, lambda visit: self._opened(request, visit, scan))
+        if not asked.get("q") or self.visits.of(request).scan is None:
+            return updates
+        answered = self._told(request, lambda visit: self._answered(request, visit, asked["q"]))
+        view = {**updates[self.view], **answered.pop(self.view, {})}  # the scan, and what lies over it
+        return updates | answered | {self.sentence: asked["q"], self.view: view}
+
+    def pick_scan(self, scan: str, request: gr.Request) -> Updates:
+        """A shipped scan was picked."""
+        return self._told(request, lambda visit: self._opened(request, visit, scan))
+
+    def take_upload(self, files: list[str] | None, request: gr.Request) -> Updates:
+        """A visitor's own files arrived."""
+
+        def work(visit: Visit) -> Updates:
+            return self.drawn(request, visit, service.open_upload(visit, files))
+
+        return self._told(request, work)
+
+    def ask(self, sentence: str, request: gr.Request) -> Updates:
+        """Enter or Find."""
+        return self._told(request, lambda visit: self._answered(request, visit, sentence))
+
+    def ask_chip(self, request: gr.Request, event: gr.EventData) -> Updates:
+        """An example sentence was clicked."""
+        text = event._data.get("text", "")
+        return {self.sentence: text} | self.ask(text, request)
+
+    def _told(self, request: gr.Request, work: Callable[[Visit], Updates]) -> Updates:
+        """What `work` shows, or the sentence that tells why it could not."""
+        try:
+            return {self.notice: ""} | work(self.visits.of(request))
+        except Exception as error:  # a bug must end in a sentence as well
+            return self._notice(request, error)
+
+    def telling(self, request: gr.Request, work: Callable[[Visit], Iterator[Updates]]) -> Iterator[Updates]:
+        """What `work` shows step by step, and the sentence that tells why it went no further."""
+        try:
+            for updates in work(self.visits.of(request)):
+                yield {self.notice: "", **updates}
+        except Exception as error:
+            yield self._notice(request, error)
+
+    def _notice(self, request: gr.Request, error: Exception) -> Updates:
+        return {self.notice: why(request, error)}
+
+    def _opened(self, request: gr.Request, visit: Visit, scan: str) -> Updates:
+        updates = self.drawn(request, visit, service.open_shipped(visit, scan))
+        service.warm_up(scan)
+        return updates
+
+    def drawn(self, request: gr.Request, visit: Visit, scan: Scan) -> Updates:
+        """A scan that was just opened, nothing asked of it yet."""
+        name = language(request)
+        return {
+            self.picker: gr.Radio(value=visit.shipped or None),
+            self.sentence: "",
+            self.chips: _chips(name, visit.shipped),
+            self.view: scene_view.show(_payload(visit, scan), viewer_words(name)),
+            self.status: object_views.facts(name, visit, scan),
+            self.panel: self.waiting(request),
+            self.object: "",
+            self.room: object_views.room(name, visit),
+        }
+
+    def waiting(self, request: gr.Request) -> str:
+        """The panel before anything was asked."""
+        return views.waiting(language(request))
+
+    def _answered(self, request: gr.Request, visit: Visit, sentence: object) -> Updates:
+        answer = service.ask(visit, sentence)
+        visit.looked = None
+        chosen = answer.candidates[0].object_id if answer.candidates else None
+        return {
+            self.view: scene_view.lay_over(scene_view.overlay_payload(answer)),
+            self.panel: self.answered(request, visit, chosen),
+            self.object: object_views.nothing_looked_at(language(request), visit),
+        }
+
+    def answered(self, request: gr.Request, visit: Visit, chosen: int | None) -> str:
+        """The panel with the visit's answer, `chosen` lit in it."""
+        answer = visit.answer
+        if answer is None:  # the scan was changed while it was asked
+            return self.waiting(request)
+        name = language(request)
+        return views.panel(name, answer, visit.stored, self.how(name, answer.checkpoint), chosen)
+
+    @staticmethod
+    def how(name: str, checkpoint: str) -> str:
+        """A checkpoint as it is named under what it said. name: of the language."""
+        hashes = {card.name: card.sha256 for card in _cards()}
+        return say(name, "scene.checkpoint", name=checkpoint, hash=hashes.get(checkpoint, "-"))
+
+
+def viewer_words(name: str) -> dict[str, str]:
+    """What the viewer itself says, in a language."""
+    return {key: say(name, f"viewer.{key}") for key in scene_view.WORDS}
+
+
+def _payload(visit: Visit, scan: Scan) -> str:
+    """The scan packed for the viewer; a shipped one is packed once for everybody."""
+    if visit.shipped:
+        return _shipped_payload(visit.shipped)
+    return service.reading.run(lambda: scene_view.scan_payload(scan), visit.gone)
+
+
+@lru_cache(maxsize=12)
+def _shipped_payload(scan: str) -> str:
+    return scene_view.scan_payload(service.shipped(scan))
+
+
+def _cards() -> list[checkpoints.CheckpointCard]:
+    """Cards of the installed checkpoints; a broken one is told of when it is asked to answer."""
+    try:
+        return pipeline.checkpoints()
+    except UserError:
+        return []
+
+
+def _chips(name: str, scan: str) -> str:
+    """The example sentences of a shipped scan as buttons."""
+    sentences = example_cache.sentences(scan)
+    if not sentences:
+        return ""
+    buttons = "".join(f'<button type="button">{escape(text)}</button>' for text in sentences)
+    return f'<p class="tl-chips"><span>{escape(say(name, "scene.examples"))}</span>{buttons}</p>'

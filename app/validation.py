@@ -1,0 +1,111 @@
+"""Checks on what a visitor types or sends, before anything else reads it."""
+
+import base64
+import io
+import math
+import unicodedata
+from typing import TYPE_CHECKING, NoReturn
+
+from app import i18n
+from models.core.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MAX_SENTENCE = 300  # characters; ScanRefer's longest description has fewer
+MAX_DRAWING = 400_000  # characters of a drawn mask; one of noise has 90,000
+PNG_URL = "data:image/png;base64,"
+MAX_LABEL = 40  # characters; ScanNet's longest label has fewer
+
+
+def sentence(text: object) -> str:
+    """A visitor's sentence, its white space made single.
+
+    Raises UserError("sentence_empty"), ("sentence_long"), or ("sentence_language") when it
+    has letters of another script than Latin: the language model would be guessing.
+    """
+    clean = _clean(text)
+    if not clean:
+        raise UserError("sentence_empty")
+    if len(clean) > MAX_SENTENCE:
+        raise UserError("sentence_long", count=len(clean), limit=MAX_SENTENCE)
+    if _foreign(clean):
+        raise UserError("sentence_language")
+    return clean
+
+
+def label(text: object) -> str:
+    """What a visitor calls an object, in lower case as ScanNet does.
+
+    Raises UserError("label_empty"), ("label_long"), or ("label_language"): labels are read in English only.
+    """
+    clean = _clean(text).lower()
+    if not clean:
+        raise UserError("label_empty")
+    if len(clean) > MAX_LABEL:
+        raise UserError("label_long", count=len(clean), limit=MAX_LABEL)
+    if _foreign(clean):
+        raise UserError("label_language")
+    return clean
+
+
+def _clean(text: object) -> str:
+    """Without control characters, its white space made single; "" for what is no text."""
+    clean = " ".join(text.split()) if isinstance(text, str) else ""
+    return "".join(letter for letter in clean if unicodedata.category(letter)[0] != "C").strip()
+
+
+def _foreign(text: str) -> bool:
+    """Whether a letter is of another script than Latin."""
+    return any(letter.isalpha() and "LATIN" not in unicodedata.name(letter, "") for letter in text)
+
+
+def whole_number(value: object) -> int | None:
+    """A whole number from a field that may hold anything, None where it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if math.isfinite(value) and value == int(value) else None
+
+
+def drawing(url: object, side: int) -> "NDArray[np.bool_]":
+    """What was drawn on a pad, from the PNG data URL that it sends: bool (side, side), True where light.
+
+    "" or None is an empty drawing. Raises UserError("pad_broken") for anything else that no pad sends.
+    """
+    import numpy as np
+    from PIL import Image
+
+    if not url:
+        return np.zeros((side, side), bool)
+    if not isinstance(url, str) or not url.startswith(PNG_URL) or len(url) > MAX_DRAWING:
+        raise UserError("pad_broken")
+    try:
+        data = base64.b64decode(url.removeprefix(PNG_URL), validate=True)
+        with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+            if image.size != (side, side):
+                raise UserError("pad_broken")
+            return np.asarray(image.convert("L")) > 127
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        raise UserError("pad_broken") from None
+
+
+def png_url(data: bytes) -> str:
+    """A PNG as the data URL that a pad takes and sends."""
+    return PNG_URL + base64.b64encode(data).decode()
+
+
+def forbid_fetching() -> None:
+    """Let no address that a client sends be fetched.
+
+    Gradio downloads an http address that stands where an uploaded file should, and has no
+    switch for it; every such download goes through this one function.
+    """
+    import gradio as gr
+    from gradio import processing_utils
+    from gradio.context import LocalContext
+
+    async def refuse(*_: object, **__: object) -> NoReturn:
+        raise gr.Error(i18n.say(i18n.language(LocalContext.request.get(None)), "errors.no_url"))
+
+    processing_utils.async_ssrf_protected_get = refuse

@@ -1,0 +1,1 @@
+"""Frames and masks: reading, cropping, exporting; and the test sets."""

@@ -1,0 +1,142 @@
+"""Drawn frames as files that nobody can mistake for a patient's: PNG, DICOM, and ArSDM's folders in a zip.
+
+"SYNTHETIC" is burnt into a corner, and every file says in its metadata what drew it.
+"""
+
+import io
+import json
+import zipfile
+from collections.abc import Iterable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
+
+from models.colonoscopy.data.images import Frame, Mask
+from models.colonoscopy.pipeline import Sample
+
+WORD = "SYNTHETIC"
+NOTE = "Synthetic colonoscopy frame, drawn by a neural network. It shows no patient. Not for diagnosis."
+HEIGHT = 0.06  # of the letters, as a share of the frame's side
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+
+
+def burnt(frame: Frame) -> Frame:
+    """The frame with WORD in its lower left corner, light letters on a dark band."""
+    image = Image.fromarray(frame)
+    pen = ImageDraw.Draw(image, "RGBA")
+    font = ImageFont.load_default(max(10, round(HEIGHT * min(image.size))))
+    left, top, right, bottom = pen.textbbox((0, 0), WORD, font=font)
+    pad = (bottom - top) // 3
+    width, height = right - left + 2 * pad, bottom - top + 2 * pad
+    pen.rectangle((0, image.height - height, width, image.height), fill=(0, 0, 0, 190))
+    pen.text((pad - left, image.height - height + pad - top), WORD, font=font, fill=(255, 255, 255, 255))
+    return np.asarray(image)
+
+
+def facts(sample: Sample) -> dict[str, Any]:
+    """What is known of a sample but its pixels, ready for JSON."""
+    known = {f.name: getattr(sample, f.name) for f in fields(sample)}
+    for pixels in ("frame", "mask", "found"):
+        del known[pixels]
+    rounded = {name: round(known[name], 4) for name in ("dice", "nearest", "percentile", "seconds")}
+    return {**known, **rounded, "synthetic": True}
+
+
+def stem(sample: Sample, name: str = "polyp") -> str:
+    """The name of a sample's files without their ending: its mask's name and its seed."""
+    return f"{name}_{sample.seed}"
+
+
+def png(sample: Sample, burn: bool = True) -> bytes:
+    """The frame as PNG, its facts in the text chunk "Synthetic" and NOTE in "Comment"."""
+    known = PngInfo()
+    known.add_text("Comment", NOTE)
+    known.add_text("Synthetic", json.dumps(facts(sample)))
+    return _encoded(burnt(sample.frame) if burn else sample.frame, known)
+
+
+def mask_png(mask: Mask) -> bytes:
+    """The mask as PNG, 255 on the polyp."""
+    return _encoded(mask.astype(np.uint8) * 255)
+
+
+def _encoded(pixels: Any, known: PngInfo | None = None) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", pnginfo=known)
+    return file.getvalue()
+
+
+def read_facts(path: Path) -> dict[str, Any] | None:
+    """The facts of a PNG written by `png`, None where it is another file or damaged."""
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            image.load()
+            found = json.loads(getattr(image, "text", {}).get("Synthetic", "null"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def write_zip(samples: Iterable[Sample], path: Path, burn: bool = True) -> None:
+    """images/ and masks/ with the same stems, as ArSDM's training reads them, and samples.json."""
+    listed: list[dict[str, Any]] = []
+    with zipfile.ZipFile(path, "w") as file:
+        for sample in samples:
+            name = f"{stem(sample, f'{len(listed):03d}_{sample.model}')}.png"
+            file.writestr(f"images/{name}", png(sample, burn))
+            file.writestr(f"masks/{name}", mask_png(sample.mask))
+            listed.append({"file": name, **facts(sample)})
+        file.writestr("samples.json", json.dumps(listed, indent=1))
+
+
+def write_dicom(samples: Iterable[Sample], path: Path, burn: bool = True) -> None:
+    """A zip of DICOM files, one a sample, all of one new series."""
+    from pydicom.uid import generate_uid
+
+    study, series = generate_uid(), generate_uid()
+    with zipfile.ZipFile(path, "w") as file:
+        for number, sample in enumerate(samples, 1):
+            name = f"{stem(sample, f'{number - 1:03d}_{sample.model}')}.dcm"
+            file.writestr(name, dicom(sample, study, series, number, burn))
+
+
+def dicom(
+    sample: Sample, study: str | None = None, series: str | None = None, number: int = 1, burn: bool = True
+) -> bytes:
+    """The frame as DICOM Secondary Capture: derived, of no patient, every UID new."""
+    from pydicom.dataset import FileDataset, FileMetaDataset
+    from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
+
+    frame = burnt(sample.frame) if burn else sample.frame
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = UID(SECONDARY_CAPTURE)
+    meta.MediaStorageSOPInstanceUID = generate_uid()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    file = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
+    file.SOPClassUID = SECONDARY_CAPTURE
+    file.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
+    file.StudyInstanceUID, file.SeriesInstanceUID = study or generate_uid(), series or generate_uid()
+    file.ImageType = ["DERIVED", "SECONDARY", "SYNTHETIC"]
+    file.Modality, file.ConversionType = "OT", "SYN"
+    file.PatientName, file.PatientID = "SYNTHETIC^NO PATIENT", "SYNTHETIC"
+    file.PatientBirthDate = file.PatientSex = ""
+    file.StudyDate = file.StudyTime = file.StudyID = file.AccessionNumber = file.ReferringPhysicianName = ""
+    file.Manufacturer = "Trilab"
+    file.SeriesNumber, file.InstanceNumber = 1, number
+    file.PatientOrientation = ""
+    file.SeriesDescription = "SYNTHETIC, no patient, not for diagnosis"
+    file.DerivationDescription = json.dumps(facts(sample))[:1024]
+    file.ImageComments = NOTE
+    file.BurnedInAnnotation = "NO"  # it asks for text that tells who the patient is
+    file.SamplesPerPixel, file.PhotometricInterpretation, file.PlanarConfiguration = 3, "RGB", 0
+    file.Rows, file.Columns = frame.shape[:2]
+    file.BitsAllocated = file.BitsStored = 8
+    file.HighBit, file.PixelRepresentation = 7, 0
+    file.PixelData = np.ascontiguousarray(frame).tobytes()
+    stream = io.BytesIO()
+    file.save_as(stream, enforce_file_format=True)
+    return stream.getvalue()

@@ -1,0 +1,220 @@
+"""Five tables about drawn frames: fidelity to the mask, realism, memory, speed, and use for training.
+
+Each part can be asked for by itself, writes its own table, and goes on where it was stopped.
+"""
+
+import multiprocessing
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.colonoscopy import MODELS, TOO_NEAR, pipeline
+from models.colonoscopy.data.crops import VIEWS, training_views
+from models.colonoscopy.data.images import Frame
+from models.colonoscopy.data.test_sets import Sets, official
+from models.colonoscopy.segmentation.metrics import dice
+from models.colonoscopy.synthesis import downstream, memorization
+from models.colonoscopy.synthesis.fid_kid import frechet_distance, kernel_distance
+from models.colonoscopy.synthesis.generated_frames import Crops, crops, drawn, spoilt
+from models.core.errors import UserError
+from models.core.results import markdown, peak_mebibytes, write
+
+Rows = list[dict[str, Any]]
+MOST = 100  # masks of a set that frames are drawn for, by each model
+RUNS_TIMED = (("ddim", 200), ("ddim", 50), ("dpm", 20))
+CORES = 2
+
+TITLES = {
+    "fidelity": f"""## Colonoscopy: is the polyp where it was drawn?
+
+Dice in per cent between a mask and what the segmenter `polyps` finds in the frame: `polyps` was trained on
+real frames only and had no part in any generator's training. Masks are those of the largest clean
+crops of at most {MOST} frames a set, evenly spread.""",
+    "realism": """## Colonoscopy: how real do frames look?
+
+Distances between real test crops and as many other frames, in features of EfficientNet-Lite2 as ImageNet left
+it (520 numbers: means at strides 8, 16, 32), which never saw a drawn frame. The kernel distance is unbiased;
+Frechet's is not, and compares only within its set.""",
+    "memory": """## Colonoscopy: are training frames remembered?
+
+Distance to the nearest training frame (its largest clean crop), in the same features. Too near is
+nearer than all but one per cent of real test frames are. The first rows tell whether a copy is noticed.""",
+    "speed": f"""## Colonoscopy: how long does a frame take?
+
+256 pixels, {CORES} threads, in a process of its own; judging the frame is included. The first frame comes
+after loading every network.""",
+    "use": f"""## Colonoscopy: do drawn frames help a segmenter?
+
+The small segmenter, from ImageNet's encoder, {downstream.STEPS} steps on Kvasir's training split alone or
+with one drawn frame for each of its masks (DPM-Solver++, {downstream.SAMPLING} steps). mDice over 256
+thresholds in per cent: mean and standard deviation of {len(downstream.SEEDS)} seeds.""",
+}
+
+
+class Material:
+    """What the parts share, made when the first of them asks. data: None where only pairs were given."""
+
+    def __init__(self, sets: Sets, data: Path | None, limit: int | None) -> None:
+        self.sets, self.data, self.limit = sets, data, limit
+
+    @cached_property
+    def crops(self) -> dict[str, Crops]:
+        """Of each set."""
+        return {name: crops(name, folder, self.limit, MOST) for name, folder in self.sets.items()}
+
+    @cached_property
+    def drawn(self) -> dict[tuple[str, str], tuple[list[Frame], list[Mapping[str, Any]]]]:
+        """By set and model."""
+        return {(name, model): drawn(given, model) for name, given in self.crops.items() for model in MODELS}
+
+    @cached_property
+    def training(self) -> NDArray[np.uint8] | None:
+        """VIEWS in a row of each training frame, the largest first; None without the data folder."""
+        return None if self.data is None else training_views(self.data)[0]
+
+
+def evaluate(
+    sets: Sets, data: Path | None, parts: Sequence[str], limit: int | None = None
+) -> dict[str, Rows]:
+    """The rows of each part, recorded where they are of the whole test sets.
+
+    Without the data folder the rows about training frames are left out. Raises UserError: part_unknown,
+    data_missing for `use` without it, and as the checkpoints and the pairs do.
+    """
+    for part in parts:
+        if part not in PARTS:
+            raise UserError("part_unknown", name=part, choices=", ".join(PARTS))
+    material, found = Material(sets, data, limit), {}
+    for part in parts:
+        found[part] = PARTS[part](material)
+        if official(sets, limit):
+            command = f"`python -m models.colonoscopy evaluate synthesis --data DIR --parts {part}`"
+            write(f"colonoscopy-{part}", f"{TITLES[part]}\n\n{markdown(found[part])}\n\n{command}")
+    return found
+
+
+def fidelity(material: Material) -> Rows:
+    """Dice with the mask in drawn frames, beside the same segmenter on the real frames of those masks."""
+    rows = []
+    for name, given in material.crops.items():
+        real = 100 * np.mean(
+            [dice(pipeline.segment(f), m) for f, m in zip(given.frames, given.masks, strict=True)]
+        )
+        counts = {"n": len(given.names), "not drawn": given.skipped}
+        rows.append({"set": name, "frames": "real", "Dice": float(real), "of real": "", **counts})
+        for model in MODELS:
+            _, facts = material.drawn[name, model]
+            reached = 100 * float(np.mean([row["dice"] for row in facts]))
+            share = f"{reached / real:.2f}" if real else ""
+            rows.append({"set": name, "frames": model, "Dice": reached, "of real": share, **counts})
+    return rows
+
+
+def realism(material: Material) -> Rows:
+    """Frechet and kernel distance of other frames from the real ones of each set."""
+    rows = []
+    rng = np.random.default_rng(0)
+    for name, given in material.crops.items():
+        real = memorization.features(given.frames)
+        others = {}
+        if material.training is not None:
+            whole = material.training[::VIEWS]
+            chosen = rng.permutation(len(whole))[: len(given.frames)]
+            others["real training frames (floor)"] = [whole[i] for i in chosen]
+        others |= {model: material.drawn[name, model][0] for model in MODELS}
+        bad = [spoilt(frame, rng) for frame in given.frames]
+        others |= {
+            f"real under {kind} (ceiling)": [frame[kind] for frame in bad] for kind in ("blur", "noise")
+        }
+        for label, frames in others.items():
+            found = memorization.features(frames)
+            rows.append(
+                {
+                    "set": name,
+                    "frames": label,
+                    "Frechet": f"{frechet_distance(real, found):.2f}",
+                    "kernel x 1000": f"{1000 * kernel_distance(real, found):.2f}",
+                    "n": len(frames),
+                }
+            )
+    return rows
+
+
+def remembered(material: Material) -> Rows:
+    """Distances to the nearest training view, and how many are nearer than real frames ever are."""
+    known = memorization.load()
+    usual = known.usual.tolist()
+    controls: dict[str, list[Frame]] = {}
+    if material.training is not None:
+        views, every = material.training, VIEWS * 16
+        controls["training frames, mirrored"] = [np.ascontiguousarray(one[:, ::-1]) for one in views[::every]]
+        controls["training frames, cut otherwise"] = list(views[1::every])
+    distances = {
+        label: known.nearest(memorization.features(frames)).tolist() for label, frames in controls.items()
+    }
+    distances["real test frames, nobody's training"] = usual
+    for model in MODELS:
+        facts = [row for (_, m), (_, rows) in material.drawn.items() if m == model for row in rows]
+        distances[model] = [float(row["nearest"]) for row in facts]
+    limit = float(np.percentile(usual, TOO_NEAR))
+    return [
+        {
+            "frames": label,
+            "median": f"{np.median(found):.3f}",
+            "least": f"{min(found):.3f}",
+            f"nearer than {limit:.3f}": sum(one < limit for one in found),
+            "n": len(found),
+        }
+        for label, found in distances.items()
+    ]
+
+
+def speed(material: Material) -> Rows:
+    """Seconds a frame and peak memory of each sampler, each in a fresh process."""
+    mask = next(iter(material.crops.values())).masks[0]
+    rows = []
+    for sampler, steps in RUNS_TIMED:
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            rows.append(pool.apply(timed, (mask, sampler, steps)))
+    return rows
+
+
+def timed(mask: Any, sampler: str, steps: int) -> dict[str, Any]:
+    """One row of `speed`, measured in this process."""
+    import torch
+
+    torch.set_num_threads(CORES)
+    start = time.monotonic()
+    seen: list[float] = []
+    previews: list[float] = []
+    for step in pipeline.draw(pipeline.Order(mask, count=3, steps=steps, sampler=sampler)):
+        (seen if isinstance(step, pipeline.Sample) else previews).append(time.monotonic() - start)
+    return {
+        "sampler": sampler,
+        "steps": steps,
+        "s to the first preview": f"{previews[0]:.1f}",
+        "s to the first frame": f"{seen[0]:.1f}",
+        "s a further frame": f"{(seen[-1] - seen[0]) / (len(seen) - 1):.2f}",
+        "peak MB": peak_mebibytes(),
+    }
+
+
+def used(material: Material) -> Rows:
+    """mDice of segmenters trained with and without drawn frames."""
+    if material.data is None:
+        raise UserError("data_missing")
+    return downstream.table(material.data, material.sets, material.limit)
+
+
+PARTS: dict[str, Callable[[Material], Rows]] = {
+    "fidelity": fidelity,
+    "realism": realism,
+    "memory": remembered,
+    "speed": speed,
+    "use": used,
+}

@@ -1,0 +1,84 @@
+"""What the synthesis is measured on: crops of real pairs, and a frame that each model draws for each mask.
+
+Everything stays in runs/, so a measurement that was stopped goes on, and a model that changed is drawn anew.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from models.colonoscopy.data import exports
+from models.colonoscopy.data.crops import SIZE, views
+from models.colonoscopy.data.images import Frame, Mask, pair_paths, read_frame, read_pairs
+from models.colonoscopy.data.masks import check_mask
+from models.colonoscopy.data.test_sets import fingerprint
+from models.colonoscopy.pipeline import Order
+from models.colonoscopy.synthesis import sampling
+from models.core.errors import UserError
+from models.core.training import RUNS
+
+FOLDER = RUNS / "colonoscopy_evaluation"
+SEED = 1000
+STEPS, SAMPLER = 20, "dpm"
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Pairs of a set as the generators' training sees them: names, frames (256, 256, 3), masks (256, 256).
+
+    skipped: how many pairs have a mask that no frame can be drawn for (most are empty).
+    """
+
+    folder: Path
+    names: list[str]
+    frames: list[Frame]
+    masks: list[Mask]
+    skipped: int
+
+
+def crops(name: str, pairs: Path, limit: int | None = None, most: int | None = None) -> Crops:
+    """The largest clean rectangle of each pair, its mask as a file for `sampling`.
+
+    limit: only the first pairs. most: of those so many, evenly spread, because neighbours are often alike.
+    """
+    folder = FOLDER / f"{name}_{fingerprint(pairs)}"
+    (folder / "masks").mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    names, frames, masks, skipped = [], [], [], 0
+    count = len(pair_paths(pairs)[:limit])
+    kept = set(np.linspace(0, count - 1, min(count, most or count)).round().astype(int).tolist())
+    for place, pair in enumerate(read_pairs(pairs, limit)):
+        if place not in kept:
+            continue
+        frame, mask = next(views(pair.frame, pair.mask, 1, rng))
+        try:
+            check_mask(mask)
+        except UserError:
+            skipped += 1
+            continue
+        (folder / "masks" / f"{pair.name}.png").write_bytes(exports.mask_png(mask))
+        names.append(pair.name)
+        frames.append(frame)
+        masks.append(mask)
+    return Crops(folder, names, frames, masks, skipped)
+
+
+def drawn(given: Crops, model: str, steps: int = STEPS) -> tuple[list[Frame], list[Mapping[str, Any]]]:
+    """A frame of a model for each mask, with its facts. Each mask has its seed, the same for every model."""
+    wanted = sampling.jobs([given.folder / "masks" / f"{name}.png" for name in given.names], 1, SEED)
+    order = Order(given.masks[0], model=model, steps=steps, sampler=SAMPLER)
+    out = given.folder / model
+    listed = {str(row["file"]): row for row in sampling.sample(wanted, order, out, burn=False)}
+    files = [f"{job.name}.png" for job in wanted]
+    return [read_frame(out / "images" / file) for file in files], [listed[file] for file in files]
+
+
+def spoilt(frame: Frame, rng: np.random.Generator) -> dict[str, Frame]:
+    """A frame as no generator should draw it: out of focus, and under noise."""
+    small = Image.fromarray(frame).resize((SIZE // 8, SIZE // 8), Image.Resampling.BOX)
+    noisy = (frame + rng.normal(0, 50, frame.shape)).clip(0, 255).astype(np.uint8)
+    return {"blur": np.asarray(small.resize((SIZE, SIZE), Image.Resampling.BICUBIC)), "noise": noisy}

@@ -1,0 +1,111 @@
+"""A folder of masks becomes a data set of drawn frames, in ArSDM's layout: images/, masks/, samples.json.
+
+A run that was stopped goes on where it was: every frame carries its facts, so what is there already is
+known by reading it. `accelerate launch -m models.colonoscopy sample ...` shares the work among processes.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from accelerate import PartialState
+from natsort import natsorted
+
+from models.colonoscopy import pipeline
+from models.colonoscopy.data import exports
+from models.colonoscopy.data.images import fitted, read_mask
+from models.colonoscopy.data.masks import read_drawn
+from models.core import device
+from models.core.checkpoints import card
+from models.core.errors import UserError
+
+
+@dataclass(frozen=True)
+class Job:
+    """One frame to be drawn: for which mask file, under which name, from which seed."""
+
+    mask: Path
+    name: str
+    seed: int
+
+
+def jobs(masks: Sequence[Path], count: int, seed: int) -> list[Job]:
+    """`count` frames a mask, each with a seed of its own, so that no two share their noise.
+
+    Raises UserError: count_range, seed_range.
+    """
+    if not 1 <= count <= pipeline.MAX_COUNT:
+        raise UserError("count_range", count=count, limit=pipeline.MAX_COUNT)
+    last = pipeline.MAX_SEED - len(masks) * count
+    if not 0 <= seed <= last:
+        raise UserError("seed_range", limit=last)
+    seeds = range(seed, seed + len(masks) * count)
+    return [
+        Job(masks[place // count], f"{masks[place // count].stem}_{one}", one)
+        for place, one in enumerate(seeds)
+    ]
+
+
+def sample(
+    wanted: Sequence[Job], order: pipeline.Order, out: Path, burn: bool = True
+) -> list[dict[str, object]]:
+    """Draw what is not there yet into `out`, and list everything that is in out/samples.json.
+
+    order: model, steps and sampler of every frame; its mask and seed are those of the job.
+    Raises UserError as `read_drawn` and `pipeline.draw` do, before or between frames.
+    """
+    state = PartialState(cpu=device.best() == "cpu")
+    images, masks = out / "images", out / "masks"
+    for folder in (images, masks):
+        folder.mkdir(parents=True, exist_ok=True)
+    missing = [job for job in wanted if not _done(out, job, order)]
+    try:
+        with state.split_between_processes(missing) as mine:
+            for number, job in enumerate(mine, 1):
+                _draw(job, order, images, masks, burn)
+                print(f"{number} of {len(mine)}: {job.name}", file=sys.stderr, flush=True)
+        state.wait_for_everyone()
+    finally:  # a run that is stopped lists what it has done
+        listed = _listed(images)
+        if state.is_main_process:
+            (out / "samples.json").write_text(json.dumps(listed, indent=1), encoding="utf-8")
+    return listed
+
+
+def _draw(job: Job, order: pipeline.Order, images: Path, masks: Path, burn: bool) -> None:
+    one = replace(order, mask=read_drawn(job.mask), seed=job.seed, count=1)
+    for step in pipeline.draw(one):
+        if isinstance(step, pipeline.Sample):
+            (masks / f"{job.name}.png").write_bytes(exports.mask_png(step.mask))
+            partial = images / f"{job.name}.part"
+            partial.write_bytes(exports.png(step, burn))
+            partial.replace(
+                images / f"{job.name}.png"
+            )  # last, so that an image is never there without its mask
+
+
+def _done(out: Path, job: Job, order: pipeline.Order) -> bool:
+    """Whether the job's frame is there, drawn by this very model for this very mask."""
+    known = exports.read_facts(out / "images" / f"{job.name}.png")
+    wanted = {
+        "seed": job.seed,
+        "model": order.model,
+        "steps": order.steps,
+        "sampler": order.sampler,
+        "weights": card(order.model).sha256,
+    }
+    if known is None or any(known.get(key) != value for key, value in wanted.items()):
+        return False
+    try:
+        drawn = read_mask(out / "masks" / f"{job.name}.png")
+    except UserError:
+        return False
+    return np.array_equal(drawn, fitted(read_drawn(job.mask), *drawn.shape))
+
+
+def _listed(images: Path) -> list[dict[str, object]]:
+    found = [(path, exports.read_facts(path)) for path in natsorted(images.glob("*.png"))]
+    return [{"file": path.name, **known} for path, known in found if known is not None]

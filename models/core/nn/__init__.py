@@ -1,0 +1,1 @@
+"""Layers and networks that two labs or more use."""

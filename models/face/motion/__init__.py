@@ -1,0 +1,1 @@
+"""From what is heard to how a face moves."""

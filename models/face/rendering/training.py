@@ -1,0 +1,116 @@
+"""Training the generator: frames of clips, blended to another moment, against that moment's own frame."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, interpolate, max_pool2d
+
+from models.core.nn.patch_discriminator import Adversary, edge_loss
+from models.core.training import fit
+from models.face.rendering.examples import Examples, training_examples
+from models.face.rendering.generator import NAME, MouthGenerator, inputs
+
+BATCH = 12
+RATE = 1.5e-3
+JUDGE_RATE = 1e-3
+MOUTH = 4.0  # how much more a place of the mouth counts
+# Between the lips nobody knows where the tongue was: asked for pixels there, a network answers with the grey
+# in the middle of all that might be. So its tone is asked for, and the judge asks that it looks like a mouth.
+INSIDE, TONE = 0.2, 16  # what a pixel between the lips counts, and pixels of a cell whose tone is compared
+COARSE, REACH = 4, 2  # pixels of a cell, and cells around the lips that are the mouth's too
+LOOKED = (14, 74), (8, 88)  # rows and columns that the judge looks at: the mouth, however it moves
+ALONE = 0.25  # of the budget, before the judge has a say; it learns from half of that on
+SHARE = 2.0  # of the judge in the gradient on the picture
+FEATURES = 0.1  # weight of the difference between the judge's features
+
+Batch = tuple[Tensor, Tensor]
+
+
+def batches(examples: Examples, seed: int, batch: int = BATCH) -> Iterator[Batch]:
+    """Endless inputs (B, 8, S, S) and what is wanted (B, 3, S, S) in -1..1; mirrored and lit at random."""
+    rng = np.random.default_rng(seed)
+    while True:
+        rows = np.sort(rng.integers(len(examples), size=batch))
+        squares = [examples.blends[rows], examples.references[rows], examples.wanted[rows]]
+        drawn = np.array(examples.drawn[rows])
+        lit = _lit([part.astype(np.float32) / 255 for part in squares], rng)
+        for index in np.flatnonzero(rng.random(batch) < 0.5):
+            for part in (*lit, drawn):
+                part[index] = part[index, :, ::-1].copy()
+        given = inputs(lit[0] * 255, lit[1] * 255, drawn)
+        wanted = torch.from_numpy(lit[2]).permute(0, 3, 1, 2) * 2 - 1
+        yield given.contiguous(memory_format=torch.channels_last), wanted.contiguous()
+
+
+def _lit(parts: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
+    """Pictures (B, S, S, 3) of 0..1 in another light, the same for all pictures of an example."""
+    count = len(parts[0])
+    gamma = np.exp(rng.normal(0, 0.2, (count, 1, 1, 1))).astype(np.float32)
+    gain = np.exp(rng.normal(0, 0.12, (count, 1, 1, 1)) + rng.normal(0, 0.06, (count, 1, 1, 3)))
+    return [np.clip(part**gamma * gain.astype(np.float32), 0, 1) for part in parts]
+
+
+class GeneratorLosses(Adversary):
+    """The losses of a batch, and the judge with its own optimiser."""
+
+    def __init__(self) -> None:
+        super().__init__(JUDGE_RATE)
+
+    def __call__(self, network: nn.Module, batch: Batch, spent: float) -> dict[str, Tensor]:
+        """batch: as `batches` gives it."""
+        given, wanted = batch
+        change, share = network(given).float().split([3, 1], dim=1)
+        drawn = given[:, :3] + change * share
+        mouth = _mouth(given[:, 6:7])
+        around = 1 + (MOUTH - 1) * mouth
+        weight = torch.lerp(around, torch.full_like(around, INSIDE), given[:, 7:8])
+        weight = weight / weight.mean()
+        found = {
+            "l1": ((drawn - wanted).abs() * weight).mean(),
+            "edges": edge_loss(drawn, wanted, weight),
+            "coarse": edge_loss(avg_pool2d(drawn, 2), avg_pool2d(wanted, 2), avg_pool2d(weight, 2)),
+            "tone": (avg_pool2d(drawn - wanted, TONE).abs() * avg_pool2d(around, TONE)).mean(),
+            "outside": (change * share).abs().mul(1 - mouth).mean(),
+            "blend": ((given[:, :3] - wanted).abs() * weight).mean().detach(),
+        }
+        plain = (
+            found["l1"] + found["edges"] + 0.5 * (found["coarse"] + found["tone"]) + 0.1 * found["outside"]
+        )
+        (top, bottom), (left, right) = LOOKED
+        real, fake = wanted[..., top:bottom, left:right], drawn[..., top:bottom, left:right]
+        if spent > ALONE / 2:
+            found["judge"] = self.teach(real, fake.detach())
+        if spent < ALONE:
+            return {"loss": plain, **found}
+        asked = self.asks(real, fake, plain, SHARE, FEATURES)
+        return {**found, **asked, "loss": plain + asked["loss"]}
+
+
+def _mouth(lips: Tensor) -> Tensor:
+    """Lips (B, 1, S, S), 0..1, grown by REACH cells of a coarse grid."""
+    coarse = max_pool2d(avg_pool2d(lips.contiguous(), COARSE), 2 * REACH + 1, 1, REACH)
+    return interpolate(coarse, scale_factor=float(COARSE), mode="bilinear")
+
+
+def train(data: Path, out: Path, minutes: float) -> None:
+    """Train for `minutes` of work in total, resuming the run, and save the averaged network in fp16 to `out`.
+
+    Raises UserError as `training_examples` does.
+    """
+    examples = training_examples(data)
+    losses = GeneratorLosses()
+    network = MouthGenerator().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    found, done = fit(
+        NAME,
+        network,
+        batches(examples, int(np.random.SeedSequence().generate_state(1)[0])),
+        losses,
+        rate=RATE,
+        minutes=minutes,
+        beside={"judge": losses},
+    )
+    print(NAME, done, flush=True)
+    found.half().save_pretrained(out)  # type: ignore[operator]

@@ -1,0 +1,169 @@
+"""A face is found and followed: MediaPipe's FaceLandmarker, pose taken out, smoothed without lag.
+
+Each frame gives 478 vertices, 52 blendshapes and a pose. The pose is a
+similarity fitted to the vertices that hold still in speech (`mesh.align`), so
+what is left in a face's own space is its identity and its expression.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy.signal import savgol_filter
+
+from models.core.errors import UserError
+from models.face import FPS
+from models.face.sources import face_model, mesh
+
+MANY = 5  # faces looked for in a still picture
+RIVAL = 0.6  # a second face is one when it is this tall in parts of the first
+SMALLEST = 48  # pixels from hairline to chin
+PROFILE = 45.0  # degrees the head may be turned or tilted in a portrait
+SHAPE_WINDOW, POSE_WINDOW = 5, 7  # frames of the smoothing, second order
+
+
+@dataclass(frozen=True)
+class Track:
+    """A face followed through T frames.
+
+    vertices: (T, 478, 3) float32 cm in the face's own space, the pose taken out.
+    poses: (T, 3, 4) float32, see `mesh.project`.
+    blendshapes: (T, 52) float32, 0 to 1, named by mesh.BLENDSHAPES.
+    seen: (T,) bool; where False the rest is held from the nearest frame with a face.
+    size: (height, width) of the frames.
+    """
+
+    vertices: np.ndarray
+    poses: np.ndarray
+    blendshapes: np.ndarray
+    seen: np.ndarray
+    size: tuple[int, int]
+
+    @cached_property
+    def rest(self) -> np.ndarray:
+        """The person's face at rest, (478, 3) cm: the mean of the tenth of frames whose lips are nearest."""
+        shown = self.vertices[self.seen]
+        gaps = mesh.lip_gap(shown)
+        return np.asarray(shown[gaps <= np.quantile(gaps, 0.1)].mean(axis=0), np.float32)
+
+    def deltas(self) -> np.ndarray:
+        """What the face does beside resting, (T, 478, 3) cm."""
+        return self.vertices - self.rest
+
+    def pixels(self) -> np.ndarray:
+        """The vertices in the picture, (T, 478, 3), see `mesh.project`."""
+        return mesh.project(self.poses, self.vertices)
+
+
+def track_image(image: np.ndarray) -> Track:
+    """The face of a portrait (H, W, 3) uint8, as a track of one frame.
+
+    Raises UserError: no_face, many_faces, face_profile, face_small, and those of `bundle`.
+    """
+    with _landmarker(MANY, moving=False) as find:
+        found = find(image, 0)
+    if not found:
+        raise UserError("no_face")
+    found.sort(key=lambda one: -_tall(one[0]))
+    if len(found) > 1 and _tall(found[1][0]) > RIVAL * _tall(found[0][0]):
+        raise UserError("many_faces", count=len(found))
+    pixels, shapes = found[0]
+    pose = mesh.align(pixels)
+    _check(pose)
+    own = mesh.unproject(pose, pixels)
+    return Track(own[None], pose[None], shapes[None], np.ones(1, bool), image.shape[:2])
+
+
+def track_video(frames: Iterable[np.ndarray]) -> Track:
+    """The face in each of a clip's frames at 25 fps; frames without one are told by `seen`.
+
+    Raises UserError("no_face") where no frame has one, ("face_small"), ("many_faces") judged on the first
+    frame with a face, and those of `bundle`.
+    """
+    rows: list[tuple[np.ndarray, np.ndarray] | None] = []
+    size = (0, 0)
+    with _landmarker(1, moving=True) as find:
+        for index, frame in enumerate(frames):
+            size = frame.shape[:2]
+            found = find(frame, index)
+            rows.append(found[0] if found else None)
+            if found and sum(row is not None for row in rows) == 1:
+                _alone(frame)
+    seen = np.array([row is not None for row in rows], bool)
+    if not seen.any():
+        raise UserError("no_face")
+    there = np.flatnonzero(seen)
+    nearest = there[np.abs(np.arange(len(rows))[:, None] - there).argmin(axis=1)]
+    held = [row for index in nearest if (row := rows[index]) is not None]
+    poses = np.stack([mesh.align(pixels) for pixels, _ in held])
+    own = np.stack([mesh.unproject(pose, row[0]) for pose, row in zip(poses, held, strict=True)])
+    shapes = np.stack([row[1] for row in held])
+    if np.median([_tall(row[0]) for row in held]) < SMALLEST:
+        raise UserError("face_small", least=SMALLEST)
+    return Track(_smooth(own, SHAPE_WINDOW), _smooth(poses, POSE_WINDOW), shapes, seen, size)
+
+
+def _alone(frame: np.ndarray) -> None:
+    """Raises UserError("many_faces") where a second face is nearly as large."""
+    with _landmarker(MANY, moving=False) as find:
+        tall = sorted((_tall(pixels) for pixels, _ in find(frame, 0)), reverse=True)
+    if len(tall) > 1 and tall[1] > RIVAL * tall[0]:
+        raise UserError("many_faces", count=len(tall))
+
+
+def _smooth(values: np.ndarray, window: int) -> np.ndarray:
+    """A polynomial of second order over `window` frames: less noise, no lag."""
+    if len(values) < window:
+        return values
+    return np.asarray(savgol_filter(values, window, 2, axis=0), np.float32)
+
+
+def _tall(pixels: np.ndarray) -> float:
+    return float(np.linalg.norm(pixels[mesh.TOP] - pixels[mesh.CHIN]))
+
+
+def _check(pose: np.ndarray) -> None:
+    """Raises UserError where a portrait's face is too small or looks too far away."""
+    scale = float(np.linalg.norm(pose[:, 0]))
+    if scale * mesh.face_height() < SMALLEST:
+        raise UserError("face_small", least=SMALLEST)
+    forward = -pose[2, 2] / scale  # cosine between where the face looks and the viewer
+    angle = float(np.degrees(np.arccos(np.clip(forward, -1, 1))))
+    if angle > PROFILE:
+        raise UserError("face_profile", degrees=round(angle), limit=round(PROFILE))
+
+
+@contextmanager
+def _landmarker(faces: int, moving: bool) -> Iterator[Any]:
+    """A function (image, index) -> [(pixels (478, 3) float32, blendshapes (52,) float32)] of the faces."""
+    import mediapipe as mp
+    from mediapipe.tasks.python import BaseOptions, vision
+
+    options = vision.FaceLandmarkerOptions(
+        base_options=BaseOptions(model_asset_buffer=face_model.path().read_bytes()),
+        running_mode=vision.RunningMode.VIDEO if moving else vision.RunningMode.IMAGE,
+        num_faces=faces,
+        output_face_blendshapes=True,
+    )
+    with vision.FaceLandmarker.create_from_options(options) as landmarker:
+
+        def find(image: np.ndarray, index: int) -> list[tuple[np.ndarray, np.ndarray]]:
+            picture = mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(image))
+            if moving:
+                result = landmarker.detect_for_video(picture, round(index * 1000 / FPS))
+            else:
+                result = landmarker.detect(picture)
+            height, width = image.shape[:2]
+            scale = np.array([width, height, width], np.float32)
+            return [
+                (
+                    np.array([(p.x, p.y, p.z) for p in points], np.float32) * scale,
+                    np.array([shape.score for shape in shapes], np.float32),
+                )
+                for points, shapes in zip(result.face_landmarks, result.face_blendshapes, strict=True)
+            ]
+
+        yield find

@@ -1,0 +1,1 @@
+"""Whether a mouth moves with its sound."""

@@ -1,0 +1,1 @@
+"""Dense captioning: a sentence for an object of a scan."""

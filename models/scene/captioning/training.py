@@ -1,0 +1,205 @@
+"""Training the shipped X-Trans2Cap: the student alone, the student with its teacher, then by CIDEr.
+
+Stages 1 and 2 answer one question (does the teacher help?): they take the same
+number of steps from the same start. Stage 3, self-critical sequence
+training (Rennie et al., CVPR 2017; M2's form with beams), goes on from stage 2.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy, mse_loss
+
+from models.core.text import phrase_vectors
+from models.core.training import fit
+from models.scene.captioning.batches import CaptionCorpus, Judged, Told, asked_about
+from models.scene.captioning.decoding import say
+from models.scene.captioning.faithfulness import truth
+from models.scene.captioning.metrics import CiderReward, caption_scores, framed
+from models.scene.captioning.xtrans2cap.meshed_memory import PAD
+from models.scene.captioning.xtrans2cap.open_xtrans2cap import (
+    END,
+    NAME,
+    SILENT,
+    STYLES,
+    OpenXTrans2Cap,
+    chosen,
+    collate,
+    places_around,
+)
+from models.scene.grounding.training import point_encoder
+from models.scene.objects.object_set import LABEL, Objects
+
+STEPS, CRITICAL_STEPS = 900, 600  # more learns the few captions by heart: held-out scenes get worse
+RATE, CRITICAL_RATE = 1e-3, 3e-4
+BEAMS = 5
+CRITICAL_BATCH = 12
+TRUTH = 0.3  # what a true claim is worth, in CIDEr
+
+
+def spoken(logits: Tensor, told: Told) -> Tensor:
+    """Mean cross-entropy of the words; of the rows of one group only the one that says it best counts.
+
+    An utterance of which only the class is known is about one of its objects: it teaches
+    the object of which the network finds it likeliest (multiple-instance learning).
+    """
+    wanted = told.ids[:, 1:]
+    each = cross_entropy(logits.flatten(0, 1).float(), wanted.flatten(), ignore_index=PAD, reduction="none")
+    total, count = each.view(wanted.shape).sum(1), (wanted != PAD).sum(1).float()
+    groups = int(told.group.max()) + 1
+
+    def smallest(values: Tensor) -> Tensor:
+        return values.new_full((groups,), torch.inf).scatter_reduce(0, told.group, values, "amin")
+
+    return smallest(total).sum() / smallest(count).sum()
+
+
+def losses_alone(network: Any, told: Told, spent: float) -> dict[str, Tensor]:
+    """The student learns from captions only."""
+    logits, _ = network(told.around, told.ids[:, :-1])
+    return {"loss": spoken(logits, told)}
+
+
+def losses_taught(network: Any, told: Told, spent: float) -> dict[str, Tensor]:
+    """The published loss: captions for student and teacher, and their decoders' outputs agree."""
+    taught = network.taught(told.around, told.ids[:, :-1])
+    student, teacher = spoken(taught.student, told), spoken(taught.teacher, told)
+    consistency = mse_loss(taught.student_states.float(), taught.teacher_states.float())
+    loss = (student + teacher) / 2 + consistency
+    return {"loss": loss, "student": student, "teacher": teacher, "consistency": consistency}
+
+
+def self_critical(
+    reward: CiderReward, known: Sequence[str]
+) -> Callable[[Any, Judged, float], dict[str, Tensor]]:
+    """Losses of stage 3: captions found by the student's own beam search, weighed by what they earn.
+
+    A caption earns its CIDEr, as published, and TRUTH for every claim (claims.SORTS) that is true of the
+    scene, less TRUTH for every one that is not: CIDEr alone rewards saying what is often said.
+    A beam counts by how much better it is than the mean of its object's beams. known: labels that count as
+    the name of a neighbour.
+    """
+
+    def losses(network: Any, judged: Judged, spent: float) -> dict[str, Tensor]:
+        network.eval()  # what is rewarded is what the search said, without dropout
+        exists, decoder = judged.around.exists, network.captioner.decoder
+        levels = network.encode(judged.around)
+        ids, _ = say(
+            decoder, levels.detach(), exists, STYLES["scanrefer"], END, beams=BEAMS, count=BEAMS, never=SILENT
+        )
+        said = [network.text(row) for row in ids.flatten(0, 1).tolist()]
+        references = [rows for rows in judged.references for _ in range(BEAMS)]
+        cider = torch.tensor(reward(list(map(framed, said)), references)).view(-1, BEAMS)
+        scenes = [scene for scene in judged.truth for _ in range(BEAMS)]
+        right = [truth(words, *scene, known) for words, scene in zip(said, scenes, strict=True)]
+        true = torch.tensor(right, dtype=cider.dtype).view(-1, BEAMS)
+        earned = cider + TRUTH * true
+        better = (earned - earned.mean(1, keepdim=True)).flatten()
+        seen = decoder.look(levels).repeat_interleave(BEAMS, 0)
+        flat = ids.flatten(0, 1)
+        logits, _ = decoder(flat[:, :-1], seen, exists.repeat_interleave(BEAMS, 0))
+        wanted = flat[:, 1:]
+        each = logits.float().log_softmax(-1).gather(2, wanted[..., None])[..., 0] * (wanted != PAD)
+        likely = each.sum(1) / (wanted != PAD).sum(1)
+        return {
+            "loss": -(likely * better.to(likely.device)).mean(),
+            "CIDEr": cider.mean(),
+            "true": true.mean(),
+        }
+
+    return losses
+
+
+@torch.inference_mode()
+def captions(
+    network: OpenXTrans2Cap,
+    asked: Sequence[tuple[Objects, int]],
+    beams: int = BEAMS,
+    style: str = "scanrefer",
+    at_once: int = 48,
+) -> list[list[str]]:
+    """Words of the best caption of each (objects, place of the target)."""
+    found = []
+    for start in range(0, len(asked), at_once):
+        rows = asked[start : start + at_once]
+        around = collate([chosen(objects, places_around(objects, place)) for objects, place in rows])
+        ids, _ = say(
+            network.captioner.decoder,
+            network.encode(around),
+            around.exists,
+            STYLES[style],
+            END,
+            beams=beams,
+            never=SILENT,
+        )
+        found += [network.text(row) for row in ids[:, 0].tolist()]
+    return found
+
+
+def dev_scores(network: OpenXTrans2Cap, corpus: CaptionCorpus) -> Mapping[str, Any]:
+    """Scores on the held-out train scenes' ScanRefer descriptions."""
+    references = {f"{scene}|{target}": rows for (scene, target), rows in corpus.references("dev").items()}
+    asked = asked_about(corpus.scenes, list(corpus.references("dev")))
+    said = captions(network, asked, beams=1)
+    return caption_scores(dict(zip(references, map(framed, said), strict=True)), references, meteor=False)
+
+
+def start(words: Sequence[str]) -> OpenXTrans2Cap:
+    """A network whose words and labels start from MiniLM, in one space of NAME principal directions.
+
+    So a label that captions seldom name is near its word from the first step.
+    """
+    network = OpenXTrans2Cap(words=words)
+    vectors = torch.cat([phrase_vectors(list(words[i : i + 128])) for i in range(0, len(words), 128)])
+    mean = vectors.mean(0)
+    directions = torch.linalg.svd(vectors - mean, full_matrices=False).Vh[:NAME]
+    near = (vectors - mean) @ directions.T
+    near = near / near.std()
+    linear: Any = network.name[0]
+    with torch.no_grad():
+        linear.weight.copy_(directions * LABEL**0.5)
+        linear.bias.copy_(-directions @ mean * LABEL**0.5)
+        for captioner in (network.captioner, network.captioner_teacher):
+            assert captioner is not None
+            width = captioner.decoder.word_emb.embedding_dim
+            captioner.decoder.word_emb.weight[1:, :NAME] = near[1:, :width] * 0.5
+            captioner.decoder.fc.weight[:, :NAME] = near[:, :width] * 0.1
+    return network
+
+
+def train(data: Path, out: Path, seed: int = 0) -> None:
+    """All stages; the last one's student to `out`, those before it to `out`_alone and `out`_taught."""
+    corpus = CaptionCorpus(data, point_encoder(), seed)
+    print({sort: len(rows) for sort, rows in corpus.sorts.items()}, len(corpus.words), "words", flush=True)
+
+    def stage(name: str, network: OpenXTrans2Cap, batches: Any, losses: Any, steps: int, rate: float) -> Any:
+        average, done = fit(
+            f"captioning-{name}",
+            network,
+            batches,
+            losses,
+            steps=steps,
+            rate=rate,
+            seed=seed,
+            check=lambda net: f"dev {dict(dev_scores(net, corpus))}",  # type: ignore[arg-type]
+        )
+        student: OpenXTrans2Cap = average.student()  # type: ignore[operator]
+        student.half().save_pretrained(out if name == "critical" else out.with_name(f"{out.name}_{name}"))
+        print(name, done, flush=True)
+        return average
+
+    torch.manual_seed(seed)
+    network = start(corpus.words)
+    lessons = corpus.batches(network, seed)
+    stage("alone", network, lessons, losses_alone, STEPS, RATE)
+    torch.manual_seed(seed)
+    network = start(corpus.words)
+    lessons = corpus.batches(network, seed)
+    taught = stage("taught", network, lessons, losses_taught, STEPS, RATE)
+    reward = CiderReward(list(corpus.references("scanrefer").values()))
+    judged = corpus.judged(CRITICAL_BATCH, seed)
+    losses = self_critical(reward, corpus.labels.names)
+    stage("critical", taught, judged, losses, CRITICAL_STEPS, CRITICAL_RATE)

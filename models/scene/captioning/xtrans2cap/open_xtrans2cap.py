@@ -1,0 +1,240 @@
+"""X-Trans2Cap as shipped: the published students and teachers over an open vocabulary of labels.
+
+`xtrans2cap.py` is the published network with 18 classes and the points of every
+object. This one is smaller, takes any label that MiniLM has a vector for, reads
+label, box, colour and shape features of the target and the objects nearest to
+it, and measures them as grounding does (features.py).
+
+What the teacher sees beside it: a view of each object (training/views.py), which is
+**rendered** where colour exists (made rooms) and a flat crop of the mean colour where it does
+not (the real boxes at hand); the annotated label where the student may be shown a detector's
+guess; and where the object would lie in the picture that a person in the middle of the room
+takes of the target.
+
+B captions, N objects: the target first, then the others by how near they are.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from models.scene.captioning.xtrans2cap.meshed_memory import PAD, Captioner
+from models.scene.captioning.xtrans2cap.xtrans2cap import Taught
+from models.scene.data.geometry import box_gaps
+from models.scene.objects.batching import PaddedObjects, padded, padded_objects
+from models.scene.objects.object_set import LABEL, SHAPE, Objects
+from models.scene.objects.spatial_features import (
+    CANDIDATE_WIDTH,
+    PAIR_WIDTH,
+    VIEW_WIDTH,
+    candidate_features,
+    centres,
+    colour_view,
+    object_features,
+    pair_features,
+    sizes,
+)
+
+UNKNOWN, END = 1, 3
+STYLES = {"scanrefer": 2, "nr3d": 4}  # the first word tells the decoder whose way of speaking to take
+FIRST_WORD = 5
+SILENT = (PAD, UNKNOWN, *STYLES.values())  # never said
+NEAREST = 24
+NAME, PLACE = 128, 64
+ALIKE = 0.6  # cosine of two labels from which their objects begin to count as peers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Around(PaddedObjects):
+    """B targets, each the first of its row, with the objects around them.
+
+    true_names: (B, N, 384), views: (B, N, VIEW_WIDTH), what the teacher sees instead of names and colours.
+    """
+
+    true_names: Tensor
+    views: Tensor
+
+
+def places_around(objects: Objects, target: int, most: int = NEAREST) -> list[int]:
+    """The target's place, then those of the objects nearest to it; its namesakes count as half as far."""
+    gaps = box_gaps(objects.boxes[target : target + 1], objects.boxes)[0]
+    peer = objects.names @ objects.names[target] > 0.95
+    order = np.where(peer, gaps / 2, gaps)
+    order[target] = -1
+    return np.argsort(order, kind="stable")[:most].tolist()
+
+
+def chosen(objects: Objects, places: Sequence[int]) -> Objects:
+    """The objects at some places, in that order."""
+    rows = list(places)
+    return replace(
+        objects,
+        ids=objects.ids[rows],
+        labels=tuple(objects.labels[place] for place in rows),
+        names=objects.names[rows],
+        boxes=objects.boxes[rows],
+        colours=objects.colours[rows],
+        confidence=objects.confidence[rows],
+        shapes=objects.shapes[rows],
+    )
+
+
+def collate(
+    shown: Sequence[Objects],
+    true_names: Sequence[np.ndarray] | None = None,
+    views: Sequence[np.ndarray] | None = None,
+) -> Around:
+    """A batch. shown: the objects of each caption, target first. The rest is for the teacher, 0 without."""
+    true_names = [np.zeros_like(item.names) for item in shown] if true_names is None else true_names
+    views = [np.zeros((len(item), VIEW_WIDTH)) for item in shown] if views is None else views
+    most = max(map(len, shown))
+    return Around(**padded_objects(shown), true_names=padded(true_names, most), views=padded(views, most))
+
+
+class OpenXTrans2Cap(nn.Module, PyTorchModelHubMixin):
+    """Captions for objects with any label.
+
+    words: the vocabulary; ids 0 to 4 are padding, unknown, ScanRefer's start, end and Nr3D's start.
+    teacher: whether the teacher is there; it is needed in training only.
+    """
+
+    def __init__(
+        self,
+        *,
+        words: Sequence[str],
+        width: int = 128,
+        heads: int = 4,
+        inner: int = 384,
+        layers: int = 3,
+        memory: int = 20,
+        longest: int = 34,
+        dropout: float = 0.1,
+        teacher: bool = True,
+    ) -> None:
+        super().__init__()
+        self.words = tuple(words)
+        self.places = {word: place for place, word in enumerate(self.words)}
+        sizes_ = {"longest": longest, "width": width, "heads": heads, "inner": inner, "layers": layers}
+        sizes_ |= {"decoder_layers": 1, "memory": memory}
+        self.name = nn.Sequential(nn.Linear(LABEL, NAME), nn.LayerNorm(NAME))
+        self.own = _measured(17 + VIEW_WIDTH)
+        self.relative = _measured(PAIR_WIDTH)
+        self.rank = _measured(CANDIDATE_WIDTH)
+        tokens = SHAPE + NAME + 3 * PLACE
+        self.captioner = Captioner(tokens, len(self.words), **sizes_, dropout=dropout)
+        self.captioner_teacher = None
+        if teacher:
+            self.view = _measured(VIEW_WIDTH)
+            self.view_box = _measured(4)
+            tokens = NAME + 3 * PLACE
+            self.captioner_teacher = Captioner(tokens, len(self.words), **sizes_, dropout=dropout)
+
+    def encode(self, around: Around) -> Tensor:
+        """(B, layers, N, width): what the student makes of the objects."""
+        with torch.autocast(around.boxes.device.type, enabled=False):
+            measured = object_features(around.boxes, around.colours, around.room)
+            own = torch.cat([measured, colour_view(around.colours)], -1)
+            alike = self._alike(around)
+            rank = candidate_features(around.boxes, around.colours, alike, around.room) * alike[..., None]
+            pairs = self._pairs(around, alike)
+        parts = [
+            around.shapes,
+            self.name(around.names),
+            self.own(own),
+            self.relative(pairs),
+            self.rank(rank),
+        ]
+        tokens = torch.cat(parts, -1) * around.exists[..., None]
+        return self.captioner.encoder(tokens, around.exists)
+
+    def encode_with_view(self, around: Around, student: Tensor) -> Tensor:
+        """(B, layers, N, width) of the teacher, fused with the student's outputs layer by layer."""
+        assert self.captioner_teacher is not None
+        with torch.autocast(around.boxes.device.type, enabled=False):
+            pairs = self._pairs(around, self._alike(around))
+            box = view_boxes(around.boxes, around.room)
+        parts = [
+            self.view(around.views),
+            self.name(around.true_names),
+            self.view_box(box),
+            self.relative(pairs),
+        ]
+        tokens = torch.cat(parts, -1) * around.exists[..., None]
+        return self.captioner_teacher.encoder(tokens, around.exists, student)
+
+    def _alike(self, around: Around) -> Tensor:
+        """(B, N) how far each object is a peer of the target, which is its own peer."""
+        near = (normalize(around.names, dim=-1) @ normalize(around.names[:, :1], dim=-1).transpose(1, 2))[
+            ..., 0
+        ]
+        alike = ((near - ALIKE) / (1 - ALIKE)).clamp(0, 1) * around.exists
+        return torch.cat([torch.ones_like(alike[:, :1]), alike[:, 1:]], 1)
+
+    def _pairs(self, around: Around, alike: Tensor) -> Tensor:
+        """(B, N, PAIR_WIDTH) how the target lies to each object."""
+        target, one = around.boxes[:, :1], torch.ones_like(alike[:, :1])
+        return pair_features(target, around.boxes, alike, one, around.room)[:, 0]
+
+    def forward(self, around: Around, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """The student alone: (B, T, V) logits of each next word and (B, 1, T, width). ids: (B, T), padded."""
+        decoder = self.captioner.decoder
+        return decoder(ids, decoder.look(self.encode(around)), around.exists)
+
+    def taught(self, around: Around, ids: Tensor) -> Taught:
+        """Student and teacher read the same caption. ids: (B, T), padded with 0."""
+        assert self.captioner_teacher is not None
+        levels = self.encode(around)
+        above = self.encode_with_view(around, levels)
+        student, teacher = self.captioner.decoder, self.captioner_teacher.decoder
+        return Taught(
+            *student(ids, student.look(levels), around.exists),
+            *teacher(ids, teacher.look(above), around.exists),
+        )
+
+    def ids(self, words: Sequence[str], style: str) -> list[int]:
+        """Start, words, end; cut to what a caption may have."""
+        inside = [self.places.get(word, UNKNOWN) for word in words][: self.captioner.decoder.longest - 2]
+        return [STYLES[style], *inside, END]
+
+    def text(self, ids: Sequence[int]) -> list[str]:
+        """The words between start and end."""
+        return [self.words[i] for i in ids if i >= FIRST_WORD or i == UNKNOWN]
+
+    def student(self) -> "OpenXTrans2Cap":
+        """A copy without the teacher: what ships."""
+        config = self._hub_mixin_config
+        assert isinstance(config, dict)
+        alone = OpenXTrans2Cap(**{**config, "teacher": False})
+        kept = alone.state_dict().keys()
+        alone.load_state_dict({name: value for name, value in self.state_dict().items() if name in kept})
+        return alone.eval()
+
+
+def view_boxes(boxes: Tensor, room: Tensor) -> Tensor:
+    """(B, N, 4) bearing, height, width, distance of objects in a picture of the first, shot from mid-room.
+
+    boxes: (B, N, 6), the target first. room: (B, 6). Bearing: -1 to 1 for half a turn, left positive.
+    """
+    offset = centres(boxes) - centres(room)[:, None]
+    plan, ahead = offset[..., :2], normalize(offset[:, :1, :2], dim=-1)
+    left = ahead[..., 0] * plan[..., 1] - ahead[..., 1] * plan[..., 0]
+    distance = plan.norm(dim=-1)
+    bearing = torch.atan2(left, (plan * ahead).sum(-1)) / math.pi
+    wide = sizes(boxes)[..., :2].norm(dim=-1) / (distance + 0.5)
+    return torch.stack([bearing, offset[..., 2] / (distance + 0.5), wide, distance], -1)
+
+
+def padded_ids(rows: Sequence[Sequence[int]]) -> Tensor:
+    """(B, T) of captions of different lengths."""
+    longest = max(map(len, rows))
+    return torch.tensor([[*row, *[PAD] * (longest - len(row))] for row in rows])
+
+
+def _measured(width: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(width, PLACE), nn.LayerNorm(PLACE))

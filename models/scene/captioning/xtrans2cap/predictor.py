@@ -1,0 +1,113 @@
+"""The predictor around the shipped X-Trans2Cap: a scan is prepared once, then its objects are described."""
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.core import device
+from models.core.checkpoints import load_checkpoint
+from models.core.errors import UserError
+from models.scene.captioning.decoding import say
+from models.scene.captioning.xtrans2cap.meshed_memory import PAD
+from models.scene.captioning.xtrans2cap.open_xtrans2cap import (
+    END,
+    SILENT,
+    STYLES,
+    OpenXTrans2Cap,
+    chosen,
+    collate,
+    places_around,
+)
+from models.scene.data.scan import Scan
+from models.scene.objects.cache import PreparedScans
+from models.scene.objects.object_set import Objects
+from models.scene.objects.point_encoder import ShapeEncoder
+from models.scene.synthetic_language.vocabulary import STRUCTURE
+from models.scene.types import Anchor, Caption
+
+BEAMS = 5
+SHOWN = 3  # captions, and objects attended to
+AT_ONCE = 8
+LIGHT = 0.05  # attention from which an object is shown
+
+
+class Captioner:
+    """Loads a checkpoint and its point encoder, and describes objects of scans."""
+
+    def __init__(self, checkpoint: str, shapes: str = "shapes") -> None:
+        """Raises UserError("checkpoint_missing" or "checkpoint_broken") naming the file."""
+        self.checkpoint = checkpoint
+        self.device = device.best()
+        self.network: OpenXTrans2Cap = load_checkpoint(OpenXTrans2Cap, checkpoint).to(self.device)
+        self.prepared = PreparedScans(load_checkpoint(ShapeEncoder, shapes).to(self.device))
+
+    def __call__(self, scan: Scan, object_id: int) -> Caption:
+        """What there is to say of an object. Raises UserError: object_unknown, scan_unlabelled."""
+        objects = self.prepared[scan]
+        found = np.flatnonzero(objects.ids == object_id)
+        if not len(found):
+            raise UserError("object_unknown", object=object_id)
+        return self._said(objects, [int(found[0])])[0]
+
+    def describe(self, scan: Scan) -> Iterator[Caption]:
+        """A caption of every object that is no wall, floor or ceiling; raises as `__call__` does."""
+        objects = self.prepared[scan]
+        places = [place for place, label in enumerate(objects.labels) if label not in STRUCTURE]
+        for start in range(0, len(places), AT_ONCE):
+            yield from self._said(objects, places[start : start + AT_ONCE])
+
+    @torch.inference_mode()
+    def _said(self, objects: Objects, targets: Sequence[int]) -> list[Caption]:
+        start = time.monotonic()
+        places = [places_around(objects, target) for target in targets]
+        around = collate([chosen(objects, rows) for rows in places]).to(self.device)
+        levels, decoder = self.network.encode(around), self.network.captioner.decoder
+        ids, scores = say(
+            decoder,
+            levels,
+            around.exists,
+            STYLES["scanrefer"],
+            END,
+            beams=BEAMS,
+            count=SHOWN,
+            never=SILENT,
+        )
+        looks = decoder.attended(ids[:, 0], decoder.look(levels), around.exists).cpu()
+        likely = (scores / (ids[..., 1:] != PAD).sum(-1)).exp().cpu()
+        seconds = round((time.monotonic() - start) / len(targets), 3)
+        captions = []
+        for row, target in enumerate(targets):
+            texts = [readable(self.network.text(said)) for said in ids[row].tolist()]
+            captions.append(
+                Caption(
+                    int(objects.ids[target]),
+                    objects.labels[target],
+                    texts[0],
+                    tuple(texts[1:]),
+                    tuple(round(float(p), 3) for p in likely[row]),
+                    _anchors(objects, places[row], looks[row], ids[row, 0].cpu()),
+                    self.checkpoint,
+                    seconds,
+                )
+            )
+        return captions
+
+
+def readable(words: Sequence[str]) -> str:
+    """Words as a text: no space before punctuation, a capital at the start of a sentence."""
+    text = re.sub(r"\s+([.,;:!?)']|n't\b)", r"\1", " ".join(words))
+    return re.sub(r"(^|[.!?] )(\w)", lambda found: found[1] + found[2].upper(), text)
+
+
+def _anchors(objects: Objects, places: Sequence[int], looks: Tensor, ids: Tensor) -> tuple[Anchor, ...]:
+    """The objects beside the target that the words looked at most. looks: (T, N). ids: (T,)."""
+    weights = looks[ids != PAD].mean(0)[: len(places)].numpy()
+    order = [i for i in np.argsort(-weights) if i != 0 and weights[i] >= LIGHT][:SHOWN]
+    return tuple(
+        Anchor(int(objects.ids[places[i]]), objects.labels[places[i]], round(float(weights[i]), 3))
+        for i in order
+    )

@@ -1,0 +1,1 @@
+"""Scans and their files: readers, instances, boxes; and the data folder."""

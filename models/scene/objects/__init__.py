@@ -1,0 +1,1 @@
+"""The objects of a scene as networks read them."""

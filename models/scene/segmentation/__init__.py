@@ -1,0 +1,1 @@
+"""Instance segmentation of raw scans."""

@@ -1,0 +1,1 @@
+"""Generated sentences that a box can prove."""

@@ -1,1 +1,0 @@
-"""How the scene lab's networks are trained. Needs the data folder; the program does not."""

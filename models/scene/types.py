@@ -1,0 +1,97 @@
+"""What the scene lab is asked and what it answers: plain values, no tensors, no widgets."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One object that the sentence could mean.
+
+    score: 0 to 1, over all candidates of the answer they sum to 1.
+    attribute, relation, location: what AP, RP and GLP each gave (higher is better).
+    """
+
+    object_id: int
+    label: str
+    box: tuple[float, ...]
+    score: float
+    attribute: float
+    relation: float
+    location: float
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """An object that the winner was judged by. weight: 0 to 1."""
+
+    object_id: int
+    label: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The object a sentence means in a scan, with the reasons.
+
+    candidates: ranked, the first is the answer; () when the sentence names
+        nothing that is in the scan (then `missing` says what it named).
+    words: (word, weight 0 to 1) in the order of the sentence.
+    target: the class that the sentence was understood to ask for.
+    cell: (x, y) of the predicted cell of the 3 x 3 floor plan, 0 is low.
+    cells: 3 x 3 probabilities, cells[y][x].
+    checkpoint: name of the checkpoint that answered.
+    """
+
+    sentence: str
+    target: str
+    candidates: tuple[Candidate, ...]
+    words: tuple[tuple[str, float], ...]
+    anchors: tuple[Anchor, ...]
+    cell: tuple[int, int]
+    cells: tuple[tuple[float, ...], ...]
+    checkpoint: str
+    seconds: float
+    missing: str = ""
+
+
+def as_json(answer: Answer) -> dict[str, Any]:
+    """An answer in plain values, the form of the command line and of the API.
+
+    "object_id", "label", "box" and "score" are the first candidate's, None when there is none.
+    """
+    plain = asdict(answer)
+    best = plain["candidates"][0] if answer.candidates else {}
+    head = {name: best.get(name) for name in ("object_id", "label", "box", "score")}
+    return {**head, **plain}
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What is said of one object.
+
+    text: the best caption. others: the next-best, best first. likely: of each caption, best first, the
+        probability of a word on (geometric) average, 0 to 1.
+    anchors: the objects that the caption was read from, beside the object itself; weights sum to at most 1.
+    checkpoint: name of the checkpoint that spoke.
+    """
+
+    object_id: int
+    label: str
+    text: str
+    others: tuple[str, ...]
+    likely: tuple[float, ...]
+    anchors: tuple[Anchor, ...]
+    checkpoint: str
+    seconds: float
+
+
+def as_scan2cap(scene: str, captions: Iterable[Caption]) -> dict[str, list[str]]:
+    """Captions in Scan2Cap's form: {"SCENE|OBJECT|NAME": ["sos ... eos"]}."""
+    from models.scene.captioning.metrics import caption_words, framed
+
+    return {
+        f"{scene}|{said.object_id}|{said.label.replace(' ', '_')}": [framed(caption_words(said.text))]
+        for said in captions
+    }

@@ -1,0 +1,130 @@
+"""Both languages say everything, with the same facts, and the code asks for nothing they lack."""
+
+import ast
+import json
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from app import i18n
+from app.colonoscopy import mask_presets
+from app.components import mask_pad, result_strip, scene_view, video_stage
+from models.core.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+SOURCES = [ROOT / "launch.py", *(ROOT / "app").rglob("*.py"), *(ROOT / "models").rglob("*.py")]
+
+
+def errors_raised() -> dict[str, list[tuple[str, set[str] | None]]]:
+    """{key: [(file:line, names of the facts, None where not literal)]} of UserError(...) in the code."""
+    found: dict[str, list[tuple[str, set[str] | None]]] = {}
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "UserError" and node.args:
+                names = {keyword.arg for keyword in node.keywords}
+                facts = None if None in names else names
+                for key in keys_of(node.args[0]):
+                    found.setdefault(key, []).append((f"{path.name}:{node.lineno}", facts))
+    return found
+
+
+def keys_of(node: ast.expr) -> list[str]:
+    if isinstance(node, ast.IfExp):
+        return keys_of(node.body) + keys_of(node.orelse)
+    return [node.value] if isinstance(node, ast.Constant) else []
+
+
+def test_both_languages_have_the_same_keys():
+    assert set(i18n.words("en")) == set(i18n.words("zh-CN"))
+
+
+@pytest.mark.parametrize("key", sorted(i18n.words("en")))
+def test_both_languages_use_the_same_facts(key):
+    assert i18n.placeholders(i18n.words("en")[key]) == i18n.placeholders(i18n.words("zh-CN")[key])
+
+
+def test_no_sentence_is_empty_and_chinese_is_chinese():
+    for name in i18n.LANGUAGES:
+        assert all(sentence.strip() for sentence in i18n.words(name).values())
+    same = {key for key, sentence in i18n.words("en").items() if sentence == i18n.words("zh-CN")[key]}
+    assert same <= {"page.title", "page.api", "scene.placeholder"}
+
+
+def test_every_error_of_the_code_has_its_sentence_and_its_facts():
+    raised = errors_raised()
+    assert "no_scan" in raised
+    for key, places in raised.items():
+        sentence = i18n.words("en").get(f"errors.{key}")
+        assert sentence is not None, f"no sentence for {key}, raised at {places[0][0]}"
+        for place, facts in places:
+            if facts is not None:
+                assert i18n.placeholders(sentence) <= facts, f"{key} at {place} lacks facts"
+
+
+def test_every_error_sentence_is_raised_somewhere():
+    code = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES)
+    keys = [key.removeprefix("errors.") for key in i18n.words("en") if key.startswith("errors.")]
+    assert [key for key in keys if f'"{key}"' not in code and f"errors.{key}" not in code] == []
+
+
+def test_every_key_of_the_page_exists():
+    sections = "page|colonoscopy|face|scene|stage|viewer|rooms|progress|errors"
+    pattern = re.compile(rf'["\'](({sections})\.[a-z_]+)["\']')
+    for path in (ROOT / "app").glob("*.py"):
+        for key, _ in pattern.findall(path.read_text(encoding="utf-8")):
+            assert key in i18n.words("en"), f"{path.name} wants {key}"
+
+
+def test_the_viewer_says_the_same_as_its_defaults():
+    assert {key: i18n.say("en", f"viewer.{key}") for key in scene_view.WORDS} == scene_view.WORDS
+
+
+def test_the_stage_says_the_same_as_its_defaults():
+    assert {key: i18n.words("en")[f"stage.{key}"] for key in video_stage.WORDS} == video_stage.WORDS
+
+
+def test_pad_and_strip_say_the_same_as_their_defaults():
+    assert {key: i18n.words("en")[f"pad.{key}"] for key in mask_pad.WORDS} == mask_pad.WORDS
+    assert {key: i18n.words("en")[f"strip.{key}"] for key in result_strip.WORDS} == result_strip.WORDS
+    presets = {key for key in i18n.words("en") if key.startswith("pad.preset_")}
+    assert presets == {f"pad.preset_{name}" for name in mask_presets.names()}
+
+
+@pytest.mark.parametrize(
+    ("query", "header", "expected"),
+    [
+        ({}, "zh-CN,zh;q=0.9,en;q=0.8", "zh-CN"),
+        ({}, "zh-TW", "zh-CN"),
+        ({}, "de-DE,de;q=0.9", "en"),
+        ({}, None, "en"),
+        ({"lang": "zh-CN"}, "en-US", "zh-CN"),
+        ({"lang": "en"}, "zh-CN", "en"),
+        ({"lang": "../../etc"}, "zh-CN", "zh-CN"),
+    ],
+)
+def test_language_of_a_request(query, header, expected):
+    headers = {"accept-language": header} if header else {}
+    assert i18n.language(SimpleNamespace(query_params=query, headers=headers)) == expected
+
+
+def test_explain_never_hides_an_error_behind_another():
+    assert "300" in i18n.explain("en", UserError("sentence_long", count=301, limit=300))
+    assert "no_such_key" in i18n.explain("en", UserError("no_such_key"))
+    assert "sentence_long" in i18n.explain("en", UserError("sentence_long"))
+
+
+def test_the_files_hold_no_key_twice():
+    def once(pairs):
+        keys = [key for key, _ in pairs]
+        assert len(keys) == len(set(keys)), f"twice: {sorted(key for key in keys if keys.count(key) > 1)}"
+        return dict(pairs)
+
+    for name in i18n.LANGUAGES:
+        json.loads((i18n.FOLDER / f"{name}.json").read_text(encoding="utf-8"), object_pairs_hook=once)
+
+
+def test_a_fact_may_be_called_like_an_argument():
+    told = i18n.explain("en", UserError("voice_missing", language="Deutsch"))
+    assert "Deutsch" in told

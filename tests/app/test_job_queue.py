@@ -1,0 +1,170 @@
+"""The gate: bounded, one at a time, with a deadline, and plain words for every way to fail."""
+
+import errno
+import threading
+import time
+
+import pytest
+
+from app.job_queue import JobQueue, in_plain_words
+from models.core.errors import UserError
+from tests.served import until
+
+
+def key_of(gate, work, gone=None):
+    with pytest.raises(UserError) as caught:
+        gate.run(work, gone)
+    return caught.value.key
+
+
+def failing(error):
+    def work():
+        raise error
+
+    return work
+
+
+def test_the_result_comes_through():
+    assert JobQueue().run(lambda: 7) == 7
+
+
+def test_one_job_at_a_time():
+    gate, inside, most = JobQueue(waiting=9), [], []
+
+    def work():
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.02)
+        inside.pop()
+
+    crowd = [threading.Thread(target=gate.run, args=(work,)) for _ in range(6)]
+    [one.start() for one in crowd]
+    [one.join() for one in crowd]
+    assert most == [1] * 6
+
+
+def test_a_full_line_says_busy_and_the_next_gets_in_later():
+    gate, go = JobQueue(places=1, waiting=1), threading.Event()
+    crowd = [threading.Thread(target=gate.run, args=(lambda: go.wait(10),)) for _ in range(2)]
+    [one.start() for one in crowd]
+    assert until(lambda: gate._inside == 2)
+    assert key_of(gate, lambda: 1) == "busy"
+    go.set()
+    [one.join() for one in crowd]
+    assert gate.run(lambda: 1) == 1
+
+
+def test_a_deadline_ends_the_wait_and_the_place_comes_free_with_the_work():
+    gate, go = JobQueue(deadline=0.15), threading.Event()
+    assert key_of(gate, lambda: go.wait(10)) == "too_slow"
+    assert key_of(gate, lambda: 1) == "too_slow"  # the first still computes
+    go.set()
+    assert gate.run(lambda: 2) == 2
+
+
+def test_a_visitor_who_leaves_gives_up_the_place_in_the_line():
+    gate, go, gone = JobQueue(), threading.Event(), threading.Event()
+    first = threading.Thread(target=gate.run, args=(lambda: go.wait(10),))
+    first.start()
+    started = []
+    keys = []
+    second = threading.Thread(target=lambda: keys.append(key_of(gate, lambda: started.append(1), gone)))
+    assert until(lambda: gate._inside == 1)
+    second.start()
+    gone.set()
+    second.join(5)
+    assert keys == ["cancelled"]
+    assert started == []
+    go.set()
+    first.join()
+    assert gate.run(lambda: 3) == 3
+
+
+def counting(upto, closed, pause=0.0):
+    try:
+        for number in range(upto):
+            yield number
+            time.sleep(pause)
+    finally:
+        closed.append(1)
+
+
+def test_a_stream_gives_each_step_and_frees_its_place():
+    gate, closed = JobQueue(), []
+    assert list(gate.stream(lambda: counting(5, closed))) == [0, 1, 2, 3, 4]
+    assert gate.run(lambda: 1) == 1
+
+
+def test_a_closed_stream_stops_its_work_and_the_place_comes_free():
+    gate, closed = JobQueue(), []
+    running = gate.stream(lambda: counting(10**6, closed, pause=0.01))
+    assert next(running) == 0
+    running.close()
+    assert until(lambda: closed == [1])
+    assert gate.run(lambda: 1) == 1
+    assert gate._inside == 0
+
+
+def test_a_visitor_who_leaves_ends_the_stream():
+    gate, closed, gone = JobQueue(), [], threading.Event()
+    running = gate.stream(lambda: counting(10**6, closed, pause=0.01), gone)
+    next(running)
+    gone.set()
+    with pytest.raises(UserError, match="cancelled"):
+        list(running)
+    assert until(lambda: closed == [1])
+
+
+def test_a_stream_that_stands_still_is_given_up():
+    gate, go = JobQueue(deadline=0.15), threading.Event()
+
+    def work():
+        yield 1
+        go.wait(10)
+
+    with pytest.raises(UserError, match="too_slow"):
+        list(gate.stream(work))
+    go.set()
+    assert until(lambda: gate._inside == 0)
+
+
+def test_a_stream_that_fails_gives_what_it_had_and_then_says_why():
+    def work():
+        yield 1
+        raise MemoryError
+
+    running = JobQueue().stream(work)
+    assert next(running) == 1
+    with pytest.raises(UserError, match="out_of_memory"):
+        next(running)
+
+
+@pytest.mark.parametrize(
+    ("error", "key"),
+    [
+        (MemoryError(), "out_of_memory"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 1 bytes"), "out_of_memory"),
+        (type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory"), "out_of_memory"),
+        (OSError(errno.ENOSPC, "No space left on device"), "disk_full"),
+        (UserError("no_scan"), "no_scan"),
+        (ValueError("anything"), "internal"),
+        (SystemExit(3), "internal"),
+    ],
+)
+def test_every_failure_has_its_words_and_the_next_job_works(error, key):
+    gate = JobQueue()
+    assert key_of(gate, failing(error)) == key
+    assert gate.run(lambda: 4) == 4
+
+
+def test_a_bug_is_logged_without_what_the_visitor_said(caplog):
+    secret = "the letter from my doctor"
+    try:
+        raise ValueError(f"cannot parse {secret}")
+    except ValueError as bug:
+        error = in_plain_words(bug)
+    assert error.key == "internal"
+    assert error.facts["reference"] in caplog.text
+    assert "ValueError" in caplog.text
+    assert "test_jobs.py" in caplog.text
+    assert secret not in caplog.text

@@ -1,0 +1,240 @@
+"""What a visit can ask of the scene lab beside a question: captions, found objects, repairs."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app import validation
+from app.scene import example_cache, service
+from app.session import Visit
+from models.core.errors import UserError
+from models.scene import pipeline
+from models.scene.data.instance_edits import Delete, Edit, Merge, Rename
+from models.scene.data.scan import Scan
+from models.scene.types import Caption
+from tests.scene.scan_makers import ply, room, scannet
+from tests.served import EXAMPLE, SCANS, all_said, label_sayer, name_matcher, paint_finder, until
+
+FLOOR, TABLE, CHAIR = 5, 6, 7  # ids of scannet()
+
+
+@pytest.fixture
+def visit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit]:
+    """A visitor before a shipped scan, with the stand-ins for the networks."""
+    for name in SCANS:
+        scannet(tmp_path / "scans" / name, name)
+    monkeypatch.setattr(pipeline, "SCANS", tmp_path / "scans")
+    for name, stand_in in {
+        "ground": name_matcher,
+        "caption": label_sayer,
+        "describe": all_said,
+        "segmenting": paint_finder,
+    }.items():
+        monkeypatch.setattr(pipeline, name, stand_in)
+    service.shipped.cache_clear()
+    visit = Visit()
+    service.open_shipped(visit, SCANS[0])
+    yield visit
+    visit.end()
+    service.shipped.cache_clear()
+
+
+@pytest.fixture
+def raw(visit: Visit, tmp_path: Path) -> Visit:
+    """The visitor before a scan without labels."""
+    vertices, colours, faces, _ = room()
+    (tmp_path / "raw.ply").write_bytes(ply(vertices, colours, faces))
+    service.open_upload(visit, [tmp_path / "raw.ply"])
+    return visit
+
+
+def labels(visit: Visit) -> dict[int, str]:
+    assert visit.scan is not None
+    return {one.id: one.label for one in visit.scan.instances}
+
+
+def test_a_repaired_scan_is_what_is_asked_and_the_shipped_one_stays(visit: Visit) -> None:
+    service.ask(visit, "the chair")
+    service.repair(visit, Rename(CHAIR, "stool"))
+    assert visit.answer is None
+    assert service.ask(visit, "the stool").candidates[0].object_id == CHAIR
+    assert not service.ask(visit, "the chair").candidates
+    assert service.caption(visit, CHAIR).label == "stool"
+    other = Visit()
+    service.open_shipped(other, SCANS[0])
+    assert labels(other)[CHAIR] == "chair"
+    service.undo(visit)
+    assert visit.scan is other.scan
+
+
+def test_a_stored_answer_is_not_used_once_the_scan_was_repaired(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert visit.scan is not None
+    kept = name_matcher(visit.scan, "the floor")
+    monkeypatch.setattr(example_cache, "stored", lambda scan, sentence: kept)
+    assert service.ask(visit, EXAMPLE) is kept
+    service.repair(visit, Rename(TABLE, "desk"))
+    assert service.ask(visit, EXAMPLE) is not kept
+    assert not visit.stored
+    service.undo(visit)
+    assert service.ask(visit, EXAMPLE) is kept
+
+
+def test_all_is_deleted_and_comes_back(visit: Visit) -> None:
+    for one in (FLOOR, TABLE, CHAIR):
+        service.repair(visit, Delete(one))
+    for ask in (
+        lambda: service.ask(visit, "the chair"),
+        lambda: list(service.describing(visit)),
+    ):
+        with pytest.raises(UserError, match="scan_unlabelled"):
+            ask()
+    for _ in range(4):  # once more than there is to undo
+        service.undo(visit)
+    assert labels(visit) == {FLOOR: "floor", TABLE: "table", CHAIR: "chair"}
+
+
+@pytest.mark.parametrize(
+    ("edit", "key"),
+    [
+        (Merge(TABLE, TABLE), "merge_itself"),
+        (Merge(TABLE, 99), "object_unknown"),
+        (Merge(FLOOR, CHAIR), "object_unknown"),
+        (Delete(10**30), "object_unknown"),
+        (Rename(-1, "stool"), "object_unknown"),
+    ],
+)
+def test_a_repair_that_cannot_be_changes_nothing(visit: Visit, edit: Edit, key: str) -> None:
+    service.repair(visit, Merge(TABLE, CHAIR))
+    before = visit.scan
+    with pytest.raises(UserError, match=key):
+        service.repair(visit, edit)
+    assert visit.scan is before
+    assert visit.edits == (Merge(TABLE, CHAIR),)
+
+
+@pytest.mark.parametrize("label", ["", "  \t", None, 7, "\x00\x07"])
+def test_an_empty_label_is_none(label: object) -> None:
+    with pytest.raises(UserError, match="label_empty"):
+        validation.label(label)
+
+
+def test_labels_are_short_english_and_plain() -> None:
+    assert validation.label("  Office\n CHAIR ") == "office chair"
+    assert (
+        validation.label("<script>alert(1)</script>") == "<script>alert(1)</script>"
+    )  # text, and shown as text
+    with pytest.raises(UserError, match="label_long"):
+        validation.label("x" * 10**6)
+    with pytest.raises(UserError, match="label_language"):
+        validation.label("椅子")
+
+
+def test_a_room_is_described_and_what_was_said_is_kept(visit: Visit) -> None:
+    said = list(service.describing(visit))
+    assert [one.label for one in said] == ["table", "chair"]
+    assert visit.captions == tuple(said)
+    assert service.caption(visit, CHAIR) is said[1]
+    service.repair(visit, Rename(CHAIR, "stool"))
+    assert visit.captions == ()
+
+
+def endless(scan: Scan) -> Iterator[Caption]:
+    while True:
+        yield label_sayer(scan, CHAIR)
+        threading.Event().wait(0.01)
+
+
+def test_stopping_keeps_what_is_done(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "describe", endless)
+    for count, _ in enumerate(service.describing(visit), start=1):
+        if count == 5:
+            visit.stop.set()
+    assert len(visit.captions) == 5
+    assert until(lambda: service.working._inside == 0)
+
+
+def test_a_second_run_ends_the_first(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "describe", endless)
+    first = service.describing(visit)
+    next(first)
+    monkeypatch.setattr(pipeline, "describe", all_said)
+    second = service.describing(visit)
+    ended: list[Caption] = []
+    thread = threading.Thread(target=lambda: ended.extend(first))
+    told = []
+    other = threading.Thread(target=lambda: told.extend(second))
+    other.start()
+    thread.start()
+    thread.join(10)
+    other.join(10)
+    assert not thread.is_alive()
+    assert [one.label for one in told] == ["table", "chair"]
+
+
+def test_a_repair_ends_the_description_of_what_it_changed(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "describe", endless)
+    running = service.describing(visit)
+    next(running)
+    service.repair(visit, Delete(CHAIR))
+    assert list(running) == []
+    assert visit.captions == ()
+
+
+def test_a_closed_page_ends_its_long_job(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "describe", endless)
+    running = service.describing(visit)
+    next(running)
+    visit.end()
+    with pytest.raises(UserError, match="cancelled"):
+        list(running)
+    assert until(lambda: service.working._inside == 0)
+
+
+def test_objects_are_found_and_then_repaired_from_there(raw: Visit) -> None:
+    assert [step.key for step in service.finding(raw)] == ["find_load", "find_group"]
+    assert (raw.found, raw.tilt) == (True, 12)
+    assert set(labels(raw).values()) == {"table", "chair"}
+    first = next(iter(labels(raw)))
+    service.repair(raw, Delete(first))
+    assert len(labels(raw)) == 1
+    service.undo(raw)
+    assert len(labels(raw)) == 2
+
+
+def test_another_scan_is_opened_while_objects_are_found(raw: Visit) -> None:
+    running = service.finding(raw)
+    next(running)
+    service.open_shipped(raw, SCANS[1])
+    assert list(running) == []
+    assert not raw.found
+    assert labels(raw) == {FLOOR: "floor", TABLE: "table", CHAIR: "chair"}
+
+
+def test_finding_is_stopped_and_nothing_has_changed(raw: Visit) -> None:
+    running, before = service.finding(raw), raw.scan
+    next(running)
+    raw.stop.set()
+    assert list(running) == []
+    assert raw.scan is before
+    assert until(lambda: service.working._inside == 0)
+
+
+def test_memory_runs_out_while_finding_and_the_next_run_works(
+    raw: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(scan: Scan) -> Iterator[object]:
+        yield next(paint_finder(scan))
+        raise MemoryError
+
+    monkeypatch.setattr(pipeline, "segmenting", too_large)
+    with pytest.raises(UserError, match="out_of_memory"):
+        list(service.finding(raw))
+    monkeypatch.setattr(pipeline, "segmenting", paint_finder)
+    list(service.finding(raw))
+    assert raw.found

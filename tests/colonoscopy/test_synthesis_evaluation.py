@@ -1,0 +1,121 @@
+"""The tables about drawn frames, with stand-ins for the networks: good comes out good, bad comes out bad."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from models.colonoscopy import pipeline
+from models.colonoscopy.synthesis import downstream, generated_frames, memorization, predictor, sampling
+from models.colonoscopy.synthesis import evaluation as figures
+from models.core import results
+from models.core.errors import UserError
+from models.core.progress import Progress
+from tests.colonoscopy.makers import frame_of, mask_of, stand_ins  # noqa: F401
+
+
+def shifted(mask, count=1, seed=0, **options):
+    """A bad model: its polyp is drawn elsewhere, in another light."""
+    frame = frame_of(np.roll(mask, 40, axis=1), seed) // 2 + 60
+    yield Progress(1.0, "drawing", {"index": 0, "frame": frame.astype(np.uint8)})
+    yield [frame]
+
+
+@pytest.fixture
+def sets(tmp_path, monkeypatch, stand_ins):  # noqa: F811
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "pairs"
+    for number in range(6):
+        top, left = rng.integers(60, 100, 2)
+        mask = mask_of(box=(top, top + 70, left, left + 80)) if number else np.zeros((256, 256), bool)
+        for kind, pixels in (("images", frame_of(mask, number)), ("masks", mask)):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(folder / kind / f"{number}.png")
+    good = predictor.load
+    monkeypatch.setattr(predictor, "load", lambda model: shifted if model == "sdm" else good(model))
+    monkeypatch.setattr(sampling, "card", lambda name: type("Card", (), {"sha256": "0123456789ab"}))
+    monkeypatch.setattr(downstream, "card", lambda name: type("Card", (), {"sha256": "0123456789ab"}))
+    for module in (generated_frames, downstream):
+        monkeypatch.setattr(module, "FOLDER", tmp_path / "runs")
+    monkeypatch.setattr(results, "RESULTS", tmp_path / "RESULTS.md")
+    views = np.stack([frame_of(mask_of(), seed) for seed in range(40)])
+    monkeypatch.setattr(figures, "training_views", lambda data: (views, None))
+    colours = lambda frames: torch.tensor(np.stack([f.mean((0, 1)) for f in frames]), dtype=torch.float)  # noqa: E731
+    known = memorization.Memory.of(torch.randn(6, 3) + 100, 100 + 3 * torch.randn(30, 3))
+    monkeypatch.setattr(memorization, "features", colours)
+    monkeypatch.setattr(memorization, "load", lambda: known)
+    return {"pairs": folder}
+
+
+def test_fidelity_tells_a_polyp_in_place_from_one_elsewhere(sets, tmp_path):
+    rows = figures.evaluate(sets, None, ["fidelity"])["fidelity"]
+    dice = {row["frames"]: row["Dice"] for row in rows}
+    assert dice["real"] > 99 and dice["arsdm"] > 99 and dice["sdm"] < 70
+    assert rows[0]["n"] == 5 and rows[0]["not drawn"] == 1  # the empty mask
+    assert not (tmp_path / "RESULTS.md").exists()
+
+
+def test_frames_are_drawn_once(sets, monkeypatch):
+    first = figures.evaluate(sets, None, ["fidelity"])
+    monkeypatch.setattr(pipeline, "draw", lambda order: pytest.fail("drawn again"))
+    assert figures.evaluate(sets, None, ["fidelity"]) == first
+
+
+def test_realism_tells_like_from_unlike(sets, tmp_path):
+    rows = figures.evaluate(sets, tmp_path, ["realism"])["realism"]
+    far = {row["frames"]: float(row["Frechet"]) for row in rows}
+    assert far["arsdm"] < 10 < far["sdm"]
+    assert {row["n"] for row in rows} == {5}
+
+
+def test_memory_counts_what_is_too_near(sets, tmp_path):
+    rows = figures.evaluate(sets, tmp_path, ["memory"])["memory"]
+    column = next(key for key in rows[0] if key.startswith("nearer"))
+    unseen = next(row for row in rows if "nobody" in row["frames"])
+    assert unseen["n"] == 30 and unseen[column] == 1  # the first percentile of thirty
+    assert all(row["n"] == 5 for row in rows if row["frames"] in figures.MODELS)
+
+
+def test_without_the_data_folder_training_frames_have_no_rows(sets):
+    found = figures.evaluate(sets, None, ["realism", "memory"])
+    labels = [row["frames"] for rows in found.values() for row in rows]
+    assert "arsdm" in labels and not any("training frames" in label for label in labels)
+
+
+def test_masks_are_spread_over_a_large_set(sets):
+    given = generated_frames.crops("few", sets["pairs"], most=3)
+    assert given.names == ["2", "5"] and given.skipped == 1  # 0 is empty
+    assert generated_frames.crops("few", sets["pairs"], limit=3).names == ["1", "2"]
+
+
+def test_a_timed_row(sets):
+    row = figures.timed(mask_of(), "dpm", 20)
+    assert float(row["s to the first preview"]) <= float(row["s to the first frame"]) and row["peak MB"] > 50
+
+
+def test_use_has_a_row_for_each_diet_and_trains_once(sets, tmp_path, monkeypatch):
+    diets = []
+
+    class Network:
+        def probabilities(self, frame):
+            return torch.from_numpy((frame[..., 1] > 130).astype(np.float32))
+
+    def trained(run, known, seed, steps):
+        diets.append((run, len(known), seed))
+        return Network()
+
+    monkeypatch.setattr(downstream, "trained", trained)
+    (tmp_path / "data" / "colonoscopy").mkdir(parents=True)
+    (tmp_path / "data" / "colonoscopy" / downstream.TRAINING).symlink_to(sets["pairs"])
+    rows = figures.evaluate(sets, tmp_path / "data", ["use"])["use"]
+    assert [row["trained on"] for row in rows] == list(downstream.DRAWN)
+    assert [count for _, count, _ in diets] == [6] * 3 + [11] * 6  # six real, five of them drawn for
+    assert len({run for run, _, _ in diets}) == 9
+    assert figures.evaluate(sets, tmp_path / "data", ["use"])["use"] == rows and len(diets) == 9
+
+
+def test_what_is_missing_or_misspelt(sets):
+    for parts, key in ((["fidelty"], "part_unknown"), (["use"], "data_missing")):
+        with pytest.raises(UserError) as refused:
+            figures.evaluate(sets, None, parts)
+        assert refused.value.key == key
