@@ -9,6 +9,7 @@ import gradio as gr
 
 from app import colonoscopy_desk as desk
 from app import guards
+from app.components.brought import File
 from app.telling import answered
 from app.visits import Visit, Visits
 from models.colonoscopy import SAMPLERS
@@ -21,8 +22,8 @@ class ColonoscopyApi:
     def __init__(self, visits: Visits) -> None:
         self.visits = visits
         with gr.Row(visible=False):
-            mask = gr.File(label="mask")
-            frame = gr.File(label="frame")
+            mask = File(label="mask")
+            frame = File(label="frame")
             count = gr.Number(1, label="count")
             seed = gr.Number(0, label="seed")
             model = gr.Textbox("arsdm", label="model")

@@ -13,6 +13,7 @@ from app import colonoscopy_desk as desk
 from app import guards, mask_presets
 from app.colonoscopy_api import ColonoscopyApi
 from app.components import mask_pad, result_strip
+from app.components.brought import UploadButton
 from app.telling import html, quiet, why
 from app.visits import Visit, Visits
 from app.words import language, say
@@ -68,10 +69,10 @@ class ColonoscopyTab:
             words=pad_words("en"), presets=json.dumps(mask_presets.urls()), elem_id="tl-pad"
         )
         with gr.Row(elem_classes="tl-uploads"):
-            self.frame_upload = gr.UploadButton(
+            self.frame_upload = UploadButton(
                 str(i18n("colonoscopy.frame_upload")), elem_id="tl-frame-upload", size="sm"
             )
-            self.mask_upload = gr.UploadButton(
+            self.mask_upload = UploadButton(
                 str(i18n("colonoscopy.mask_upload")), elem_id="tl-mask-upload", size="sm"
             )
         html(i18n("html.colonoscopy_upload_note"))

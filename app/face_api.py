@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from app import face_desk as desk
+from app.components.brought import File
 from app.telling import answered
 from app.visits import Visit, Visits
 from models.core.errors import UserError
@@ -22,9 +23,9 @@ class FaceApi:
         self.visits = visits
         with gr.Row(visible=False):
             fields = [
-                gr.File(label="portrait"),
-                gr.File(label="video"),
-                gr.File(label="audio"),
+                File(label="portrait"),
+                File(label="video"),
+                File(label="audio"),
                 gr.Textbox("", label="text"),
                 gr.Textbox("en", label="language"),
                 gr.Textbox("", label="voice"),
@@ -63,10 +64,9 @@ class FaceApi:
                 raise UserError("face_both")
             if audio and text:
                 raise UserError("speech_both")
-            sound = desk.apart(visit, audio) if audio and audio in (portrait, video) else audio
             face = desk.take_footage(visit, video) if video else None
             face = desk.take_portrait(visit, portrait) if portrait else face
-            speech = desk.take_speech(visit, sound) if sound else None
+            speech = desk.take_speech(visit, audio) if audio else None
             rest = (text, language, voice, stage, panels, marked, seed, consent)
             wanted = desk.order(face, bool(video), speech, *rest)
             for step in desk.animate(visit, wanted):

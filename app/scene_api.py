@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from app import scene_desk
+from app.components.brought import Files
 from app.telling import answered
 from app.visits import Visit, Visits
 from models.scene.answer import as_json, as_scan2cap
@@ -22,7 +23,7 @@ class SceneApi:
         self.visits = visits
         with gr.Row(visible=False):
             scan = gr.Textbox(label="scan")
-            files = gr.File(label="files", file_count="multiple")
+            files = Files(label="files")
             sentence = gr.Textbox(label="sentence")
             number = gr.Number(label="object_id", precision=0)
             result = gr.JSON(label="result")

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from app import guards, precompute
+from app import guards, precompute, uploads
 from app.jobs import Gate
 from app.visits import Visit
 from models.core.errors import UserError
@@ -78,7 +78,7 @@ def open_upload(visit: Visit, paths: Sequence[str | Path] | None) -> Scan:
     finally:
         shutil.rmtree(work, ignore_errors=True)
         for file in files:
-            file.unlink(missing_ok=True)
+            uploads.drop(file)
     visit.opens(scan)
     return scan
 

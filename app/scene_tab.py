@@ -13,6 +13,7 @@ from gradio.context import Context
 
 from app import precompute, scene_answer, scene_cards, scene_desk
 from app.components import scene_view
+from app.components.brought import FilesButton
 from app.scene_api import SceneApi
 from app.scene_look import Looking, Updates
 from app.scene_room import Room
@@ -92,9 +93,7 @@ class SceneTab:
         html(i18n("html.scene_lead"))
         choices = [(i18n(f"scans.{scan}"), scan) for scan in precompute.names()]
         self.picker = gr.Radio(choices, label=i18n("scene.scans"), elem_id="tl-scans")
-        self.upload = gr.UploadButton(
-            str(i18n("scene.upload")), file_count="multiple", elem_id="tl-upload", size="md"
-        )
+        self.upload = FilesButton(str(i18n("scene.upload")), elem_id="tl-upload", size="md")
         html(i18n("html.scene_upload_note"))
 
     def _lay_stage(self, i18n: gr.I18n) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app import face_answer, words
+from app import face_answer, process_folder, words
 from app import face_desk as desk
 from app.visits import Visit
 from models.core import checkpoints
@@ -29,7 +29,7 @@ def uploads(monkeypatch, tmp_path):
     """The folder of the page's uploads, and no cards to read."""
     folder = tmp_path / "uploads"
     folder.mkdir()
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(folder))
+    monkeypatch.setattr(process_folder, "served", lambda: folder)
     monkeypatch.setattr(pipeline, "checkpoints", list)
     return folder
 
