@@ -4,17 +4,19 @@ import argparse
 import os
 import sys
 
-from models.core import device
+from models.core import device, offline
 from models.core.errors import UserError
 
 
 def main() -> int:
     """Serve until interrupted. The exit code is 2 when a flag asks for what this machine cannot do."""
     flags = _flags()
-    # Before torch or gradio are imported: idle OpenMP threads must not spin beside other
-    # work, no call home, no model download.
+    # Before torch is imported: idle OpenMP threads must not spin beside other work.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.update(GRADIO_ANALYTICS_ENABLED="0", HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1")
+    if flags.share:
+        offline.allow(
+            "gradio.app", "gradio.live", "huggingface.co"
+        )  # the relay, and where its program is from
     from app import i18n, page
 
     try:

@@ -3,11 +3,9 @@
 import atexit
 import importlib
 import os
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from functools import cache
 from html import escape
@@ -15,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio import networking
 from gradio.context import Context
 from starlette.middleware import Middleware
 
-from app import __version__, html_middleware, page_cache, theme, validation
+from app import __version__, html_middleware, page_cache, process_folder, theme, uploads, validation
 from app import i18n as words
 from app.job_queue import in_plain_words
 from app.messages import notice
@@ -86,6 +85,8 @@ def start(host: str, port: int | None, share: bool = False, browser: bool = Fals
     """Serve the page from a thread; `.close()` ends it. port: None for any that is free."""
     _private_uploads()
     validation.forbid_fetching()
+    # Gradio gives up where its own page takes 3 s, as it may on a busy machine; by then it has answered once.
+    networking.url_ok = lambda url: True
     page, i18n = build()
     page.launch(
         server_name=host,
@@ -113,10 +114,10 @@ def start(host: str, port: int | None, share: bool = False, browser: bool = Fals
 
 
 def _private_uploads() -> None:
-    """Let uploads land in a directory of this process alone, gone when it ends."""
-    folder = tempfile.mkdtemp(prefix="trilab-uploads-")
-    os.environ["GRADIO_TEMP_DIR"] = folder
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    """Let uploads land in the folder of this process, each alone; a killed one's leavings go."""
+    process_folder.sweep()
+    os.environ["GRADIO_TEMP_DIR"] = str(process_folder.served())
+    uploads.install()
 
 
 def _load(lab: Lab) -> Any:

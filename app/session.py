@@ -1,6 +1,5 @@
 """What the program remembers of each visitor while the page is open, and nothing after."""
 
-import os
 import secrets
 import shutil
 import tempfile
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app import process_folder
 from models.scene.data.instance_edits import Edit
 from models.scene.data.scan import Scan
 from models.scene.types import Answer, Caption
@@ -79,15 +79,15 @@ class Visit:
     def folder(self) -> Path:
         """A private directory, made when first asked for."""
         if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="trilab-visit-"))
+            self._folder = Path(tempfile.mkdtemp(dir=process_folder.visits()))
         return self._folder
 
     @property
     def shown(self) -> Path:
         """A directory whose files the page serves to who knows their name; nobody can guess it."""
         if self._shown is None:
-            root = os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir()
-            self._shown = Path(tempfile.mkdtemp(prefix=secrets.token_urlsafe(16), dir=root))
+            private = secrets.token_urlsafe(16)
+            self._shown = Path(tempfile.mkdtemp(prefix=private, dir=process_folder.served()))
         return self._shown
 
     def opens(self, scan: Scan, shipped: str = "", found: bool = False, tilt: float | None = None) -> None:

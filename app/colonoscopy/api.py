@@ -9,6 +9,7 @@ import gradio as gr
 
 from app import validation
 from app.colonoscopy import service
+from app.components.upload_widgets import File
 from app.messages import answered
 from app.session import Visit, Visits
 from models.colonoscopy import SAMPLERS
@@ -21,8 +22,8 @@ class ColonoscopyApi:
     def __init__(self, visits: Visits) -> None:
         self.visits = visits
         with gr.Row(visible=False):
-            mask = gr.File(label="mask")
-            frame = gr.File(label="frame")
+            mask = File(label="mask")
+            frame = File(label="frame")
             count = gr.Number(1, label="count")
             seed = gr.Number(0, label="seed")
             model = gr.Textbox("arsdm", label="model")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from app import validation
+from app import uploads, validation
 from app.job_queue import JobQueue
 from app.session import Visit
 from models.colonoscopy import MODELS, SAMPLERS, pipeline
@@ -58,7 +58,7 @@ def _read(paths: Sequence[str | Path] | None, reader: Callable[[Path], T]) -> T:
         return reading.run(lambda: reader(files[0]))
     finally:
         for file in files:
-            file.unlink(missing_ok=True)
+            uploads.drop(file)
 
 
 def order(mask: Mask, count: object, seed: object, model: object, steps: object, sampler: object) -> Order:
@@ -127,7 +127,7 @@ def stop(visit: Visit) -> None:
 
 
 def pack(visit: Visit, burn: bool, dicom: bool = False) -> Path:
-    """A zip of the kept frames in the visitor's folder: ArSDM's layout with a JSON, or DICOM files.
+    """A zip of the kept frames where the page may serve it: ArSDM's layout with a JSON, or DICOM files.
 
     burn: write SYNTHETIC into each; the metadata says so anyway. Raises UserError("no_frames").
     """
@@ -136,7 +136,7 @@ def pack(visit: Visit, burn: bool, dicom: bool = False) -> Path:
     frames = list(visit.frames)
     if not frames:
         raise UserError("no_frames")
-    folder = Path(tempfile.mkdtemp(dir=visit.folder))
+    folder = Path(tempfile.mkdtemp(dir=visit.shown))  # Gradio copies what lies elsewhere, and keeps the copy
     path = folder / ("synthetic_dicom.zip" if dicom else "synthetic_frames.zip")
     write = exports.write_dicom if dicom else exports.write_zip
     reading.run(lambda: write(frames, path, burn), visit.gone)

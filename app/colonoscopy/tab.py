@@ -13,6 +13,7 @@ from app.colonoscopy import mask_presets, service
 from app.colonoscopy import views as answer
 from app.colonoscopy.api import ColonoscopyApi
 from app.components import mask_pad, result_strip
+from app.components.upload_widgets import UploadButton
 from app.i18n import language, say
 from app.messages import html, quiet, why
 from app.session import Visit, Visits
@@ -68,10 +69,10 @@ class ColonoscopyTab:
             words=pad_words("en"), presets=json.dumps(mask_presets.urls()), elem_id="tl-pad"
         )
         with gr.Row(elem_classes="tl-uploads"):
-            self.frame_upload = gr.UploadButton(
+            self.frame_upload = UploadButton(
                 str(i18n("colonoscopy.frame_upload")), elem_id="tl-frame-upload", size="sm"
             )
-            self.mask_upload = gr.UploadButton(
+            self.mask_upload = UploadButton(
                 str(i18n("colonoscopy.mask_upload")), elem_id="tl-mask-upload", size="sm"
             )
         html(i18n("html.colonoscopy_upload_note"))

@@ -1,13 +1,34 @@
-"""Gradio's widgets for a picture, a sound and a video, made to pass on what a visitor brings unread.
+"""Gradio's widgets for files, made to pass on what a visitor brings unread, and only what they uploaded.
 
-Gradio's own open, decode or convert the file before any check of ours, and show an error of theirs.
+Gradio's own open, decode or convert a file before any check of ours, show an error of theirs, leave an empty
+file behind for each, and pass on any path that the page serves.
 """
 
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.data_classes import FileData, ImageData
+from gradio.context import LocalContext
+from gradio.data_classes import FileData, ImageData, ListFiles
+
+from app import i18n, uploads
+from models.core.errors import UserError
+
+
+def claimed(files: list[FileData]) -> list[str]:
+    """Paths of uploads that are from now on this request's alone, to read and to delete.
+
+    Raises gr.Error with a sentence for what was not uploaded, or was read before.
+    """
+    mine: list[Path] = []
+    try:
+        mine.extend(uploads.claim(file.path) for file in files)
+    except UserError as error:
+        for file in mine:
+            uploads.drop(file)
+        told = i18n.explain(i18n.language(LocalContext.request.get(None)), error)
+        raise gr.Error(told, print_exception=False) from None
+    return [str(file) for file in mine]
 
 
 class Unread:
@@ -15,7 +36,7 @@ class Unread:
 
     def preprocess(self, payload: Any) -> str | None:
         """The path of what arrived, None where nothing did."""
-        return payload.path if payload else None
+        return claimed([payload])[0] if payload else None
 
     def postprocess(self, value: Any) -> Any:
         """Show a file."""
@@ -48,3 +69,48 @@ class Footage(Unread, gr.Video):
     def get_block_name(self) -> str:
         """Gradio's name of the front end: the one of gr.Video."""
         return "video"
+
+
+class File(Unread, gr.File):
+    """One file of any kind, for the API. Its value is a path."""
+
+    def get_block_name(self) -> str:
+        """Gradio's name of the front end: the one of gr.File."""
+        return "file"
+
+
+class Files(gr.File):
+    """Several files of any kind, for the API. Its value is a list of paths."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(file_count="multiple", **more)
+
+    def preprocess(self, payload: ListFiles | FileData | None) -> list[str] | None:
+        """The paths of what arrived."""
+        files = payload.root if isinstance(payload, ListFiles) else [payload] if payload else []
+        return claimed(files) if files else None
+
+    def get_block_name(self) -> str:
+        """Gradio's name of the front end: the one of gr.File."""
+        return "file"
+
+
+class UploadButton(Unread, gr.UploadButton):
+    """A button that takes one file. Its value is a path."""
+
+    def get_block_name(self) -> str:
+        """Gradio's name of the front end: the one of gr.UploadButton."""
+        return "uploadbutton"
+
+
+class FilesButton(gr.UploadButton):
+    """A button that takes several files. Its value is a list of paths."""
+
+    def __init__(self, label: str, **more: Any) -> None:
+        super().__init__(label, file_count="multiple", **more)
+
+    preprocess = Files.preprocess
+
+    def get_block_name(self) -> str:
+        """Gradio's name of the front end: the one of gr.UploadButton."""
+        return "uploadbutton"

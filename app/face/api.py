@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.components.upload_widgets import File
 from app.face import service
 from app.messages import answered
 from app.session import Visit, Visits
@@ -22,9 +23,9 @@ class FaceApi:
         self.visits = visits
         with gr.Row(visible=False):
             fields = [
-                gr.File(label="portrait"),
-                gr.File(label="video"),
-                gr.File(label="audio"),
+                File(label="portrait"),
+                File(label="video"),
+                File(label="audio"),
                 gr.Textbox("", label="text"),
                 gr.Textbox("en", label="language"),
                 gr.Textbox("", label="voice"),
@@ -63,10 +64,9 @@ class FaceApi:
                 raise UserError("face_both")
             if audio and text:
                 raise UserError("speech_both")
-            sound = service.apart(visit, audio) if audio and audio in (portrait, video) else audio
             face = service.take_footage(visit, video) if video else None
             face = service.take_portrait(visit, portrait) if portrait else face
-            speech = service.take_speech(visit, sound) if sound else None
+            speech = service.take_speech(visit, audio) if audio else None
             rest = (text, language, voice, stage, panels, marked, seed, consent)
             wanted = service.order(face, bool(video), speech, *rest)
             for step in service.animate(visit, wanted):

@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from app import validation
+from app import uploads, validation
 from app.job_queue import JobQueue
 from app.session import Visit
 from models.core import checkpoints
@@ -142,11 +142,6 @@ def show(visit: Visit, file: Path) -> Path:
     return Path(shutil.copyfile(file, visit.shown / file.name))
 
 
-def apart(visit: Visit, path: str) -> Path:
-    """A copy of an upload that is wanted for two things: taking it for the one deletes it."""
-    return Path(shutil.copyfile(path, visit.folder / f"{_name()}{Path(path).suffix}"))
-
-
 def _taken(path: str | Path | None, keep: Callable[[Path], Path]) -> Path:
     if not path:
         raise UserError("no_file")
@@ -154,7 +149,7 @@ def _taken(path: str | Path | None, keep: Callable[[Path], Path]) -> Path:
     try:
         return reading.run(lambda: keep(file))
     finally:
-        file.unlink(missing_ok=True)
+        uploads.drop(file)
 
 
 def order(

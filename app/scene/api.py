@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.components.upload_widgets import Files
 from app.messages import answered
 from app.scene import service
 from app.session import Visit, Visits
@@ -22,7 +23,7 @@ class SceneApi:
         self.visits = visits
         with gr.Row(visible=False):
             scan = gr.Textbox(label="scan")
-            files = gr.File(label="files", file_count="multiple")
+            files = Files(label="files")
             sentence = gr.Textbox(label="sentence")
             number = gr.Number(label="object_id", precision=0)
             result = gr.JSON(label="result")

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from app import validation
+from app import uploads, validation
 from app.job_queue import JobQueue
 from app.scene import example_cache
 from app.session import Visit
@@ -84,7 +84,7 @@ def open_upload(visit: Visit, paths: Sequence[str | Path] | None) -> Scan:
     finally:
         shutil.rmtree(work, ignore_errors=True)
         for file in files:
-            file.unlink(missing_ok=True)
+            uploads.drop(file)
     visit.opens(scan)
     return scan
 

@@ -12,6 +12,7 @@ import gradio as gr
 from gradio.context import Context
 
 from app.components import scene_view
+from app.components.upload_widgets import FilesButton
 from app.i18n import language, say, words
 from app.messages import html, quiet, why
 from app.scene import example_cache, object_views, service, views
@@ -92,9 +93,7 @@ class SceneTab:
         html(i18n("html.scene_lead"))
         choices = [(i18n(f"scans.{scan}"), scan) for scan in example_cache.names()]
         self.picker = gr.Radio(choices, label=i18n("scene.scans"), elem_id="tl-scans")
-        self.upload = gr.UploadButton(
-            str(i18n("scene.upload")), file_count="multiple", elem_id="tl-upload", size="md"
-        )
+        self.upload = FilesButton(str(i18n("scene.upload")), elem_id="tl-upload", size="md")
         html(i18n("html.scene_upload_note"))
 
     def _lay_stage(self, i18n: gr.I18n) -> None:

@@ -250,7 +250,7 @@ def test_frames_are_taken_home_marked(monkeypatch):
     assert key_of(lambda: service.pack(visit, True)) == "no_frames"
     list(service.draw(visit, order(count=2)))
     path = service.pack(visit, burn=True)
-    assert visit.folder in path.parents
+    assert visit.shown in path.parents
     with zipfile.ZipFile(path) as packed:
         names = packed.namelist()
         images = [name for name in names if name.startswith("images/")]
@@ -261,7 +261,7 @@ def test_frames_are_taken_home_marked(monkeypatch):
         assert not np.array_equal(np.asarray(image), visit.frames[0].frame)
     with zipfile.ZipFile(service.pack(visit, burn=False, dicom=True)) as packed:
         assert [name[-4:] for name in packed.namelist()] == [".dcm", ".dcm"]
-    folder = visit.folder
+    folder = visit.shown
     visit.end()
     assert not folder.exists()
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app import i18n
+from app import i18n, process_folder
 from app.face import service, views
 from app.session import Visit
 from models.core import checkpoints
@@ -30,7 +30,7 @@ def uploads(monkeypatch, tmp_path):
     """The folder of the page's uploads, and no cards to read."""
     folder = tmp_path / "uploads"
     folder.mkdir()
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(folder))
+    monkeypatch.setattr(process_folder, "served", lambda: folder)
     monkeypatch.setattr(pipeline, "checkpoints", list)
     return folder
 
