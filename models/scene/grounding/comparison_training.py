@@ -1,0 +1,79 @@
+"""Training ScanRefer, TGNN and ReferIt3DNet on the very batches that the shipped InstanceRefer learns."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from models.core.training import fit
+from models.scene.grounding.referit3dnet import ReferIt3DNet
+from models.scene.grounding.scanrefer import ScanReferLocalizer
+from models.scene.grounding.tgnn import TGNN
+from models.scene.open_instancerefer import OpenBatch
+from models.scene.open_perception import NEVER
+from models.scene.training.batches import Taught
+from models.scene.training.grounding import BATCH, GENERATED, Corpus, dev_accuracy, point_encoder
+
+RIVALS: Mapping[str, type[nn.Module]] = {
+    "scanrefer": ScanReferLocalizer,
+    "tgnn": TGNN,
+    "referit3dnet": ReferIt3DNet,
+}
+SAID, LABELS = 0.3, 0.3  # weights of the auxiliary class losses
+
+
+def losses(network: nn.Module, given: tuple[OpenBatch, Taught], spent: float) -> dict[str, Tensor]:
+    """Cross-entropy over the objects, of the sentence's class and, where the network asks, of the objects'.
+
+    A sentence of which only the class is known teaches that the answer is one of its class.
+    """
+    batch, taught = given
+    found = network(batch)
+    known = taught.target >= 0
+    picked = found.scores.log_softmax(1)
+    right = cross_entropy(found.scores[known], taught.target[known])
+    one_of = -(picked.masked_fill(~taught.peers, NEVER).logsumexp(1)[~known]).sum() / (~known).sum().clamp(
+        min=1
+    )
+    wanted = taught.labels.gather(1, taught.peers.float().argmax(1)[:, None])[:, 0]
+    said = cross_entropy(found.said, wanted)
+    loss = right + 0.3 * one_of + SAID * said
+    parts = {"right": right, "one_of": one_of, "said": said}
+    if found.labels is not None:
+        parts["label"] = cross_entropy(found.labels[batch.exists], taught.labels[batch.exists])
+        loss = loss + LABELS * parts["label"]
+    hit = (found.scores.argmax(1) == taught.target).float()
+    people = known.clone()
+    people[: int(BATCH * GENERATED)] = False
+    return {"loss": loss, **parts, "hit": hit[known].mean(), "hit_human": hit[people].mean()}
+
+
+def fit_rival(
+    corpus: Corpus, name: str, steps: int = 0, minutes: float = 0.0, seed: int = 0, **config: Any
+) -> tuple[nn.Module, dict[str, float]]:
+    """Train one method for a number of steps or of minutes; state in runs/."""
+    torch.manual_seed(seed)
+    network = RIVALS[name](classes=list(corpus.labels.names), **config)
+    budget = f"{steps}_steps" if steps else "shipped"
+    return fit(
+        f"{name}_{budget}_seed{seed}",
+        network,
+        corpus.batches(seed),
+        losses,
+        rate=1e-3,
+        minutes=minutes,
+        steps=steps,
+        seed=seed,
+        check=lambda net: f"dev {dev_accuracy(net, corpus):.3f}",  # type: ignore[arg-type]
+    )
+
+
+def train(data: Path, name: str, out: Path, minutes: float) -> None:
+    """Train what ships of a method and write its checkpoint folder."""
+    corpus = Corpus(data, point_encoder())
+    average, done = fit_rival(corpus, name, minutes=minutes)
+    average.half().save_pretrained(out)  # type: ignore[operator]
+    print(name, done, flush=True)

@@ -1,0 +1,1 @@
+"""Objects in raw scans: PointGroup's instances and VoteNet's boxes."""
