@@ -33,6 +33,9 @@ def parser() -> argparse.ArgumentParser:
     )
     ground.add_argument("sentence")
     _add_proposals(ground)
+    ground.add_argument(
+        "--model", help="several methods, a,b,c, asked side by side (see grounding/registry.py)"
+    )
     ground.add_argument("--json", action="store_true", help="everything, as one JSON object")
 
     caption = commands.add_parser("caption", help="what there is to say of an object, or of all")
@@ -51,18 +54,23 @@ def parser() -> argparse.ArgumentParser:
     rooms.add_argument("--seed", type=int, default=1, help="of the first room of each kind")
 
     train = commands.add_parser("train", help="train a network on the data folder")
-    train.add_argument("name", choices=("shapes", "grounding", "ablation", "captioning", "pointgroup"))
+    train.add_argument(
+        "name",
+        choices=("shapes", "grounding", "ablation", "comparison", "captioning", "pointgroup", "votenet"),
+    )
     train.add_argument("--data", type=Path, required=True)
     train.add_argument("--minutes", type=float, default=60, help="of work in total; a stopped run goes on")
+    train.add_argument("--model", default="instancerefer", help="of grounding: the method")
     train.add_argument("--out", type=Path, help="the checkpoint's folder")
 
     evaluate = commands.add_parser("evaluate", help="measure; the last line is one JSON object")
     evaluate.add_argument(
         "name",
-        choices=("grounding", "ablation", "benchmark", "captioning", "truth", "segmentation"),
+        choices=("grounding", "ablation", "comparison", "benchmark", "captioning", "truth", "segmentation"),
         help="truth: how often a caption's colour, class and neighbour are right",
     )
     evaluate.add_argument("--data", type=Path)
+    evaluate.add_argument("--model", default="instancerefer", help="of grounding: the method")
     evaluate.add_argument("--task", choices=TASKS, default="scanrefer")
     evaluate.add_argument(
         "--boxes", type=Path, help="predicted boxes, Mask3D's form; else those of the data folder"
@@ -99,6 +107,9 @@ def _ground(options: argparse.Namespace) -> None:
     from models.scene import pipeline
     from models.scene.answer import as_json
 
+    if options.model:
+        _compare(options)
+        return
     answer = pipeline.ground(_opened(options), options.sentence)
     if options.json:
         print(json.dumps(as_json(answer)))
@@ -107,6 +118,21 @@ def _ground(options: argparse.Namespace) -> None:
     else:
         for found in answer.candidates:
             print(f"{found.score:6.1%}  {found.label} {found.object_id}")
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from models.scene import pipeline
+    from models.scene.grounding import base, registry
+
+    names = registry.chosen(options.model)
+    scan = _opened(options)
+    found = {name: pipeline.ground_by(name, scan, options.sentence) for name in names}
+    if options.json:
+        print(json.dumps({"methods": {name: base.as_json(one) for name, one in found.items()}}))
+        return
+    for name, one in found.items():
+        said = f"{one.best.score:6.1%}  {one.best.label} {one.best.object_id}" if one.best else "nothing"
+        print(f"{registry.METHODS[name].title:14} {said}  {one.seconds:.2f} s")
 
 
 def _caption(options: argparse.Namespace) -> None:
@@ -146,12 +172,21 @@ def _rooms(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     from models.scene.evaluation import segmentation
+    from models.scene.grounding import comparison_training, registry
     from models.scene.training import ablation, captioning, grounding, pointgroup, shapes
 
     if options.name == "shapes":
         shapes.train(options.data, options.out or FOLDER / "shapes", options.minutes)
     elif options.name == "grounding":
-        grounding.train(options.data, options.out or FOLDER / "instancerefer", options.minutes)
+        if options.model == "instancerefer":
+            grounding.train(options.data, options.out or FOLDER / "instancerefer", options.minutes)
+        else:
+            checkpoint = registry.method(options.model).checkpoint
+            comparison_training.train(
+                options.data, options.model, options.out or FOLDER / checkpoint, options.minutes
+            )
+    elif options.name == "comparison":
+        comparison_training.train_comparison(options.data)
     elif options.name == "captioning":
         captioning.train(options.data, options.out or FOLDER / "xtrans2cap")
     elif options.name == "pointgroup":
@@ -163,6 +198,7 @@ def _train(options: argparse.Namespace) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     from models.scene.evaluation import benchmark, captioning, grounding, segmentation
+    from models.scene.grounding import comparison
 
     if options.name == "benchmark":
         found: object = benchmark.measure()
@@ -174,6 +210,12 @@ def _evaluate(options: argparse.Namespace) -> None:
         found = segmentation.evaluate(options.data)
     elif options.name == "ablation":
         found = grounding.evaluate_ablation(options.data)
+    elif options.name == "comparison":
+        found = comparison.evaluate(options.data)
+    elif options.model != "instancerefer":
+        found = comparison.evaluate_method(
+            options.model, options.data, options.task, options.boxes, options.language
+        )
     else:
         found = grounding.evaluate(options.data, options.task, options.boxes, options.language)
     print(json.dumps(found))

@@ -18,6 +18,7 @@ from models.scene.scan import Scan
 if TYPE_CHECKING:
     from models.scene.captioner import Captioner
     from models.scene.grounder import Grounder
+    from models.scene.grounding.base import Grounding
     from models.scene.segmenter import Segmented, Segmenter
 
 SCANS = Path(__file__).resolve().parents[2] / "assets" / "scans"
@@ -95,6 +96,16 @@ def ground(scan: Scan, sentence: str, checkpoint: str = "instancerefer") -> Answ
     Raises UserError: scan_unlabelled, checkpoint_missing, checkpoint_broken.
     """
     return _grounder(checkpoint)(scan, sentence)
+
+
+def ground_by(method: str, scan: Scan, sentence: str) -> "Grounding":
+    """What one of the methods of grounding/registry.py answers.
+
+    Raises UserError: method_unknown, scan_unlabelled, checkpoint_missing, checkpoint_broken.
+    """
+    from models.scene.grounding import registry
+
+    return registry.loaded(method)(scan, sentence)
 
 
 @cache

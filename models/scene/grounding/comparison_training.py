@@ -2,26 +2,29 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from models.core.training import fit
+from models.core.training import RUNS, fit
 from models.scene.grounding.referit3dnet import ReferIt3DNet
 from models.scene.grounding.scanrefer import ScanReferLocalizer
 from models.scene.grounding.tgnn import TGNN
 from models.scene.open_instancerefer import OpenBatch
 from models.scene.open_perception import NEVER
+from models.scene.training.ablation import STEPS
 from models.scene.training.batches import Taught
-from models.scene.training.grounding import BATCH, GENERATED, Corpus, dev_accuracy, point_encoder
+from models.scene.training.grounding import BATCH, GENERATED, Corpus, dev_accuracy, fit_version, point_encoder
+from models.scene.training.words import WordIndices
 
 RIVALS: Mapping[str, type[nn.Module]] = {
     "scanrefer": ScanReferLocalizer,
     "tgnn": TGNN,
     "referit3dnet": ReferIt3DNet,
 }
+SEEDS = 5
+WORD = 128  # width of a learned word
 SAID, LABELS = 0.3, 0.3  # weights of the auxiliary class losses
 
 
@@ -52,14 +55,15 @@ def losses(network: nn.Module, given: tuple[OpenBatch, Taught], spent: float) ->
 
 
 def fit_rival(
-    corpus: Corpus, name: str, steps: int = 0, minutes: float = 0.0, seed: int = 0, **config: Any
+    corpus: Corpus, name: str, state: str, steps: int = 0, minutes: float = 0.0, seed: int = 0
 ) -> tuple[nn.Module, dict[str, float]]:
-    """Train one method for a number of steps or of minutes; state in runs/."""
+    """Train one method for a number of steps or of minutes; its state lies in runs/STATE."""
     torch.manual_seed(seed)
-    network = RIVALS[name](classes=list(corpus.labels.names), **config)
-    budget = f"{steps}_steps" if steps else "shipped"
+    words = corpus.words
+    vocabulary = words.known if isinstance(words, WordIndices) else []
+    network = RIVALS[name](classes=list(corpus.labels.names), vocabulary=vocabulary, word_width=WORD)
     return fit(
-        f"{name}_{budget}_seed{seed}",
+        state,
         network,
         corpus.batches(seed),
         losses,
@@ -71,9 +75,37 @@ def fit_rival(
     )
 
 
+def folder(name: str, seed: int) -> Path:
+    """Where a compared network lies, once it is trained."""
+    return RUNS / f"comparison_{name}_{seed}"
+
+
+def train_comparison(data: Path) -> None:
+    """Train every method with each seed, for as many steps as the ablation's versions had; resumable.
+
+    All see the same sentences, scenes and disturbances in the same order.
+    """
+    corpus = Corpus(data, point_encoder(), read=WordIndices)
+    assert isinstance(corpus.words, WordIndices)
+    for seed in range(SEEDS):
+        for name in (*RIVALS, "instancerefer"):
+            out = folder(name, seed)
+            if (out / "final").exists():
+                continue
+            if name == "instancerefer":
+                average, done = fit_version(
+                    corpus, out.name, {"vocabulary": len(corpus.words)}, steps=STEPS, seed=seed
+                )
+            else:
+                average, done = fit_rival(corpus, name, out.name, steps=STEPS, seed=seed)  # type: ignore[assignment]
+            average.save_pretrained(out / "final")
+            corpus.words.save(out / "final" / "words.json")
+            print(name, seed, done, flush=True)
+
+
 def train(data: Path, name: str, out: Path, minutes: float) -> None:
     """Train what ships of a method and write its checkpoint folder."""
-    corpus = Corpus(data, point_encoder())
-    average, done = fit_rival(corpus, name, minutes=minutes)
+    corpus = Corpus(data, point_encoder(), read=WordIndices)
+    average, done = fit_rival(corpus, name, name, minutes=minutes)
     average.half().save_pretrained(out)  # type: ignore[operator]
     print(name, done, flush=True)

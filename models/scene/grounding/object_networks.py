@@ -5,6 +5,7 @@ what is known of an object without a GPU (`PreparedObjects`): its label's vector
 frozen features of its points, the very input of the shipped InstanceRefer. B sentences, T words, N objects.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -102,12 +103,14 @@ def object_encoder(objects: str, width: int, dropout: float) -> nn.Module:
 class Words(nn.Module):
     """Word vectors of a sentence: looked up in a learned vocabulary, or given as they are.
 
-    In training words are left out at random, so that none is relied on alone.
+    vocabulary: its words; () for given vectors. In training words are left out at random, so that none is
+    relied on alone.
     """
 
-    def __init__(self, vocabulary: int, width: int, drop: float) -> None:
+    def __init__(self, vocabulary: Sequence[str], width: int, drop: float) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(vocabulary, width, padding_idx=0) if vocabulary else None
+        count = len(vocabulary) + 2  # padding and a word it doesn't know
+        self.embedding = nn.Embedding(count, width, padding_idx=0) if vocabulary else None
         self.drop = drop
 
     def forward(self, words: Tensor, mask: Tensor) -> Tensor:
@@ -122,6 +125,16 @@ def last_state(states: Tensor, mask: Tensor) -> Tensor:
     """(B, W) the recurrent state after each sentence's last word. states: (B, T, W). mask: (B, T)."""
     last = (mask.sum(1) - 1).clamp(min=0)
     return states.gather(1, last[:, None, None].expand(-1, 1, states.shape[-1]))[:, 0]
+
+
+def neighbours_of(values: Tensor, near: Tensor) -> Tensor:
+    """(B, N, D), (B, N, K) indices -> (B, N, K, D).
+
+    By index_select, whose gradient is several times faster on a CPU than that of plain indexing.
+    """
+    first = torch.arange(len(values), device=values.device)[:, None, None] * values.shape[1]
+    found = values.flatten(0, 1).index_select(0, (near + first).flatten())
+    return found.view(*near.shape, values.shape[-1])
 
 
 def over_existing(scores: Tensor, exists: Tensor) -> Tensor:

@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from models.core import device
 from models.core.checkpoints import load_checkpoint
-from models.core.text import Tokens, token_vectors
 from models.scene.grounder import Grounder
 from models.scene.grounding.base import Grounding, RankedObject
 from models.scene.grounding.object_networks import ObjectScores
+from models.scene.grounding.vocabulary import Read, Vocabulary
 from models.scene.objects import Objects
 from models.scene.open_instancerefer import OpenBatch
 from models.scene.padded import padded_objects
@@ -73,6 +72,7 @@ class ObjectGrounder:
         self.method, self.checkpoint = method, checkpoint
         self.device = device.best()
         self.network = load_checkpoint(network, checkpoint).to(self.device)
+        self.vocabulary = Vocabulary(self.network.vocabulary)
         self.prepared = prepared_scans()
 
     @torch.inference_mode()
@@ -80,8 +80,10 @@ class ObjectGrounder:
         """The object that a sentence means. Raises UserError("scan_unlabelled") where nothing is labelled."""
         start = time.monotonic()
         objects = self.prepared[scan]
-        tokens = token_vectors([sentence])
-        batch = OpenBatch(**padded_objects([objects]), words=tokens.vectors, word_mask=tokens.mask)
+        words = self.vocabulary.read(sentence)
+        indices = torch.tensor([[index for index, *_ in words]])
+        mask = torch.ones_like(indices, dtype=torch.bool)
+        batch = OpenBatch(**padded_objects([objects]), words=indices, word_mask=mask)
         found: ObjectScores = self.network(batch.to(self.device))
         ranked, best = _ranked(objects, found)
         return Grounding(
@@ -91,7 +93,7 @@ class ObjectGrounder:
             target=self.network.classes[int(found.said[0].argmax())],
             checkpoint=self.checkpoint,
             seconds=round(time.monotonic() - start, 3),
-            words=_words(sentence, tokens, found.attention[0, best].cpu().numpy())
+            words=_words(sentence, words, found.attention[0, best].tolist())
             if found.attention is not None
             else (),
         )
@@ -121,12 +123,11 @@ def _ranked(objects: Objects, found: ObjectScores) -> tuple[tuple[RankedObject, 
     return ranked, int(order[0])
 
 
-def _words(sentence: str, tokens: Tokens, attention: NDArray[np.float32]) -> tuple[tuple[str, float], ...]:
+def _words(sentence: str, read: Sequence[Read], attention: Sequence[float]) -> tuple[tuple[str, float], ...]:
     """How much the winner read of each word, 1 for the most."""
-    spans: Sequence[tuple[int, int]] = tokens.spans[0]
     words = [(match.group(), match.start(), match.end()) for match in re.finditer(r"\S+", sentence)]
     weights = [
-        sum(float(a) for a, (s, e) in zip(attention, spans, strict=False) if s >= start and e <= end)
+        sum(weight for weight, (_, s, e) in zip(attention, read, strict=True) if s >= start and e <= end)
         for _, start, end in words
     ]
     most = max(weights, default=0) or 1.0

@@ -1,9 +1,9 @@
 """ReferIt3DNet: a graph network over objects that carry the sentence with them.
 
 Source: Achlioptas et al., "ReferIt3D: Neural Listeners for Fine-Grained 3D Object Identification in
-Real-World Scenes", ECCV 2020, section 4, and its released code: LSTM sentence; a dynamic graph network (DGCNN,
-Wang et al., TOG 2019) over [object, sentence]; an MLP score; auxiliary losses over the classes of objects and
-of the sentence.
+Real-World Scenes", ECCV 2020, section 4, and its released code: LSTM sentence; a dynamic graph network
+(DGCNN, Wang et al., TOG 2019) over [object, sentence]; an MLP score; auxiliary losses over the classes of the
+objects and of the sentence.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ from models.scene.grounding.object_networks import (
     PointBatch,
     Words,
     last_state,
+    neighbours_of,
     object_encoder,
     over_existing,
 )
@@ -40,10 +41,11 @@ class EdgeConv(nn.Module):
         with torch.no_grad():
             apart = torch.cdist(features.float(), features.float()) + FAR * ~exists[:, None]
             near = apart.topk(min(neighbours, features.shape[1]), -1, largest=False).indices
-        rows = torch.arange(len(features), device=features.device)[:, None, None]
-        theirs, mine = features[rows, near], features[:, :, None].expand(-1, -1, near.shape[-1], -1)
-        edges = torch.cat([theirs - mine, mine], -1).permute(0, 3, 1, 2)
-        return leaky_relu(self.norm(self.conv(edges)), 0.2).amax(-1).transpose(1, 2)
+        # The convolution of [theirs - mine, mine] is linear: multiplied once an object, not once an edge.
+        offset, own = self.conv.weight[..., 0, 0].chunk(2, 1)
+        mine = features @ (own - offset).T
+        edges = neighbours_of(features @ offset.T, near) + mine[:, :, None]
+        return leaky_relu(self.norm(edges.permute(0, 3, 1, 2)), 0.2).amax(-1).transpose(1, 2)
 
 
 class DGCNN(nn.Module):
@@ -67,7 +69,7 @@ class DGCNN(nn.Module):
 class ReferIt3DNet(nn.Module, PyTorchModelHubMixin):
     """Scores of objects. objects: "points" as published, "prepared" as shipped.
 
-    vocabulary: 0 for given word vectors. classes: labels that the auxiliary heads tell apart.
+    vocabulary: learned words, () for given vectors. classes: labels that the auxiliary heads tell apart.
     """
 
     def __init__(
@@ -75,7 +77,7 @@ class ReferIt3DNet(nn.Module, PyTorchModelHubMixin):
         *,
         classes: Sequence[str],
         objects: str = "prepared",
-        vocabulary: int = 0,
+        vocabulary: Sequence[str] = (),
         word_width: int = LABEL,
         width: int = 128,
         neighbours: int = 7,
@@ -83,7 +85,7 @@ class ReferIt3DNet(nn.Module, PyTorchModelHubMixin):
         drop_words: float = 0.1,
     ) -> None:
         super().__init__()
-        self.classes = tuple(classes)
+        self.classes, self.vocabulary = tuple(classes), tuple(vocabulary)
         self.words = Words(vocabulary, word_width, drop_words)
         self.language_encoder = nn.LSTM(word_width, width, batch_first=True)
         self.object_encoder = object_encoder(objects, width, dropout)

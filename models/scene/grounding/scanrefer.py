@@ -93,19 +93,22 @@ class ScanRefer(nn.Module, PyTorchModelHubMixin):
 
 
 class ScanReferLocalizer(nn.Module, PyTorchModelHubMixin):
-    """`lang` and `match` over given objects. vocabulary: 0 for given word vectors. classes: labels."""
+    """`lang` and `match` over given objects.
+
+    vocabulary: learned words, () for given vectors. classes: labels that the sentence's class is one of.
+    """
 
     def __init__(
         self,
         *,
         classes: Sequence[str],
-        vocabulary: int = 0,
+        vocabulary: Sequence[str] = (),
         word_width: int = LABEL,
         dropout: float = 0.15,
         drop_words: float = 0.08,
     ) -> None:
         super().__init__()
-        self.classes = tuple(classes)
+        self.classes, self.vocabulary = tuple(classes), tuple(vocabulary)
         self.words = Words(vocabulary, word_width, drop_words)
         self.objects = PreparedObjects(PROPOSAL, dropout)
         self.lang = SentenceModule(word_width, len(classes))

@@ -16,6 +16,7 @@ from models.scene.grounding.object_networks import (
     ObjectScores,
     PointBatch,
     Words,
+    neighbours_of,
     object_encoder,
     over_existing,
 )
@@ -45,17 +46,17 @@ class TextGuidedConv(nn.Module):
         fit = self.query(features) @ words.transpose(1, 2) / words.shape[-1] ** 0.5
         attention = fit.masked_fill(~mask[:, None], NEVER).softmax(-1)
         message = features * self.language(attention @ words)
-        theirs, mine = _take(places, near), places[:, :, None].expand(-1, -1, near.shape[-1], -1)
+        theirs, mine = neighbours_of(places, near), places[:, :, None].expand(-1, -1, near.shape[-1], -1)
         offset = theirs - mine
         relation = self.relation(torch.cat([theirs, mine, offset, offset.norm(dim=-1, keepdim=True)], -1))
-        return features + (_take(message, near) * relation).sum(2), attention
+        return features + (neighbours_of(message, near) * relation).sum(2), attention
 
 
 class TGNN(nn.Module, PyTorchModelHubMixin):
     """Scores of objects. objects: "points" as published, "prepared" as shipped.
 
-    vocabulary: 0 for given word vectors (frozen contextual ones in BERT's place), else read by the GRU from a
-    learned vocabulary. classes: labels that the auxiliary head of the sentence tells apart.
+    vocabulary: learned words, () for given vectors (frozen contextual ones in BERT's place). classes: labels
+    that the auxiliary head of the sentence tells apart.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class TGNN(nn.Module, PyTorchModelHubMixin):
         *,
         classes: Sequence[str],
         objects: str = "prepared",
-        vocabulary: int = 0,
+        vocabulary: Sequence[str] = (),
         word_width: int = LABEL,
         hidden: int = 256,
         width: int = 128,
@@ -72,7 +73,8 @@ class TGNN(nn.Module, PyTorchModelHubMixin):
         drop_words: float = 0.08,
     ) -> None:
         super().__init__()
-        self.classes, self.neighbours = tuple(classes), neighbours
+        self.classes, self.vocabulary = tuple(classes), tuple(vocabulary)
+        self.neighbours = neighbours
         self.words = Words(vocabulary, word_width, drop_words)
         self.project = nn.Sequential(nn.Linear(word_width, hidden), nn.ReLU())
         self.gru = nn.GRU(hidden, hidden, batch_first=True)
@@ -104,9 +106,3 @@ class TGNN(nn.Module, PyTorchModelHubMixin):
         """(B, N, K) the objects whose centres are nearest, itself among them."""
         apart = torch.cdist(places.float(), places.float()) + FAR * ~exists[:, None]
         return apart.topk(min(self.neighbours, places.shape[1]), -1, largest=False).indices
-
-
-def _take(values: Tensor, near: Tensor) -> Tensor:
-    """(B, N, D), (B, N, K) -> (B, N, K, D)."""
-    rows = torch.arange(len(values), device=values.device)[:, None, None]
-    return values[rows, near]
