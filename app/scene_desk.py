@@ -22,6 +22,7 @@ from models.core.progress import Progress
 from models.scene import editing, pipeline
 from models.scene.answer import Answer, Caption
 from models.scene.editing import Edit
+from models.scene.grounding.base import Grounding
 from models.scene.scan import Instance, Scan
 
 # Three, so that a scan opens and a question is answered while somebody's room is described. Objects of a
@@ -98,8 +99,26 @@ def ask(visit: Visit, text: object) -> Answer:
     if answer is None:
         answer = thinking.run(lambda: pipeline.ground(scan, sentence), visit.gone)
     if visit.scan is scan:  # else another was opened, or this one repaired, in the meantime
-        visit.answer = answer
+        visit.answer, visit.compared = answer, ()
     return answer
+
+
+def compare(visit: Visit, text: object) -> tuple[Grounding, ...]:
+    """What each of the visit's methods answers, in their order; networks load when they are first asked.
+
+    Raises as `ask` does.
+    """
+    sentence = guards.sentence(text)
+    scan, methods = _labelled(visit), visit.methods
+
+    def work() -> tuple[Grounding, ...]:
+        return tuple(pipeline.ground_by(method, scan, sentence) for method in methods)
+
+    found = thinking.run(work, visit.gone)
+    if visit.scan is scan:
+        visit.answer, visit.stored = None, False
+        visit.compared = found
+    return found
 
 
 def caption(visit: Visit, object_id: object) -> Caption:

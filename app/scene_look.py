@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from app import guards, scene_cards, scene_desk
+from app import guards, scene_cards, scene_comparison, scene_desk
 from app.components import scene_view
 from app.visits import Visit
 from app.words import language
@@ -153,6 +153,8 @@ def overlay(visit: Visit, caption: Caption | None = None) -> str:
 
     A candidate is lit as one, any other is marked. With neither, all that a network found is outlined.
     """
+    if visit.compared:
+        return scene_comparison.overlay(visit.compared, visit.looked)
     answer, looked, scan = visit.answer, visit.looked, visit.scan
     candidates = {one.object_id for one in answer.candidates} if answer else set()
     lit = looked if looked in candidates else None
