@@ -66,7 +66,16 @@ def parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="measure; the last line is one JSON object")
     evaluate.add_argument(
         "name",
-        choices=("grounding", "ablation", "comparison", "benchmark", "captioning", "truth", "segmentation"),
+        choices=(
+            "grounding",
+            "ablation",
+            "comparison",
+            "benchmark",
+            "captioning",
+            "truth",
+            "segmentation",
+            "detection",
+        ),
         help="truth: how often a caption's colour, class and neighbour are right",
     )
     evaluate.add_argument("--data", type=Path)
@@ -173,6 +182,7 @@ def _rooms(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     from models.scene.evaluation import segmentation
     from models.scene.grounding import comparison_training, registry
+    from models.scene.segmentation import detection_evaluation, votenet_training
     from models.scene.training import ablation, captioning, grounding, pointgroup, shapes
 
     if options.name == "shapes":
@@ -189,6 +199,9 @@ def _train(options: argparse.Namespace) -> None:
         comparison_training.train_comparison(options.data)
     elif options.name == "captioning":
         captioning.train(options.data, options.out or FOLDER / "xtrans2cap")
+    elif options.name == "votenet":
+        check = detection_evaluation.quick_check(options.data)
+        votenet_training.train(options.data, options.out or FOLDER / "votenet", options.minutes, check)
     elif options.name == "pointgroup":
         check = segmentation.quick_check(options.data)
         pointgroup.train(options.data, options.out or FOLDER / "pointgroup", options.minutes, check)
@@ -199,6 +212,7 @@ def _train(options: argparse.Namespace) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     from models.scene.evaluation import benchmark, captioning, grounding, segmentation
     from models.scene.grounding import comparison
+    from models.scene.segmentation import detection_evaluation
 
     if options.name == "benchmark":
         found: object = benchmark.measure()
@@ -208,6 +222,8 @@ def _evaluate(options: argparse.Namespace) -> None:
         found = captioning.evaluate_truth(options.data)
     elif options.name == "segmentation":
         found = segmentation.evaluate(options.data)
+    elif options.name == "detection":
+        found = detection_evaluation.evaluate(options.data)
     elif options.name == "ablation":
         found = grounding.evaluate_ablation(options.data)
     elif options.name == "comparison":

@@ -23,10 +23,9 @@ from models.scene.evaluation.grounding import (
     load,
 )
 from models.scene.grounding import registry
-from models.scene.grounding.comparison_training import RIVALS, SEEDS, folder
+from models.scene.grounding.comparison_training import RIVALS, SEEDS, STEPS, folder
 from models.scene.open_instancerefer import OpenInstanceRefer
 from models.scene.shapes import ShapeEncoder
-from models.scene.training.ablation import STEPS
 from models.scene.training.grounding import point_encoder
 from models.scene.training.words import WordIndices, WordVectors
 

@@ -13,7 +13,6 @@ from models.scene.grounding.scanrefer import ScanReferLocalizer
 from models.scene.grounding.tgnn import TGNN
 from models.scene.open_instancerefer import OpenBatch
 from models.scene.open_perception import NEVER
-from models.scene.training.ablation import STEPS
 from models.scene.training.batches import Taught
 from models.scene.training.grounding import BATCH, GENERATED, Corpus, dev_accuracy, fit_version, point_encoder
 from models.scene.training.words import WordIndices
@@ -24,6 +23,7 @@ RIVALS: Mapping[str, type[nn.Module]] = {
     "referit3dnet": ReferIt3DNet,
 }
 SEEDS = 5
+STEPS = 300  # of every method, as few as the time of one busy core allows to all of them
 WORD = 128  # width of a learned word
 SAID, LABELS = 0.3, 0.3  # weights of the auxiliary class losses
 
@@ -81,7 +81,7 @@ def folder(name: str, seed: int) -> Path:
 
 
 def train_comparison(data: Path) -> None:
-    """Train every method with each seed, for as many steps as the ablation's versions had; resumable.
+    """Train every method with each seed, for the same number of steps; resumable.
 
     All see the same sentences, scenes and disturbances in the same order.
     """
