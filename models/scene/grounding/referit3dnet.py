@@ -23,7 +23,7 @@ from models.scene.grounding.object_networks import (
     over_existing,
 )
 from models.scene.open_instancerefer import OpenBatch
-from models.scene.open_perception import LABEL
+from models.scene.open_perception import LABEL, NEVER
 
 FAR = 1e6
 
@@ -45,7 +45,9 @@ class EdgeConv(nn.Module):
         offset, own = self.conv.weight[..., 0, 0].chunk(2, 1)
         mine = features @ (own - offset).T
         edges = neighbours_of(features @ offset.T, near) + mine[:, :, None]
-        return leaky_relu(self.norm(edges.permute(0, 3, 1, 2)), 0.2).amax(-1).transpose(1, 2)
+        made = leaky_relu(self.norm(edges.permute(0, 3, 1, 2)), 0.2)
+        nobody = ~neighbours_of(exists[..., None], near)[..., 0]
+        return made.masked_fill(nobody[:, None], NEVER).amax(-1).transpose(1, 2)
 
 
 class DGCNN(nn.Module):

@@ -37,15 +37,16 @@ class TextGuidedConv(nn.Module):
         self.language = nn.Linear(word_width, width)
 
     def forward(
-        self, features: Tensor, places: Tensor, near: Tensor, words: Tensor, mask: Tensor
+        self, features: Tensor, places: Tensor, near: Tensor, there: Tensor, words: Tensor, mask: Tensor
     ) -> tuple[Tensor, Tensor]:
         """(B, N, width) features, (B, N, T) attention of each object over the words.
 
-        features: (B, N, width). places: (B, N, 3). near: (B, N, K) indices. words: (B, T, word_width).
+        features: (B, N, width). places: (B, N, 3). near: (B, N, K) indices. there: (B, N) bool.
+        words: (B, T, word_width). mask: (B, T) bool.
         """
         fit = self.query(features) @ words.transpose(1, 2) / words.shape[-1] ** 0.5
         attention = fit.masked_fill(~mask[:, None], NEVER).softmax(-1)
-        message = features * self.language(attention @ words)
+        message = features * self.language(attention @ words) * there[..., None]
         theirs, mine = neighbours_of(places, near), places[:, :, None].expand(-1, -1, near.shape[-1], -1)
         offset = theirs - mine
         relation = self.relation(torch.cat([theirs, mine, offset, offset.norm(dim=-1, keepdim=True)], -1))
@@ -94,7 +95,7 @@ class TGNN(nn.Module, PyTorchModelHubMixin):
         near = self._nearest(places, batch.exists)
         features = self.objects(batch) * batch.exists[..., None]
         for layer in self.layers:
-            features, attention = layer(features, places, near, words, mask)
+            features, attention = layer(features, places, near, batch.exists, words, mask)
         mean = (words * mask[..., None]).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
         return ObjectScores(
             scores=over_existing(self.score(features)[..., 0], batch.exists),
