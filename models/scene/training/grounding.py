@@ -234,12 +234,23 @@ def point_encoder() -> ShapeEncoder:
 
 
 def fit_version(
-    corpus: Corpus, name: str, config: Mapping[str, Any], minutes: float = 0.0, steps: int = 0, seed: int = 0
+    corpus: Corpus,
+    name: str,
+    config: Mapping[str, Any],
+    minutes: float = 0.0,
+    steps: int = 0,
+    seed: int = 0,
+    first_words: Callable[[nn.Embedding], None] | None = None,
 ) -> tuple[OpenInstanceRefer, dict[str, float]]:
-    """Train one configuration; state in runs/NAME."""
+    """Train one configuration; state in runs/NAME.
+
+    first_words: gives the words of a learned vocabulary their first vectors.
+    """
     torch.manual_seed(seed)
     network = OpenInstanceRefer(label_count=len(corpus.labels.names), **config)
     network.encoder.labels.copy_(torch.from_numpy(corpus.labels.vectors))
+    if first_words is not None and network.embedding is not None:
+        first_words(network.embedding)
     return fit(  # type: ignore[return-value]
         name,
         network,

@@ -1,6 +1,7 @@
 """ScanRefer, TGNN and ReferIt3DNet: what every network over objects holds, and what is published of each."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
