@@ -25,7 +25,7 @@ RIVALS: Mapping[str, type[nn.Module]] = {
     "referit3dnet": ReferIt3DNet,
 }
 SEEDS = 5
-STEPS = 600  # of every method, as few as the time of one busy core allows to all of them
+STEPS = 400  # of every method, as few as the time of one busy core allows to all of them
 RATE = 2e-3
 SAID, LABELS = 0.3, 0.3  # weights of the auxiliary class losses
 
@@ -80,10 +80,10 @@ def fit_rival(
 
 
 def start_words(embedding: nn.Embedding, vocabulary: Sequence[str]) -> None:
-    """Each learned word begins as MiniLM's vector of it alone, in the place of the papers' GloVe."""
+    """Each learned word begins as MiniLM's vector of it alone, at a variance of one (GloVe in the papers)."""
     parts = [phrase_vectors(vocabulary[at : at + 128]) for at in range(0, len(vocabulary), 128)]
     with torch.no_grad():
-        embedding.weight[2:] = torch.cat(parts)
+        embedding.weight[2:] = torch.cat(parts) * embedding.embedding_dim**0.5
 
 
 def folder(name: str, seed: int) -> Path:

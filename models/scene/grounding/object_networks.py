@@ -68,7 +68,9 @@ class PreparedObjects(nn.Module):
         """(B, N, width)."""
         seen = (batch.shapes.abs().sum(-1, keepdim=True) > 0) * self.shape(batch.shapes)
         place = self.place(object_features(batch.boxes, batch.colours, batch.room))
-        return self.mix(self.label(batch.names) + place + seen)
+        # A unit vector's numbers are small beside metres: brought to a variance of one, the label is heard.
+        label = self.label(batch.names * LABEL**0.5)
+        return self.mix(label + place + seen)
 
 
 class PointObjects(nn.Module):
