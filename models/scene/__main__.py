@@ -40,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
 
     caption = commands.add_parser("caption", help="what there is to say of an object, or of all")
     caption.add_argument("scan", type=Path, help="a scan's folder or file")
+    caption.add_argument("--model", default="xtrans2cap", help="the method (see captioning/registry.py)")
     caption.add_argument("--object", type=int, help="its id; without it all objects are described")
     _add_proposals(caption)
     caption.add_argument("--json", action="store_true", help="one JSON object; of all, in Scan2Cap's form")
@@ -145,17 +146,18 @@ def _compare(options: argparse.Namespace) -> None:
 
 
 def _caption(options: argparse.Namespace) -> None:
-    from models.scene import pipeline
     from models.scene.answer import as_scan2cap
+    from models.scene.captioning import registry
 
+    method = registry.loaded(options.model)
     scan = _opened(options)
     if options.object is not None:
-        found = pipeline.caption(scan, options.object)
+        found = method(scan, options.object)
         print(json.dumps(asdict(found)) if options.json else found.text)
     elif options.json:
-        print(json.dumps(as_scan2cap(scan.name, pipeline.describe(scan))))
+        print(json.dumps(as_scan2cap(scan.name, method.describe(scan))))
     else:
-        for found in pipeline.describe(scan):
+        for found in method.describe(scan):
             print(f"{found.label} {found.object_id}: {found.text}")
 
 

@@ -193,10 +193,10 @@ def pointgroup_boxes(data: Path) -> dict[str, list[dict[str, Any]]]:
     kept = RUNS / "comparison" / f"pointgroup_{card('pointgroup').sha256}.json"
     if not kept.exists():
         kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_text(json.dumps(_found_by(Segmenter())))
+        kept.write_text(json.dumps(_found_by(data, Segmenter())))
     found: dict[str, list[dict[str, Any]]] = json.loads(kept.read_text())
     return found
 
 
-def _found_by(segmenter: Segmenter) -> dict[str, list[dict[str, Any]]]:
+def _found_by(data: Path, segmenter: Segmenter) -> dict[str, list[dict[str, Any]]]:
     return {scene.name: found_in(segmenter, scene) for scene in val_scenes(data, segmenter.network.classes)}
