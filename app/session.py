@@ -17,6 +17,7 @@ from models.scene.types import Answer, Caption
 if TYPE_CHECKING:
     from models.colonoscopy.pipeline import Sample
     from models.face.types import Made
+    from models.scene.grounding.base import Grounding
 
 IDLE = 2 * 3600.0  # seconds after which a visit that never said goodbye is forgotten
 
@@ -45,6 +46,8 @@ class Visit:
     shipped: name of the shipped scan that is open, "" for an upload.
     raw: the scan has no objects, and they were not looked for yet.
     found: a network found the objects. tilt: degrees by which it set the scan upright, None where it did not.
+    compared: what several methods answered last, () after another question.
+    methods: of visual grounding, that are asked; see models/scene/grounding/registry.py.
     stored: `answer` was not computed now but kept with the program.
     looked: id of the object that is being looked at.
     captions: what "Describe the room" has said so far.
@@ -63,6 +66,8 @@ class Visit:
     tilt: float | None = None
     answer: Answer | None = None
     stored: bool = False
+    compared: tuple["Grounding", ...] = ()
+    methods: tuple[str, ...] = ("instancerefer",)
     looked: int | None = None
     captions: tuple[Caption, ...] = ()
     frames: list["Sample"] = field(default_factory=list)
@@ -101,6 +106,7 @@ class Visit:
         self.stop.set()
         self.scan, self.edits = scan, edits
         self.answer, self.stored, self.looked, self.captions = None, False, None, ()
+        self.compared = ()
 
     def begins(self) -> threading.Event:
         """A long job begins, and the one before ends; set what this gives back to end it."""
@@ -117,7 +123,7 @@ class Visit:
         self.sitting = Sitting(halt=self.sitting.halt)
         self.stop.set()
         self.scan = self.original = self.answer = None
-        self.captions = ()
+        self.captions, self.compared = (), ()
         for folder in (self._folder, self._shown):
             if folder is not None:
                 shutil.rmtree(folder, ignore_errors=True)

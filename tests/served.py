@@ -18,6 +18,7 @@ from models.core.errors import UserError
 from models.core.progress import Progress
 from models.scene import pipeline
 from models.scene.data.scan import Scan, instances_of
+from models.scene.grounding.base import Grounding, RankedObject
 from models.scene.segmentation.gravity_alignment import Level
 from models.scene.segmentation.predictor import Segmented
 from models.scene.synthetic_language.vocabulary import STRUCTURE
@@ -51,6 +52,26 @@ def name_matcher(scan: Scan, sentence: str) -> Answer:
         checkpoint="name-matcher",
         seconds=0.01,
         missing="" if candidates else "piano" if "piano" in sentence else "",
+    )
+
+
+def method_matcher(method: str, scan: Scan, sentence: str) -> Grounding:
+    """A stand-in for the compared methods: TGNN means the last object that is named, the others the first."""
+    answer = name_matcher(scan, sentence)
+    ranked = tuple(
+        RankedObject(one.object_id, one.label, one.box, one.score, {"match": one.score})
+        for one in answer.candidates
+    )
+    return Grounding(
+        method=method,
+        sentence=sentence,
+        ranked=ranked[::-1] if method == "tgnn" else ranked,
+        target=answer.target,
+        checkpoint="name-matcher",
+        seconds=0.01,
+        words=answer.words if method == "tgnn" else (),
+        missing=answer.missing,
+        reasons=answer if method == "instancerefer" else None,
     )
 
 
@@ -111,6 +132,7 @@ def served(folder: Path, ground: Ground = name_matcher) -> Iterator[str]:
         patch.setattr(example_cache, "EXAMPLES", folder / "examples.json")
         patch.setattr(example_cache, "ANSWERS", folder / "answers.json")
         patch.setattr(pipeline, "ground", ground)
+        patch.setattr(pipeline, "ground_by", method_matcher)
         patch.setattr(pipeline, "caption", label_sayer)
         patch.setattr(pipeline, "describe", all_said)
         patch.setattr(pipeline, "segmenting", paint_finder)

@@ -166,6 +166,21 @@ def overlay_payload(
     return _dump(body)
 
 
+def marks_payload(
+    marks: Iterable[Mapping[str, Any]],
+    legend: Iterable[Mapping[str, str]],
+    title: str,
+    picked: int | None = None,
+) -> str:
+    """Boxes in colours of their own, as JSON.
+
+    marks: "id" of an instance, "box" (6,), "colour" (#rrggbb), "text". legend: "colour" and "text", which a
+    saved picture shows under `title`.
+    """
+    body = {"picked": picked, "marks": list(marks), "legend": list(legend), "title": title}
+    return _dump(body)
+
+
 def repairs_payload(scan: Scan, owners: Mapping[int, int]) -> str:
     """The instances of a scan that was repaired after it was shown, as JSON.
 

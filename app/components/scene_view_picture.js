@@ -25,11 +25,33 @@ function savePicture(glplot, state, style, [width, height]) {
     paint.fillStyle = look.color;
     paint.fillText(tag.textContent, box.x + parseFloat(look.paddingLeft), box.y + box.h / 2);
   }
+  const {legend = [], title = ''} = state.overlay ?? {};
+  if (legend.length) paintLegend(paint, legend, title, picture.height / zoom);
   picture.toBlob(blob => {
     const link = document.createElement('a');
     link.href = URL.createObjectURL(blob);
     link.download = `${state.scan.name.replace(/[^\w-]+/g, '_') || 'scan'}.png`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  });
+}
+
+// Sentence and methods at the lower left, large enough for a slide.
+function paintLegend(paint, legend, title, height) {
+  const line = 26, top = height - 16 - line * (legend.length + 1);
+  paint.font = '600 17px system-ui, sans-serif';
+  const width = Math.max(...[`“${title}”`, ...legend.map(({text}) => `    ${text}`)].map(text => paint.measureText(text).width)) + 28;
+  paint.fillStyle = 'rgba(255,255,255,0.88)';
+  paint.beginPath();
+  paint.roundRect(12, top - 8, width, line * (legend.length + 1) + 14, 8);
+  paint.fill();
+  paint.fillStyle = '#111';
+  paint.fillText(`“${title}”`, 24, top + line / 2);
+  legend.forEach(({colour, text}, row) => {
+    const y = top + line * (row + 1.5);
+    paint.fillStyle = colour;
+    paint.fillRect(24, y - 8, 16, 16);
+    paint.fillStyle = '#111';
+    paint.fillText(text, 48, y);
   });
 }

@@ -131,12 +131,12 @@ function overlayOf(scan, overlay, words) {
   }
   if (others.x.length) traces.push(others.trace('candidates'));
   const marks = new Pieces();
-  for (const {id, score} of overlay.marks) {
+  for (const {id, score, colour: own, text, box} of overlay.marks) {
     const instance = scan.byId.get(id);
     if (!instance) continue;
-    const colour = css(scoreColour(0.5 * score));
-    marks.box(instance.box, 0.014, colour);
-    labels.push({text: `${instance.label} · ${percent(score)}`, at: topOf(instance.box), kind: 'candidate', colour, id, rank: 10 - score});
+    const colour = own ?? css(scoreColour(0.5 * score));
+    marks.box(box ?? instance.box, own ? 0.03 : 0.014, colour);
+    labels.push({text: text ?? `${instance.label} · ${percent(score)}`, at: topOf(box ?? instance.box), kind: 'candidate', colour, id, rank: 10 - score});
   }
   if (marks.x.length) traces.push(marks.trace('marks', 0.8));
   const lines = new Pieces();

@@ -11,8 +11,9 @@ import gradio as gr
 
 from app.components.upload_widgets import Files
 from app.messages import answered
-from app.scene import service
+from app.scene import comparison, service
 from app.session import Visit, Visits
+from models.scene.grounding import registry
 from models.scene.types import as_json, as_scan2cap
 
 
@@ -25,11 +26,13 @@ class SceneApi:
             scan = gr.Textbox(label="scan")
             files = Files(label="files")
             sentence = gr.Textbox(label="sentence")
+            methods = gr.Textbox(label="methods")
             number = gr.Number(label="object_id", precision=0)
             result = gr.JSON(label="result")
             button = gr.Button()
         button.click(self.open, [scan, files], result, api_name="scene_open")
         button.click(self.ground, [sentence, scan, files], result, api_name="scene_ground")
+        button.click(self.compare, [sentence, methods, scan, files], result, api_name="scene_compare")
         button.click(self.pick, [number], result, api_name="scene_pick")
         button.click(self.segment, [scan, files], result, api_name="scene_segment")
         button.click(self.caption, [number], result, api_name="scene_caption")
@@ -48,6 +51,19 @@ class SceneApi:
             if scan or files:
                 self._open(visit, scan, files)
             return as_json(service.ask(visit, sentence))
+
+        return answered(self.visits, request, work)
+
+    def compare(
+        self, sentence: str, methods: str, scan: str, files: list[str] | None, request: gr.Request
+    ) -> dict[str, Any]:
+        """What several methods, "a,b,c", answer; all of them where none is named. As `ground` does else."""
+
+        def work(visit: Visit) -> dict[str, Any]:
+            visit.methods = registry.chosen(methods or ",".join(registry.METHODS))
+            if scan or files:
+                self._open(visit, scan, files)
+            return comparison.as_json(service.compare(visit, sentence))
 
         return answered(self.visits, request, work)
 

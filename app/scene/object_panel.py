@@ -8,7 +8,7 @@ import gradio as gr
 from app import validation
 from app.components import scene_view
 from app.i18n import language
-from app.scene import object_views, service
+from app.scene import comparison, object_views, service
 from app.session import Visit
 from models.core.errors import UserError
 from models.scene.data import instance_edits
@@ -154,6 +154,8 @@ def overlay(visit: Visit, caption: Caption | None = None) -> str:
 
     A candidate is lit as one, any other is marked. With neither, all that a network found is outlined.
     """
+    if visit.compared:
+        return comparison.overlay(visit.compared, visit.looked)
     answer, looked, scan = visit.answer, visit.looked, visit.scan
     candidates = {one.object_id for one in answer.candidates} if answer else set()
     lit = looked if looked in candidates else None

@@ -24,6 +24,7 @@ from models.scene import pipeline
 from models.scene.data import instance_edits
 from models.scene.data.instance_edits import Edit
 from models.scene.data.scan import Instance, Scan
+from models.scene.grounding.base import Grounding
 from models.scene.types import Answer, Caption
 
 # Three, so that a scan opens and a question is answered while somebody's room is described. Objects of a
@@ -104,8 +105,26 @@ def ask(visit: Visit, text: object) -> Answer:
     if answer is None:
         answer = thinking.run(lambda: pipeline.ground(scan, sentence), visit.gone)
     if visit.scan is scan:  # else another was opened, or this one repaired, in the meantime
-        visit.answer = answer
+        visit.answer, visit.compared = answer, ()
     return answer
+
+
+def compare(visit: Visit, text: object) -> tuple[Grounding, ...]:
+    """What each of the visit's methods answers, in their order; networks load when they are first asked.
+
+    Raises as `ask` does.
+    """
+    sentence = validation.sentence(text)
+    scan, methods = _labelled(visit), visit.methods
+
+    def work() -> tuple[Grounding, ...]:
+        return tuple(pipeline.ground_by(method, scan, sentence) for method in methods)
+
+    found = thinking.run(work, visit.gone)
+    if visit.scan is scan:
+        visit.answer, visit.stored = None, False
+        visit.compared = found
+    return found
 
 
 def caption(visit: Visit, object_id: object) -> Caption:

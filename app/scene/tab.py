@@ -17,6 +17,8 @@ from app.i18n import language, say, words
 from app.messages import html, quiet, why
 from app.scene import example_cache, object_views, service, views
 from app.scene.api import SceneApi
+from app.scene.comparison import JS as COMPARISON_JS
+from app.scene.comparison import Comparing
 from app.scene.object_panel import Looking, Updates
 from app.scene.room_panel import Room
 from app.session import Visit, Visits
@@ -25,6 +27,7 @@ from models.core.errors import UserError
 from models.core.upload_validation import MAX_FILE, megabytes
 from models.scene import pipeline
 from models.scene.data.scan import Scan
+from models.scene.grounding import registry
 
 CHIPS_JS = """
 element.addEventListener('click', event => {
@@ -33,12 +36,14 @@ element.addEventListener('click', event => {
 });
 """
 # The address always says what is on the page, so it can be shared and survives a change of language.
-ADDRESS_JS = """(scan, sentence) => {
+ADDRESS_JS = """(scan, sentence, methods) => {
   const url = new URL(location.href);
   scan ? url.searchParams.set('scan', scan) : url.searchParams.delete('scan');
   scan && sentence ? url.searchParams.set('q', sentence) : url.searchParams.delete('q');
+  const one = methods.length === 1 && methods[0] === FIRST || !methods.length;
+  one ? url.searchParams.delete('methods') : url.searchParams.set('methods', methods.join());
   history.replaceState(null, '', url);
-}"""
+}""".replace("FIRST", repr(registry.DEFAULT))
 
 
 def fragments(name: str) -> dict[str, str]:
@@ -82,7 +87,7 @@ class SceneTab:
                 self._lay_reasons(i18n)
         self.shown = [
             *(self.picker, self.sentence, self.chips, self.notice, self.view, self.status),
-            *(self.panel, self.object, self.room),
+            *(self.panel, self.object, self.room, self.comparing.methods),
         ]
         self.of_room = Room(self)
         self._wire()
@@ -110,12 +115,15 @@ class SceneTab:
                 i18n("scene.find"), variant="primary", elem_id="tl-find", scale=0, min_width=110
             )
         self.chips = html(elem_id="tl-examples", js_on_load=CHIPS_JS)
+        self.comparing = Comparing(self, i18n)
         self.notice = html(elem_id="tl-notice")
         self.view = scene_view.SceneView(words=viewer_words("en"), elem_id="tl-view")
         self.status = html(elem_id="tl-status")
 
     def _lay_reasons(self, i18n: gr.I18n) -> None:
-        self.panel = html(i18n("html.scene_waiting"), elem_id="tl-panel", js_on_load=views.ROWS_JS)
+        self.panel = html(
+            i18n("html.scene_waiting"), elem_id="tl-panel", js_on_load=views.ROWS_JS + COMPARISON_JS
+        )
         self.object = html(elem_id="tl-object", js_on_load=object_views.OBJECT_JS)
         self.room = html(elem_id="tl-room", js_on_load=object_views.ROOM_JS)
         cards = _cards()
@@ -129,12 +137,14 @@ class SceneTab:
         shown = self.shown
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         busy = {**quiet, "show_progress": "minimal", "show_progress_on": [self.panel], "trigger_mode": "once"}
-        address = {"fn": None, "inputs": [self.picker, self.sentence], "js": ADDRESS_JS, **quiet}
+        stated = [self.picker, self.sentence, self.comparing.methods]
+        address = {"fn": None, "inputs": stated, "js": ADDRESS_JS, **quiet}
         page.load(self.arrive, None, shown, **quiet).then(**address)
         self.picker.input(self.pick_scan, self.picker, shown, **quiet).then(**address)
         taken = self.upload.upload(self.take_upload, self.upload, shown, **busy).then(**address)
         taken.then(self.of_room.find_where_none, None, shown, **quiet)
         gr.on([self.find.click, self.sentence.submit], self.ask, self.sentence, shown, **busy).then(**address)
+        self.comparing.wire(shown, address, **busy)
         self.chips.choose(self.ask_chip, None, shown, **busy).then(**address)
 
     def arrive(self, request: gr.Request) -> Updates:
@@ -142,16 +152,18 @@ class SceneTab:
         asked = dict(request.query_params)
         names = example_cache.names()
         scan = asked.get("scan") or (names[0] if names else "")
-        updates = self._told(request, lambda visit: self._opened(request, visit, scan))
+        updates = self.told(request, lambda visit: self._opened(request, visit, scan))
+        if asked.get("methods"):
+            updates |= self.told(request, lambda visit: self.comparing.arrives(visit, asked["methods"]))
         if not asked.get("q") or self.visits.of(request).scan is None:
             return updates
-        answered = self._told(request, lambda visit: self._answered(request, visit, asked["q"]))
+        answered = self.told(request, lambda visit: self.answer(request, visit, asked["q"]))
         view = {**updates[self.view], **answered.pop(self.view, {})}  # the scan, and what lies over it
         return updates | answered | {self.sentence: asked["q"], self.view: view}
 
     def pick_scan(self, scan: str, request: gr.Request) -> Updates:
         """A shipped scan was picked."""
-        return self._told(request, lambda visit: self._opened(request, visit, scan))
+        return self.told(request, lambda visit: self._opened(request, visit, scan))
 
     def take_upload(self, files: list[str] | None, request: gr.Request) -> Updates:
         """A visitor's own files arrived."""
@@ -159,18 +171,18 @@ class SceneTab:
         def work(visit: Visit) -> Updates:
             return self.drawn(request, visit, service.open_upload(visit, files))
 
-        return self._told(request, work)
+        return self.told(request, work)
 
     def ask(self, sentence: str, request: gr.Request) -> Updates:
         """Enter or Find."""
-        return self._told(request, lambda visit: self._answered(request, visit, sentence))
+        return self.told(request, lambda visit: self.answer(request, visit, sentence))
 
     def ask_chip(self, request: gr.Request, event: gr.EventData) -> Updates:
         """An example sentence was clicked."""
         text = event._data.get("text", "")
         return {self.sentence: text} | self.ask(text, request)
 
-    def _told(self, request: gr.Request, work: Callable[[Visit], Updates]) -> Updates:
+    def told(self, request: gr.Request, work: Callable[[Visit], Updates]) -> Updates:
         """What `work` shows, or the sentence that tells why it could not."""
         try:
             return {self.notice: ""} | work(self.visits.of(request))
@@ -211,7 +223,10 @@ class SceneTab:
         """The panel before anything was asked."""
         return views.waiting(language(request))
 
-    def _answered(self, request: gr.Request, visit: Visit, sentence: object) -> Updates:
+    def answer(self, request: gr.Request, visit: Visit, sentence: object) -> Updates:
+        """The answer of the method that was chosen, or of several."""
+        if visit.methods != (registry.DEFAULT,):
+            return self.comparing.answered(request, visit, sentence)
         answer = service.ask(visit, sentence)
         visit.looked = None
         chosen = answer.candidates[0].object_id if answer.candidates else None

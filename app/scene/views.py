@@ -39,7 +39,7 @@ def panel(language: str, answer: Answer, stored: bool, checkpoint: str, selected
     """The whole panel. `selected`: id of the row that is lit; `checkpoint`: name and hash as shown."""
     parts = [_verdict(language, answer)]
     if answer.words:
-        parts.append(_section(say(language, "scene.words"), _words(answer.words)))
+        parts.append(_section(say(language, "scene.words"), words(answer.words)))
     if answer.candidates:
         parts.append(_section(say(language, "scene.candidates"), _table(language, answer, selected)))
         parts.append(
@@ -72,10 +72,11 @@ def _verdict(language: str, answer: Answer) -> str:
     )
 
 
-def _words(words: Iterable[tuple[str, float]]) -> str:
+def words(read: Iterable[tuple[str, float]]) -> str:
+    """The words of a sentence, each as strong as it was listened to."""
     marks = (
         f'<mark style="--w:{min(max(weight, 0.0), 1.0):.2f}" title="{weight:.2f}">{escape(word)}</mark>'
-        for word, weight in words
+        for word, weight in read
     )
     return f'<p class="tl-words" lang="en">{" ".join(marks)}</p>'
 

@@ -32,10 +32,14 @@ def parser() -> argparse.ArgumentParser:
     )
     ground.add_argument("sentence")
     _add_proposals(ground)
+    ground.add_argument(
+        "--model", help="several methods, a,b,c, asked side by side (see grounding/registry.py)"
+    )
     ground.add_argument("--json", action="store_true", help="everything, as one JSON object")
 
     caption = commands.add_parser("caption", help="what there is to say of an object, or of all")
     caption.add_argument("scan", type=Path, help="a scan's folder or file")
+    caption.add_argument("--model", default="xtrans2cap", help="the method (see captioning/registry.py)")
     caption.add_argument("--object", type=int, help="its id; without it all objects are described")
     _add_proposals(caption)
     caption.add_argument("--json", action="store_true", help="one JSON object; of all, in Scan2Cap's form")
@@ -50,18 +54,32 @@ def parser() -> argparse.ArgumentParser:
     rooms.add_argument("--seed", type=int, default=1, help="of the first room of each kind")
 
     train = commands.add_parser("train", help="train a network on the data folder")
-    train.add_argument("name", choices=("shapes", "grounding", "ablation", "captioning", "pointgroup"))
+    train.add_argument(
+        "name",
+        choices=("shapes", "grounding", "ablation", "comparison", "captioning", "pointgroup", "votenet"),
+    )
     train.add_argument("--data", type=Path, required=True)
     train.add_argument("--minutes", type=float, default=60, help="of work in total; a stopped run goes on")
+    train.add_argument("--model", default="instancerefer", help="of grounding: the method")
     train.add_argument("--out", type=Path, help="the checkpoint's folder")
 
     evaluate = commands.add_parser("evaluate", help="measure; the last line is one JSON object")
     evaluate.add_argument(
         "name",
-        choices=("grounding", "ablation", "benchmark", "captioning", "truth", "segmentation"),
+        choices=(
+            "grounding",
+            "ablation",
+            "comparison",
+            "benchmark",
+            "captioning",
+            "truth",
+            "segmentation",
+            "detection",
+        ),
         help="truth: how often a caption's colour, class and neighbour are right",
     )
     evaluate.add_argument("--data", type=Path)
+    evaluate.add_argument("--model", default="instancerefer", help="of grounding: the method")
     evaluate.add_argument("--task", choices=TASKS, default="scanrefer")
     evaluate.add_argument(
         "--boxes", type=Path, help="predicted boxes, Mask3D's form; else those of the data folder"
@@ -98,6 +116,9 @@ def _ground(options: argparse.Namespace) -> None:
     from models.scene import pipeline
     from models.scene.types import as_json
 
+    if options.model:
+        _compare(options)
+        return
     answer = pipeline.ground(_opened(options), options.sentence)
     if options.json:
         print(json.dumps(as_json(answer)))
@@ -108,18 +129,34 @@ def _ground(options: argparse.Namespace) -> None:
             print(f"{found.score:6.1%}  {found.label} {found.object_id}")
 
 
-def _caption(options: argparse.Namespace) -> None:
+def _compare(options: argparse.Namespace) -> None:
     from models.scene import pipeline
+    from models.scene.grounding import base, registry
+
+    names = registry.chosen(options.model)
+    scan = _opened(options)
+    found = {name: pipeline.ground_by(name, scan, options.sentence) for name in names}
+    if options.json:
+        print(json.dumps({"methods": {name: base.as_json(one) for name, one in found.items()}}))
+        return
+    for name, one in found.items():
+        said = f"{one.best.score:6.1%}  {one.best.label} {one.best.object_id}" if one.best else "nothing"
+        print(f"{registry.METHODS[name].title:14} {said}  {one.seconds:.2f} s")
+
+
+def _caption(options: argparse.Namespace) -> None:
+    from models.scene.captioning import registry
     from models.scene.types import as_scan2cap
 
+    method = registry.loaded(options.model)
     scan = _opened(options)
     if options.object is not None:
-        found = pipeline.caption(scan, options.object)
+        found = method(scan, options.object)
         print(json.dumps(asdict(found)) if options.json else found.text)
     elif options.json:
-        print(json.dumps(as_scan2cap(scan.name, pipeline.describe(scan))))
+        print(json.dumps(as_scan2cap(scan.name, method.describe(scan))))
     else:
-        for found in pipeline.describe(scan):
+        for found in method.describe(scan):
             print(f"{found.label} {found.object_id}: {found.text}")
 
 
@@ -145,18 +182,29 @@ def _rooms(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     from models.scene.captioning import training
-    from models.scene.grounding import ablation
+    from models.scene.grounding import ablation, comparison_training, registry
     from models.scene.grounding import training as grounding_training
     from models.scene.objects import training as objects_training
-    from models.scene.segmentation import evaluation
+    from models.scene.segmentation import detection_evaluation, evaluation, votenet_training
     from models.scene.segmentation import training as segmentation_training
 
     if options.name == "shapes":
         objects_training.train(options.data, options.out or FOLDER / "shapes", options.minutes)
     elif options.name == "grounding":
-        grounding_training.train(options.data, options.out or FOLDER / "instancerefer", options.minutes)
+        if options.model == "instancerefer":
+            grounding_training.train(options.data, options.out or FOLDER / "instancerefer", options.minutes)
+        else:
+            checkpoint = registry.method(options.model).checkpoint
+            comparison_training.train(
+                options.data, options.model, options.out or FOLDER / checkpoint, options.minutes
+            )
+    elif options.name == "comparison":
+        comparison_training.train_comparison(options.data)
     elif options.name == "captioning":
         training.train(options.data, options.out or FOLDER / "xtrans2cap")
+    elif options.name == "votenet":
+        check = detection_evaluation.quick_check(options.data)
+        votenet_training.train(options.data, options.out or FOLDER / "votenet", options.minutes, check)
     elif options.name == "pointgroup":
         check = evaluation.quick_check(options.data)
         segmentation_training.train(
@@ -169,8 +217,9 @@ def _train(options: argparse.Namespace) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     from models.scene import benchmark
     from models.scene.captioning import evaluation as captioning_evaluation
+    from models.scene.grounding import comparison
     from models.scene.grounding import evaluation as grounding_evaluation
-    from models.scene.segmentation import evaluation
+    from models.scene.segmentation import detection_evaluation, evaluation
 
     if options.name == "benchmark":
         found: object = benchmark.measure()
@@ -180,8 +229,16 @@ def _evaluate(options: argparse.Namespace) -> None:
         found = captioning_evaluation.evaluate_truth(options.data)
     elif options.name == "segmentation":
         found = evaluation.evaluate(options.data)
+    elif options.name == "detection":
+        found = detection_evaluation.evaluate(options.data)
     elif options.name == "ablation":
         found = grounding_evaluation.evaluate_ablation(options.data)
+    elif options.name == "comparison":
+        found = comparison.evaluate(options.data)
+    elif options.model != "instancerefer":
+        found = comparison.evaluate_method(
+            options.model, options.data, options.task, options.boxes, options.language
+        )
     else:
         found = grounding_evaluation.evaluate(options.data, options.task, options.boxes, options.language)
     print(json.dumps(found))

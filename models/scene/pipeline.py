@@ -17,6 +17,7 @@ from models.scene.types import Answer, Caption
 
 if TYPE_CHECKING:
     from models.scene.captioning.xtrans2cap.predictor import Captioner
+    from models.scene.grounding.base import Grounding
     from models.scene.grounding.instancerefer.predictor import Grounder
     from models.scene.segmentation.predictor import Segmented, Segmenter
 
@@ -95,6 +96,16 @@ def ground(scan: Scan, sentence: str, checkpoint: str = "instancerefer") -> Answ
     Raises UserError: scan_unlabelled, checkpoint_missing, checkpoint_broken.
     """
     return _grounder(checkpoint)(scan, sentence)
+
+
+def ground_by(method: str, scan: Scan, sentence: str) -> "Grounding":
+    """What one of the methods of grounding/registry.py answers.
+
+    Raises UserError: method_unknown, scan_unlabelled, checkpoint_missing, checkpoint_broken.
+    """
+    from models.scene.grounding import registry
+
+    return registry.loaded(method)(scan, sentence)
 
 
 @cache

@@ -25,7 +25,7 @@ def zipped(tmp_path):
 
 def test_the_endpoints_have_their_names(client):
     named = client.view_api(return_format="dict")["named_endpoints"]
-    known = ("open", "ground", "pick", "segment", "caption", "describe")
+    known = ("open", "ground", "compare", "pick", "segment", "caption", "describe")
     assert {f"/scene_{name}" for name in known} <= set(named)
     others = ("/face_animate", "/colonoscopy_draw", "/colonoscopy_segment")
     assert all(name.startswith("/scene_") or name in others for name in named)
@@ -45,6 +45,22 @@ def test_ground_by_the_name_of_a_scan(client):
         "relation",
         "location",
     }
+
+
+def test_several_methods_by_name(client):
+    found = client.predict(
+        "the chair at the table", "tgnn,instancerefer", SCANS[0], None, api_name="/scene_compare"
+    )["methods"]
+    assert list(found) == ["instancerefer", "tgnn"]
+    assert (found["instancerefer"]["object_id"], found["tgnn"]["object_id"]) == (6, 7)
+    assert set(found["tgnn"]) >= {"object_id", "label", "score", "box", "seconds"}
+    every = client.predict("the chair", "", "", None, api_name="/scene_compare")["methods"]
+    assert set(every) == {"instancerefer", "scanrefer", "tgnn", "referit3dnet"}
+
+
+def test_a_method_that_is_none_is_told(client):
+    with pytest.raises(AppError, match="no such method"):
+        client.predict("the chair", "../tgnn", SCANS[0], None, api_name="/scene_compare")
 
 
 def test_open_then_ask_then_pick(client):

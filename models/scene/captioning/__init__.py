@@ -1,1 +1,1 @@
-"""Dense captioning: a sentence for an object of a scan."""
+"""Dense captioning: what there is to say of each object; X-Trans2Cap and the methods beside it."""

@@ -5,7 +5,6 @@ MiniLM costs more than a training step, so its vectors are computed once and kep
 
 import hashlib
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from models.core.text import token_vectors
 from models.core.training import RUNS
+from models.scene.grounding.vocabulary import WORD
 
 AT_ONCE = 128
 LONGEST = 48
@@ -48,6 +48,11 @@ class WordIndices:
         self._known = sorted(word for word, count in counts.items() if count >= least)
         self.places = {word: place for place, word in enumerate(self._known, 2)}
 
+    @property
+    def known(self) -> list[str]:
+        """The words, in the order of their places."""
+        return self._known
+
     def save(self, path: Path) -> None:
         """Write the vocabulary as a JSON list."""
         path.write_text(json.dumps(self._known))
@@ -65,7 +70,7 @@ class WordIndices:
 
 
 def _words(sentence: str) -> list[str]:
-    return re.findall(r"[a-z]+|[0-9]|[^\sa-z0-9]", sentence.lower())
+    return [match.group() for match in WORD.finditer(sentence.lower())]
 
 
 def _compute(texts: list[str], stored: Path) -> None:

@@ -2,7 +2,7 @@
 
 import random
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +71,18 @@ def room_objects(made: Sequence[tuple[Instance, Cloud]], shapes: ShapeEncoder | 
 
 
 class Corpus:
-    """Everything that is said of the train scenes, and the batches drawn from it."""
+    """Everything that is said of the train scenes, and the batches drawn from it.
 
-    def __init__(self, data: Path, shapes: ShapeEncoder | None, seed: int = 0) -> None:
+    read: what is read of its sentences.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        shapes: ShapeEncoder | None,
+        seed: int = 0,
+        read: Callable[[Sequence[str]], Words] = WordVectors,
+    ) -> None:
         train_scenes, _ = split(data)
         self.scenes = scene_objects(data, train_scenes, shapes)
         synthetic = rooms()
@@ -101,7 +110,7 @@ class Corpus:
                 self.generated[said.kind].append(sentence)
         made = [sentence.text for kind in self.generated.values() for sentence in kind]
         self.texts = [s.text for s in everyone + self.class_only] + made
-        self.words: Words = WordVectors(self.texts)
+        self.words = read(self.texts)
 
     def batches(self, seed: int) -> Iterator[Any]:
         """Endless batches of generated, class-only and human sentences, of scenes of similar size."""
@@ -225,12 +234,23 @@ def point_encoder() -> ShapeEncoder:
 
 
 def fit_version(
-    corpus: Corpus, name: str, config: Mapping[str, Any], minutes: float = 0.0, steps: int = 0, seed: int = 0
+    corpus: Corpus,
+    name: str,
+    config: Mapping[str, Any],
+    minutes: float = 0.0,
+    steps: int = 0,
+    seed: int = 0,
+    first_words: Callable[[nn.Embedding], None] | None = None,
 ) -> tuple[OpenInstanceRefer, dict[str, float]]:
-    """Train one configuration; state in runs/NAME."""
+    """Train one configuration; state in runs/NAME.
+
+    first_words: gives the words of a learned vocabulary their first vectors.
+    """
     torch.manual_seed(seed)
     network = OpenInstanceRefer(label_count=len(corpus.labels.names), **config)
     network.encoder.labels.copy_(torch.from_numpy(corpus.labels.vectors))
+    if first_words is not None and network.embedding is not None:
+        first_words(network.embedding)
     return fit(  # type: ignore[return-value]
         name,
         network,

@@ -1,1 +1,1 @@
-"""Instance segmentation of raw scans."""
+"""Objects in raw scans: PointGroup's instances and VoteNet's boxes."""

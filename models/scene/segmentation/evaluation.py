@@ -47,14 +47,15 @@ def evaluate(data: Path, checkpoint: str = CHECKPOINT) -> dict[str, Any]:
         {"class": kind, **{f"{r['scenes']}, colour {r['colour']}": r["classes"].get(kind, "") for r in rows}}
         for kind in EIGHTEEN
     ]
-    boxes = {s.name: _found_in(segmenter, s) for s in real}
+    boxes = {s.name: found_in(segmenter, s) for s in real}
     asked = grounding(data, boxes)
     write("scene-segmentation", "\n\n".join(_section(checkpoint, table, by_class, costs, asked)))
     print(markdown(table), markdown(by_class), markdown(costs), markdown(asked), sep="\n\n")
     return {"real": table[0], "made": table[1], "grounding": asked, "cost": costs}
 
 
-def _found_in(segmenter: Segmenter, scene: Scene) -> list[dict[str, Any]]:
+def found_in(segmenter: Segmenter, scene: Scene) -> list[dict[str, Any]]:
+    """What is found in a real scene, in the form of Mask3D's file of boxes."""
     found = find(segmenter.network, scene.xyz, None)
     classes = [segmenter.network.classes[place] for place in found.classes]
     labels = named(segmenter.shapes, [scene.xyz[part] for part in found.members], classes, 0.0)

@@ -1,0 +1,136 @@
+"""Predictors: a scan is prepared once, whichever methods are asked of it."""
+
+import re
+import time
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+
+from models.core import device
+from models.core.checkpoints import load_checkpoint
+from models.scene.data.scan import Scan
+from models.scene.grounding.base import Grounding, RankedObject
+from models.scene.grounding.instancerefer.open_instancerefer import OpenBatch
+from models.scene.grounding.instancerefer.predictor import Grounder
+from models.scene.grounding.object_networks import ObjectScores
+from models.scene.grounding.vocabulary import EncodedSentence, Vocabulary
+from models.scene.objects.batching import padded_objects
+from models.scene.objects.cache import PreparedScans
+from models.scene.objects.object_set import Objects
+from models.scene.objects.point_encoder import ShapeEncoder
+
+RANKED = 8  # objects that are told of
+
+
+@cache
+def prepared_scans() -> PreparedScans:
+    """The objects of scans, shared by all methods of a process."""
+    return PreparedScans(load_checkpoint(ShapeEncoder, "shapes").to(device.best()))
+
+
+class InstanceReferPredictor:
+    """The shipped InstanceRefer behind the contract; its reasons come along whole."""
+
+    def __init__(self, checkpoint: str) -> None:
+        """Raises UserError("checkpoint_missing" or "checkpoint_broken") naming the file."""
+        self.checkpoint = checkpoint
+        self.grounder = Grounder(checkpoint)
+        self.grounder.prepared = prepared_scans()
+
+    def __call__(self, scan: Scan, sentence: str) -> Grounding:
+        """The object that a sentence means. Raises UserError("scan_unlabelled") where nothing is labelled."""
+        answer = self.grounder(scan, sentence)
+        parts = ("attribute", "relation", "location")
+        ranked = tuple(
+            RankedObject(
+                *(one.object_id, one.label, one.box, one.score), {part: getattr(one, part) for part in parts}
+            )
+            for one in answer.candidates
+        )
+        return Grounding(
+            method="instancerefer",
+            sentence=sentence,
+            ranked=ranked,
+            target=answer.target,
+            checkpoint=self.checkpoint,
+            seconds=answer.seconds,
+            words=answer.words,
+            anchors=answer.anchors,
+            missing=answer.missing,
+            reasons=answer,
+        )
+
+
+class ObjectGrounder:
+    """A network that scores every object of a scan (object_networks.py). It always answers something."""
+
+    def __init__(self, method: str, network: type[Any], checkpoint: str) -> None:
+        """network: its class. Raises UserError("checkpoint_missing" or "checkpoint_broken")."""
+        self.method, self.checkpoint = method, checkpoint
+        self.device = device.best()
+        self.network = load_checkpoint(network, checkpoint).to(self.device)
+        self.vocabulary = Vocabulary(self.network.vocabulary)
+        self.prepared = prepared_scans()
+
+    @torch.inference_mode()
+    def __call__(self, scan: Scan, sentence: str) -> Grounding:
+        """The object that a sentence means. Raises UserError("scan_unlabelled") where nothing is labelled."""
+        start = time.monotonic()
+        objects = self.prepared[scan]
+        words = self.vocabulary.read(sentence)
+        indices = torch.tensor([[index for index, *_ in words]])
+        mask = torch.ones_like(indices, dtype=torch.bool)
+        batch = OpenBatch(**padded_objects([objects]), words=indices, word_mask=mask)
+        found: ObjectScores = self.network(batch.to(self.device))
+        ranked, best = _ranked(objects, found)
+        return Grounding(
+            method=self.method,
+            sentence=sentence,
+            ranked=ranked,
+            target=self.network.classes[int(found.said[0].argmax())],
+            checkpoint=self.checkpoint,
+            seconds=round(time.monotonic() - start, 3),
+            words=_words(sentence, words, found.attention[0, best].tolist())
+            if found.attention is not None
+            else (),
+        )
+
+
+def _ranked(objects: Objects, found: ObjectScores) -> tuple[tuple[RankedObject, ...], int]:
+    """The best objects, and the place of the first; a detection counts by its confidence too."""
+    raw = found.scores[0].cpu().numpy()
+    scores = raw + np.log(objects.confidence + 1e-3)
+    share = np.exp(scores - scores.max())
+    share = share / share.sum()
+    own = {"match": raw}
+    if found.labels is not None:
+        asked = int(found.said[0].argmax())
+        own["class"] = found.labels[0].softmax(-1)[:, asked].cpu().numpy()
+    order = np.argsort(-share)[:RANKED]
+    ranked = tuple(
+        RankedObject(
+            int(objects.ids[place]),
+            objects.labels[place],
+            tuple(round(float(value), 4) for value in objects.boxes[place]),
+            round(float(share[place]), 4),
+            {name: round(float(values[place]), 3) for name, values in own.items()},
+        )
+        for place in order
+    )
+    return ranked, int(order[0])
+
+
+def _words(
+    sentence: str, read: Sequence[EncodedSentence], attention: Sequence[float]
+) -> tuple[tuple[str, float], ...]:
+    """How much the winner read of each word, 1 for the most."""
+    words = [(match.group(), match.start(), match.end()) for match in re.finditer(r"\S+", sentence)]
+    weights = [
+        sum(weight for weight, (_, s, e) in zip(attention, read, strict=True) if s >= start and e <= end)
+        for _, start, end in words
+    ]
+    most = max(weights, default=0) or 1.0
+    return tuple((word, round(weight / most, 3)) for (word, *_), weight in zip(words, weights, strict=True))
