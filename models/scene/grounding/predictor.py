@@ -16,7 +16,7 @@ from models.scene.grounding.base import Grounding, RankedObject
 from models.scene.grounding.instancerefer.open_instancerefer import OpenBatch
 from models.scene.grounding.instancerefer.predictor import Grounder
 from models.scene.grounding.object_networks import ObjectScores
-from models.scene.grounding.vocabulary import EncodedSentence, Vocabulary
+from models.scene.grounding.vocabulary import Read, Vocabulary
 from models.scene.objects.batching import padded_objects
 from models.scene.objects.cache import PreparedScans
 from models.scene.objects.object_set import Objects
@@ -123,9 +123,7 @@ def _ranked(objects: Objects, found: ObjectScores) -> tuple[tuple[RankedObject, 
     return ranked, int(order[0])
 
 
-def _words(
-    sentence: str, read: Sequence[EncodedSentence], attention: Sequence[float]
-) -> tuple[tuple[str, float], ...]:
+def _words(sentence: str, read: Sequence[Read], attention: Sequence[float]) -> tuple[tuple[str, float], ...]:
     """How much the winner read of each word, 1 for the most."""
     words = [(match.group(), match.start(), match.end()) for match in re.finditer(r"\S+", sentence)]
     weights = [
