@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app import guards
-from app.jobs import Gate
+from app.jobs import Gate, in_line
 from app.visits import Visit
 from models.core import checkpoints
 from models.core.errors import UserError
@@ -225,7 +225,7 @@ def animate(visit: Visit, wanted: Order) -> Iterator[Progress | Made]:
     folder = Path(tempfile.mkdtemp(dir=visit.folder))
     first: Path | None = None
     try:
-        for step in making.stream(lambda: pipeline.animate(wanted, folder), stop):
+        for step in making.stream(lambda: pipeline.animate(wanted, folder), stop, in_line):
             if isinstance(step, Made):
                 step = _kept(visit, wanted, step)
             elif isinstance(step.preview, Path):

@@ -18,48 +18,6 @@ from models.scene.sentence_words import STRUCTURE
 
 NEAR = 60  # objects that can be merged with, nearest first
 
-# Python hears ("choose", {"id"}) of a chip, and ("repair", {"do", "id", "value"}) of a tool.
-OBJECT_JS = """
-const repair = (tool, what, value) =>
-  trigger('repair', {do: what, id: Number(tool.closest('[data-id]')?.dataset.id), value});
-element.addEventListener('click', event => {
-  const chip = event.target.closest('[data-object]');
-  if (chip) return trigger('choose', {id: Number(chip.dataset.object)});
-  const tool = event.target.closest('button[type=button][data-do]');
-  if (tool) repair(tool, tool.dataset.do, null);
-});
-element.addEventListener('submit', event => {
-  event.preventDefault();
-  const form = event.target, value = new FormData(form).get('value');
-  repair(form, form.dataset.do, form.dataset.do === 'merge' ? Number(value) : value);
-});
-"""
-
-# ("describe"), ("find"), ("stop"), and ("choose", {"id"}) of a row. The list stays where it was scrolled to.
-ROOM_JS = """
-let top = 0;
-const names = ['describe', 'find', 'stop'];
-const choose = row => trigger('choose', {id: Number(row.dataset.object)});
-element.addEventListener('click', event => {
-  const row = event.target.closest('[data-object]');
-  if (row) return choose(row);
-  const name = event.target.closest('button')?.dataset.do;
-  if (names.includes(name)) trigger(name, {});
-});
-element.addEventListener('keydown', event => {
-  const row = event.target.closest('li[data-object]');
-  if (!row) return;
-  if (event.key === 'Enter' || event.key === ' ') { event.preventDefault(); choose(row); }
-  const next = {ArrowDown: row.nextElementSibling, ArrowUp: row.previousElementSibling}[event.key];
-  if (next) { event.preventDefault(); next.focus(); }
-});
-element.addEventListener('scroll', event => { top = event.target.scrollTop; }, true);
-watch('value', () => requestAnimationFrame(() => {
-  const list = element.querySelector('ol');
-  if (list) list.scrollTop = top;
-}));
-"""
-
 
 def looked_at(
     language: str,

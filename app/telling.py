@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import gradio as gr
 
 from app.jobs import in_plain_words
+from app.scripts import script
 from app.visits import Visit, Visits
 from app.words import explain, language
 
@@ -16,6 +17,11 @@ Result = TypeVar("Result")
 def html(value: Any = None, **more: Any) -> gr.HTML:
     """A piece of HTML that only our own stylesheet touches."""
     return gr.HTML(value, apply_default_css=False, **more)
+
+
+def hears_language() -> gr.HTML:
+    """An invisible piece whose `spoken` event tells that the visitor changed the language."""
+    return html(js_on_load=script("language"), elem_classes="tl-hears")
 
 
 def quiet(sentence: str) -> str:
