@@ -12,7 +12,7 @@ from app import colonoscopy_desk as desk
 from app import guards, mask_presets
 from app.colonoscopy_api import ColonoscopyApi
 from app.components import mask_pad, result_strip
-from app.telling import hears_language, html, quiet, why
+from app.telling import hears_language, html, quiet, settled, why
 from app.visits import Visit, Visits
 from app.words import by_language, language, say
 from models.colonoscopy import SAMPLERS, pipeline
@@ -185,7 +185,7 @@ class ColonoscopyTab:
             finally:
                 at_work.release()  # before the button can be clicked again
 
-        yield from self._told_while(request, work)
+        yield from settled(self._told_while(request, work))
 
     def free(self, request: gr.Request) -> Updates:
         """Draw can be clicked again: only after its event, during which Gradio drops every other click."""
@@ -225,7 +225,7 @@ class ColonoscopyTab:
             if not done:  # stopped
                 yield {self.strip: gr.update(beside="")}
 
-        yield from self._told_while(request, work)
+        yield from settled(self._told_while(request, work))
 
     def speak(self, request: gr.Request) -> Updates:
         """The page speaks another language: what is told of the frames is said in it."""

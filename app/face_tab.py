@@ -18,7 +18,7 @@ from app.components.brought import Footage, Picture, Sound
 from app.face_api import FaceApi
 from app.face_bringing import Bringing, Updates
 from app.scripts import script
-from app.telling import hears_language, html, quiet, why
+from app.telling import hears_language, html, quiet, settled, why
 from app.visits import Visit, Visits
 from app.words import by_language, language, say
 from models.core.errors import UserError
@@ -263,7 +263,7 @@ class FaceTab:
             finally:
                 sitting.at_work.release()  # before the button can be clicked again
 
-        yield from self._told_while(request, work)
+        yield from settled(self._told_while(request, work))
 
     def free(self, request: gr.Request) -> Updates:
         """Animate can be clicked again: only after its event, during which Gradio drops every other click."""

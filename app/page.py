@@ -173,7 +173,7 @@ def _header(language: str) -> str:
     languages = (control(f"lang={name}", label) for name, label in words.LANGUAGES.items())
     themes = (control(f"__theme={name}", say[f"page.theme_{name}"]) for name in ("light", "dark"))
     return (
-        f'<header><div class="tl-brand"><b>{escape(say["page.title"])}</b>'
+        f'<header><div class="tl-brand"><h1>{escape(say["page.title"])}</h1>'
         f"<span>{escape(say['page.subtitle'])}</span></div>"
         f"<nav>{group('page.language', languages)}{group('page.theme', themes)}"
         f'<span class="tl-talk">{control("talk=1", say["page.talk"])}</span></nav></header>'

@@ -1,6 +1,6 @@
 """How the page and the API tell a visitor something: plain sentences, and why something could not be done."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from html import escape
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ from app.visits import Visit, Visits
 from app.words import explain, language
 
 Result = TypeVar("Result")
+Updates = dict[Any, Any]  # new values of widgets
 
 
 def html(value: Any = None, **more: Any) -> gr.HTML:
@@ -32,6 +33,21 @@ def quiet(sentence: str) -> str:
 def notice(sentence: str) -> str:
     """A sentence that a visitor has to read: what was wrong and how to go on."""
     return f'<p class="tl-notice" role="alert">{escape(sentence)}</p>' if sentence else ""
+
+
+def settled(steps: Iterator[Updates]) -> Iterator[Updates]:
+    """The steps, and at the end once more what each widget was told last.
+
+    Of updates that come close together a busy browser leaves some out, and then a frame is missing.
+    """
+    last: Updates = {}
+    for step in steps:
+        for widget, update in step.items():
+            before = last.get(widget)
+            more = isinstance(before, dict) and isinstance(update, dict)
+            last[widget] = {**before, **update} if more else update
+        yield step
+    yield last
 
 
 def why(request: gr.Request, error: Exception) -> str:

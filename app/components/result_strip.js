@@ -31,6 +31,7 @@ function startStrip() {
     const image = new Image();
     image.src = card.image;
     image.alt = numbered(words.picture, place);
+    image.draggable = false;
     const drawing = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
     drawing.setAttribute('viewBox', `0 0 ${card.size} ${card.size}`);
     drawing.setAttribute('aria-hidden', 'true');
@@ -45,14 +46,14 @@ function startStrip() {
       }
       drawing.append(group);
     }
-    return [image, drawing, made('span', 'rs-mark', words.mark)];
+    return [image, drawing, Object.assign(made('span', 'rs-mark', words.mark), {ariaHidden: 'true'})];
   }
 
   function cardOf(card, place) {
     const figure = made('figure', 'rs-card'), button = made('button', 'rs-picture'), caption = made('figcaption', '');
     button.type = 'button';
-    button.setAttribute('aria-label', numbered(words.enlarge, place));
     button.append(...picture(card, place));
+    button.querySelector('img').alt = button.title = numbered(words.enlarge, place);
     button.onclick = () => open(place);
     const choose = made('button', '', words.choose);
     choose.type = 'button';

@@ -189,6 +189,7 @@ function startViewer() {
     const view = [...params.view, ...params.projection, width, height].map(value => value.toFixed(4)).join();
     if (view === state.view && !force) return;
     state.view = view;
+    tellTurn();
     const taken = [];
     for (const label of state.labels) {
       const spot = onScreen(label.at, state.scan.frame, params, width, height);
@@ -204,6 +205,13 @@ function startViewer() {
       taken.push(box);
       label.tag.style.transform = `translate(${box.x.toFixed(1)}px, ${box.y.toFixed(1)}px)`;
     }
+  }
+
+  // Degrees by which a plan with north (high y) on top has to be turned clockwise to lie as the room is seen.
+  function tellTurn() {
+    const {eye, center} = camera();
+    const away = Math.atan2(center.y - eye.y, center.x - eye.x) * 180 / Math.PI;
+    document.documentElement.style.setProperty('--sv-turn', `${(away - 90).toFixed(0)}deg`);
   }
 
   // ---- picking

@@ -32,6 +32,7 @@ from models.scene.scan import Instance, Scan
 
 SCRIPTS = tuple(f"scene_view_{part}.js" for part in ("data", "camera", "touch", "shapes", "picture"))
 SHOWN = 8  # candidates drawn as boxes; more would hide the room
+WORTH = 0.02  # candidates below this probability only clutter the room
 NONE = "null"  # the value where there is no scan; "" stands for one that is still on its way
 COARSE = 20_000  # vertices for a browser that has no GPU
 
@@ -159,7 +160,7 @@ def overlay_payload(
                 "strongest": candidate.object_id == strongest,
             }
             for rank, candidate in ranked
-            if rank <= SHOWN or candidate.object_id == strongest
+            if (rank <= SHOWN and candidate.score >= WORTH) or candidate.object_id == strongest
         ]
         body["anchors"] = [asdict(anchor) for anchor in answer.anchors]
         body["from"] = strongest

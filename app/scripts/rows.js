@@ -1,16 +1,12 @@
-// A row is a button for mouse and keyboard; Python hears ("choose", {"id": object id}).
-const choose = row => {
-  element.querySelectorAll('[data-object]').forEach(r => r.setAttribute('aria-selected', r === row));
-  trigger('choose', {id: Number(row.dataset.object)});
-};
-element.addEventListener('click', e => {
-  const row = e.target.closest('[data-object]');
-  if (row) choose(row);
-});
-element.addEventListener('keydown', e => {
-  const row = e.target.closest('[data-object]');
+// A row holds a button; a click anywhere on the row is one. Python hears ("choose", {"id": object id}).
+element.addEventListener('click', event => {
+  const row = event.target.closest('[data-object]');
   if (!row) return;
-  if (e.key === 'Enter' || e.key === ' ') { e.preventDefault(); choose(row); }
-  const next = {ArrowDown: row.nextElementSibling, ArrowUp: row.previousElementSibling}[e.key];
-  if (next) { e.preventDefault(); next.focus(); }
+  element.querySelectorAll('[aria-pressed]').forEach(one => one.setAttribute('aria-pressed', row.contains(one)));
+  trigger('choose', {id: Number(row.dataset.object)});
+});
+element.addEventListener('keydown', event => {
+  const row = event.target.closest('tr[data-object]');
+  const next = {ArrowDown: row?.nextElementSibling, ArrowUp: row?.previousElementSibling}[event.key];
+  if (next) { event.preventDefault(); next.querySelector('button').focus(); }
 });
