@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 from models.core.errors import UserError
+from models.core.progress import Progress
 
 log = logging.getLogger("trilab")
 T = TypeVar("T")
@@ -49,8 +50,12 @@ class JobQueue:
         self._place = threading.Semaphore(places)
         self._lock = threading.Lock()
         self._room = places + waiting
-        self._inside = 0
+        self._line: list[object] = []  # who is inside, in the order they came
         self.deadline = deadline
+
+    @property
+    def _inside(self) -> int:
+        return len(self._line)
 
     def run(self, work: Callable[[], T], gone: threading.Event | None = None) -> T:
         """The result of `work()`, run on a thread of its own.
@@ -59,29 +64,49 @@ class JobQueue:
         Raises UserError: what `work` raised itself, "busy", "too_slow", "cancelled",
         "out_of_memory", "disk_full", or "internal" for a bug (logged under a reference).
         """
-        with self._inside_line():
+        with self._in_line():
             return self._pass(work, gone or threading.Event())
 
-    def stream(self, work: Callable[[], Iterator[T]], gone: threading.Event | None = None) -> Iterator[T]:
+    def stream(
+        self,
+        work: Callable[[], Iterator[T]],
+        gone: threading.Event | None = None,
+        line: Callable[[int], T] | None = None,
+    ) -> Iterator[T]:
         """What the iterator that `work()` makes yields, each as soon as it is there.
 
         Closing this iterator, or setting `gone`, ends the work at its next step. The deadline
-        counts anew from each step. Raises as `run` does.
+        counts anew from each step. line: makes what is yielded first of how many are before it, and
+        again whenever they are fewer. Raises as `run` does.
         """
-        with self._inside_line():
-            yield from self._follow(work, gone or threading.Event())
+        gone = gone or threading.Event()
+        with self._in_line() as ticket:
+            yield from self._wait(ticket, gone, line)
+            yield from self._follow(work, gone)
 
     @contextmanager
-    def _inside_line(self) -> Iterator[None]:
+    def _in_line(self) -> Iterator[object]:
+        ticket = object()
         with self._lock:
             if self._inside >= self._room:
                 raise UserError("busy")
-            self._inside += 1
+            self._line.append(ticket)
         try:
-            yield
+            yield ticket
         finally:
             with self._lock:
-                self._inside -= 1
+                self._line.remove(ticket)
+
+    def _wait(self, ticket: object, gone: threading.Event, line: Callable[[int], T] | None) -> Iterator[T]:
+        """Take a place, telling meanwhile how many are before."""
+        end, told = time.monotonic() + self.deadline, -1
+        while not self._place.acquire(timeout=POLL):
+            self._look(end, gone)
+            with self._lock:
+                ahead = self._line.index(ticket)
+            if line is not None and ahead != told:
+                told = ahead
+                yield line(ahead)
 
     def _pass(self, work: Callable[[], T], gone: threading.Event) -> T:
         end = time.monotonic() + self.deadline
@@ -105,7 +130,6 @@ class JobQueue:
                 if left.is_set():
                     return  # the iterator is closed with this frame, which stops what it computes
 
-        self._enter(time.monotonic() + self.deadline, gone)
         job = _Job(forward, self._place)
         end = time.monotonic() + self.deadline
         try:
@@ -135,6 +159,11 @@ class JobQueue:
             raise UserError("cancelled")
         if time.monotonic() > end:
             raise UserError("too_slow", seconds=round(self.deadline))
+
+
+def in_line(ahead: int) -> Progress:
+    """What is told to a visitor before whom others stand: key "in_line", preview their number."""
+    return Progress(0.0, "in_line", ahead)
 
 
 def in_plain_words(error: BaseException) -> UserError:
