@@ -1,49 +1,48 @@
-"""The HTML document around Gradio's page: language and talk mode before anything is drawn.
+"""The HTML document around Gradio's page: lab, language, colours and talk mode before anything is drawn.
 
 Gradio follows `navigator.language` and has no way to choose by URL, and what `launch(head=)`
 adds comes after its words were chosen; `launch(css=)` rewrites every selector to lie inside its
-own container. So this middleware puts one script and the stylesheet at the top of the document,
-and headers that keep a browser from guessing types or telling where it came from.
+own container. So this middleware puts one script (scripts/page.js) and the stylesheet at the top of
+the document, and headers that keep a browser from guessing types or telling where it came from.
 """
 
+import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import gradio
 from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# ?lang= overrules the browser; ?talk=1 sets a class; [data-set] controls change one parameter.
-SCRIPT = """<script>(() => {
-const asked = new URLSearchParams(location.search);
-const zh = asked.get('lang') ? asked.get('lang') === 'zh-CN' : /^zh/i.test(navigator.language || '');
-const lang = zh ? 'zh-CN' : 'en';
-Object.defineProperty(navigator, 'language', {get: () => lang, configurable: true});
-const root = document.documentElement;
-root.lang = lang;
-root.classList.toggle('talk', asked.get('talk') === '1');
-document.addEventListener('click', event => {
-  const control = event.target.closest('[data-set]');
-  if (!control) return;
-  const [key, value] = control.dataset.set.split('=');
-  const url = new URL(location.href);
-  value ? url.searchParams.set(key, value) : url.searchParams.delete(key);
-  location.assign(url);
-});
-})();</script>"""
+from app import i18n
+from app.scripts import script
 
 HEADERS = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer"}
 
 
 class Document:
-    """ASGI middleware; only the page itself ("/") is rewritten."""
+    """ASGI middleware: the page itself ("/") is rewritten, and "/api" is answered by `api`.
 
-    def __init__(self, app: ASGIApp, style: str) -> None:
+    api: gives the HTML of the page for scripts, of a language and the address of the other page.
+    """
+
+    def __init__(self, app: ASGIApp, style: str, api: Callable[[str, str], str]) -> None:
         self.app = app
-        self.head = f"<head>{SCRIPT}<style>{style}</style>".encode()
+        self.api = api
+        self.head = f"<head><script>{_core()}{script('page')}</script><style>{style}</style>".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and its answer back with our headers and script."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
+            return
+        if scope["path"] == "/api" and scope["method"] == "GET":
+            request = Request(scope)
+            page = self.api(i18n.language(request), str(request.url.replace(query="")).removesuffix("api"))
+            await HTMLResponse(page, headers=HEADERS)(scope, receive, send)
             return
         page = scope["path"] == "/" and scope["method"] == "GET"
         held: dict[str, Any] = {"start": None, "body": b""}
@@ -67,3 +66,12 @@ class Document:
             await send(message)
 
         await self.app(scope, receive, sender)
+
+
+def _core() -> str:
+    """Tells page.js where Gradio's module is that changes the language; its name holds a hash."""
+    assets = Path(gradio.__file__).parent / "templates" / "frontend" / "assets"
+    module = next(
+        file.name for file in sorted(assets.glob("core-*.js")) if "changeLocale" in file.read_text()
+    )
+    return f"const CORE = new URL({json.dumps('assets/' + module)}, location.href).href;"

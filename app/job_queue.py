@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 from models.core.errors import UserError
+from models.core.progress import Progress
 
 log = logging.getLogger("trilab")
 T = TypeVar("T")
@@ -67,17 +68,26 @@ class JobQueue:
         """
         return self._pass(work, gone or threading.Event())
 
-    def stream(self, work: Callable[[], Iterator[T]], gone: threading.Event | None = None) -> Iterator[T]:
+    def stream(
+        self,
+        work: Callable[[], Iterator[T]],
+        gone: threading.Event | None = None,
+        line: Callable[[int], T] | None = None,
+    ) -> Iterator[T]:
         """What the iterator that `work()` makes yields, each as soon as it is there.
 
         Closing this iterator, or setting `gone`, ends the work at its next step. The deadline
-        counts anew from each step. Raises as `run` does.
+        counts anew from each step. line: makes what is yielded first of how many are before it, and
+        again whenever they are fewer. Raises as `run` does.
         """
-        yield from self._follow(work, gone or threading.Event())
+        gone = gone or threading.Event()
+        yield from self._wait(gone, line)
+        yield from self._follow(work, gone)
 
     def _pass(self, work: Callable[[], T], gone: threading.Event) -> T:
         end = time.monotonic() + self.deadline
-        self._enter(end, gone)
+        for _ in self._wait(gone):
+            pass
         job = _Job(work, self._leave)
         while job.thread.is_alive():
             job.thread.join(POLL)
@@ -97,7 +107,6 @@ class JobQueue:
                 if left.is_set():
                     return  # the iterator is closed with this frame, which stops what it computes
 
-        self._enter(time.monotonic() + self.deadline, gone)
         job = _Job(forward, self._leave)
         end = time.monotonic() + self.deadline
         try:
@@ -118,21 +127,38 @@ class JobQueue:
         if job.error is not None:
             raise in_plain_words(job.error) from None
 
-    def _enter(self, end: float, gone: threading.Event) -> None:
-        """Wait for a place. Raises UserError("busy") where the line is too long to join."""
-        ticket = object()
+    def _wait(self, gone: threading.Event, line: Callable[[int], T] | None = None) -> Iterator[T]:
+        """Take a place, telling meanwhile how many are before; "busy" where the line is too long to join."""
+        end, told, ticket = time.monotonic() + self.deadline, -1, object()
         with self._changed:
             if self.wait_for(self._running + len(self._line) + 1) > self._longest_wait:
                 raise UserError("busy")
             self._line.append(ticket)
-            try:
-                while self._line[0] is not ticket or self._running >= self._places:
-                    self._changed.wait(POLL)
-                    self._look(end, gone)
-                self._running += 1
-            finally:
-                self._line.remove(ticket)
-                self._changed.notify_all()
+        try:
+            while not self._placed(ticket):
+                self._look(end, gone)
+                with self._changed:
+                    ahead = self._running + self._line.index(ticket)
+                if line is not None and ahead != told:
+                    told = ahead
+                    yield line(ahead)
+        finally:
+            with self._changed:
+                if ticket in self._line:
+                    self._line.remove(ticket)
+                    self._changed.notify_all()
+
+    def _placed(self, ticket: object) -> bool:
+        """Whether it was this one's turn, within a moment."""
+        with self._changed:
+            if self._line[0] is not ticket or self._running >= self._places:
+                self._changed.wait(POLL)
+            if self._line[0] is not ticket or self._running >= self._places:
+                return False
+            self._line.remove(ticket)
+            self._running += 1
+            self._changed.notify_all()
+            return True
 
     def wait_for(self, order: int) -> float:
         """About how many seconds the `order`-th job of those here waits; running ones count."""
@@ -150,6 +176,11 @@ class JobQueue:
             raise UserError("cancelled")
         if time.monotonic() > end:
             raise UserError("too_slow", seconds=round(self.deadline))
+
+
+def in_line(ahead: int) -> Progress:
+    """What is told to a visitor before whom others stand: key "in_line", preview their number."""
+    return Progress(0.0, "in_line", ahead)
 
 
 def in_plain_words(error: BaseException) -> UserError:

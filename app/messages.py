@@ -1,6 +1,6 @@
 """How the page and the API tell a visitor something: plain sentences, and why something could not be done."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from html import escape
 from typing import Any, TypeVar
 
@@ -8,14 +8,21 @@ import gradio as gr
 
 from app.i18n import explain, language
 from app.job_queue import in_plain_words
+from app.scripts import script
 from app.session import Visit, Visits
 
 Result = TypeVar("Result")
+Updates = dict[Any, Any]  # new values of widgets
 
 
 def html(value: Any = None, **more: Any) -> gr.HTML:
     """A piece of HTML that only our own stylesheet touches."""
     return gr.HTML(value, apply_default_css=False, **more)
+
+
+def hears_language() -> gr.HTML:
+    """An invisible piece whose `spoken` event tells that the visitor changed the language."""
+    return html(js_on_load=script("language"), elem_classes="tl-hears")
 
 
 def quiet(sentence: str) -> str:
@@ -26,6 +33,21 @@ def quiet(sentence: str) -> str:
 def notice(sentence: str) -> str:
     """A sentence that a visitor has to read: what was wrong and how to go on."""
     return f'<p class="tl-notice" role="alert">{escape(sentence)}</p>' if sentence else ""
+
+
+def settled(steps: Iterator[Updates]) -> Iterator[Updates]:
+    """The steps, and at the end once more what each widget was told last.
+
+    Of updates that come close together a busy browser leaves some out, and then a frame is missing.
+    """
+    last: Updates = {}
+    for step in steps:
+        for widget, update in step.items():
+            before = last.get(widget)
+            both = isinstance(before, dict) and isinstance(update, dict)
+            last[widget] = dict(before or {}) | update if both else update
+        yield step
+    yield last
 
 
 def why(request: gr.Request, error: Exception) -> str:

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from html import escape
@@ -17,10 +18,10 @@ from gradio import networking
 from gradio.context import Context
 from starlette.middleware import Middleware
 
-from app import __version__, html_middleware, page_cache, process_folder, theme, uploads, validation
+from app import __version__, api_page, html_middleware, page_cache, process_folder, theme, uploads, validation
 from app import i18n as words
 from app.job_queue import in_plain_words
-from app.messages import notice
+from app.messages import hears_language, notice
 from app.session import Visits
 from models.core import checkpoints, device
 from models.core.errors import UserError
@@ -56,13 +57,16 @@ def build() -> tuple[gr.Blocks, gr.I18n]:
     i18n = words.i18n({name: _fragments(name, modules) for name in words.LANGUAGES})
     with gr.Blocks(title="Trilab", fill_width=True, delete_cache=(600, 3600)) as page:
         gr.HTML(i18n("html.header"), elem_id="tl-header", apply_default_css=False)
-        with gr.Tabs(elem_id="tl-labs", selected=LABS[0].name) as tabs:
+        with gr.Tabs(elem_id="tl-labs", selected=LABS[0].name):
             for lab, module in modules.items():
-                with gr.Tab(i18n(f"{lab.name}.tab"), id=lab.name, elem_id=f"tl-{lab.name}"):
+                with gr.Tab(i18n(f"{lab.name}.tab"), id=lab.name, elem_id=f"tl-{lab.name}") as tab:
                     _build_lab(lab, module, visits, i18n)
+                opened = f"() => trilab.lab('{lab.name}')"
+                tab.select(None, None, None, js=opened, show_progress="hidden", api_visibility="private")
+        hearing = hears_language()
         foot = gr.HTML(i18n("html.footer"), elem_id="tl-footer", apply_default_css=False)
-        page.load(_choose_lab, None, tabs, queue=False, show_progress="hidden", api_visibility="private")
         page.load(_footer, None, foot, show_progress="hidden", api_visibility="private")
+        hearing.spoken(_footer, None, foot, show_progress="hidden", api_visibility="private")
         page.unload(leave)
     page.queue(max_size=64, default_concurrency_limit=None)
     return page, i18n
@@ -106,7 +110,11 @@ def start(host: str, port: int | None, share: bool = False, browser: bool = Fals
         app_kwargs={
             "middleware": [
                 Middleware(page_cache.PageCache),
-                Middleware(html_middleware.Document, style=theme.CSS.read_text(encoding="utf-8")),
+                Middleware(
+                    html_middleware.Document,
+                    style=theme.CSS.read_text(encoding="utf-8"),
+                    api=lambda language, address: api_page.html(language, page.get_api_info(), address),
+                ),
             ]
         },
     )
@@ -155,23 +163,23 @@ def _fragments(language: str, modules: dict[Lab, Any]) -> dict[str, str]:
 
 
 def _header(language: str) -> str:
-    def control(change: str, label: str, kind: str = "") -> str:
-        return f'<button type="button" class="{kind}" data-set="{change}">{escape(label)}</button>'
-
     say = words.words(language)
-    others = "".join(
-        control(f"lang={name}", label, "tl-on" if name == language else "")
-        for name, label in words.LANGUAGES.items()
-    )
-    themes = control("__theme=light", say["page.theme_light"], "tl-to-light") + control(
-        "__theme=dark", say["page.theme_dark"], "tl-to-dark"
-    )
+
+    def control(change: str, label: str) -> str:
+        return f'<button type="button" data-set="{change}">{escape(label)}</button>'
+
+    def group(name: str, controls: Iterable[str]) -> str:
+        return (
+            f'<span class="tl-group" role="group" aria-label="{escape(say[name])}">{"".join(controls)}</span>'
+        )
+
+    languages = (control(f"lang={name}", label) for name, label in words.LANGUAGES.items())
+    themes = (control(f"__theme={name}", say[f"page.theme_{name}"]) for name in ("light", "dark"))
     return (
-        f'<header><div class="tl-brand"><b>{escape(say["page.title"])}</b>'
+        f'<header><div class="tl-brand"><h1>{escape(say["page.title"])}</h1>'
         f"<span>{escape(say['page.subtitle'])}</span></div>"
-        f'<nav aria-label="{escape(say["page.language"])}"><span class="tl-group">{others}</span>'
-        f'<span class="tl-group">{themes}</span>'
-        f"{control('talk=1', say['page.talk'], 'tl-talk')}</nav></header>"
+        f"<nav>{group('page.language', languages)}{group('page.theme', themes)}"
+        f'<span class="tl-talk">{control("talk=1", say["page.talk"])}</span></nav></header>'
         f'<div class="tl-leave">{control("talk=", say["page.talk_leave"])}</div>'
     )
 
@@ -188,7 +196,7 @@ def _foot(language: str, processor: str | None) -> str:
     return (
         f"<footer><p>{escape(say['page.local'])}</p><p>"
         + "".join(f"<span>{escape(fact)}</span>" for fact in facts)
-        + f'<button type="button" data-set="view=api">{escape(say["page.api"])}</button></p></footer>'
+        + f'<a href="api?lang={language}" target="_blank">{escape(say["page.api"])}</a></p></footer>'
     )
 
 
@@ -197,12 +205,6 @@ def _cards(lab: str) -> list[checkpoints.CheckpointCard]:
         return checkpoints.all_cards(lab)
     except UserError:
         return []
-
-
-def _choose_lab(request: gr.Request) -> Any:
-    """`?lab=` opens a tab by its name."""
-    wanted = dict(request.query_params).get("lab")
-    return gr.Tabs(selected=wanted) if wanted in {lab.name for lab in LABS} else gr.skip()
 
 
 def _footer(request: gr.Request) -> str:

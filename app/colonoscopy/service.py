@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from app import uploads, validation
-from app.job_queue import JobQueue
+from app.job_queue import JobQueue, in_line
 from app.session import Visit
 from models.colonoscopy import MODELS, SAMPLERS, pipeline
 from models.colonoscopy.data.images import Frame, Mask, fitted, read_frame, squared
@@ -115,7 +115,7 @@ def _running(visit: Visit, wanted: Order) -> Iterator[Progress | Sample]:
     if visit.gone.is_set():
         raise UserError("cancelled")
     try:
-        yield from drawing.stream(lambda: pipeline.draw(wanted), stop)
+        yield from drawing.stream(lambda: pipeline.draw(wanted), stop, in_line)
     except UserError as error:
         if error.key != "cancelled" or visit.gone.is_set():
             raise

@@ -1,6 +1,5 @@
 """The colonoscopy lab's tab: layout and wiring. What it asks is in colonoscopy_desk."""
 
-import json
 from collections.abc import Callable, Iterator
 from html import escape
 from typing import Any
@@ -14,21 +13,19 @@ from app.colonoscopy import views as answer
 from app.colonoscopy.api import ColonoscopyApi
 from app.components import mask_pad, result_strip
 from app.components.upload_widgets import UploadButton
-from app.i18n import language, say
-from app.messages import html, quiet, why
+from app.i18n import by_language, language, say
+from app.messages import hears_language, html, quiet, settled, why
 from app.session import Visit, Visits
 from models.colonoscopy import SAMPLERS, pipeline
 from models.colonoscopy.pipeline import Order, Sample
+from models.core.errors import UserError
 from models.core.image_io import MAX_FILE
+from models.core.progress import Progress
 from models.core.upload_validation import megabytes
 
 Updates = dict[Any, Any]
 
 DICE_JS = "() => Math.floor(Math.random() * 1e6)"
-SAVE_JS = """async () => {
-  await new Promise(done => setTimeout(done, 200));  // until the file has reached the hidden button
-  document.querySelector('#tl-saved button, button#tl-saved, #tl-saved').click();
-}"""
 
 
 def fragments(name: str) -> dict[str, str]:
@@ -66,7 +63,7 @@ class ColonoscopyTab:
     def _lay_pad(self, i18n: gr.I18n) -> None:
         html(i18n("html.colonoscopy_lead"), elem_classes="tl-leading")
         self.pad = mask_pad.MaskPad(
-            words=pad_words("en"), presets=json.dumps(mask_presets.urls()), elem_id="tl-pad"
+            words=by_language(pad_words), presets=mask_presets.urls(), elem_id="tl-pad"
         )
         with gr.Row(elem_classes="tl-uploads"):
             self.frame_upload = UploadButton(
@@ -112,22 +109,12 @@ class ColonoscopyTab:
 
     def _lay_frames(self, i18n: gr.I18n) -> None:
         html(i18n("html.colonoscopy_caution"))
-        self.strip = result_strip.ResultStrip(words=strip_words("en"), elem_id="tl-strip")
-        with gr.Column(elem_id="tl-compare", visible=False) as self.comparison:
-            self.place = gr.State(0)
-            self.other = gr.Radio(label=i18n("colonoscopy.compare_with"), elem_id="tl-other")
-            self.slider = gr.ImageSlider(
-                label=str(i18n("colonoscopy.compare")),
-                elem_id="tl-slider",
-                type="numpy",
-                interactive=False,
-                buttons=["fullscreen"],
-            )
-            self.pairing = html()
+        self.strip = result_strip.ResultStrip(words=by_language(strip_words), elem_id="tl-strip")
         with gr.Row(elem_id="tl-home", visible=False) as self.home:
             self.burn = gr.Checkbox(True, label=i18n("colonoscopy.burn"), elem_id="tl-burn", min_width=200)
             self.zip = gr.Button(i18n("colonoscopy.zip"), elem_id="tl-zip", size="sm", min_width=120)
             self.dicom = gr.Button(i18n("colonoscopy.dicom"), elem_id="tl-dicom", size="sm", min_width=90)
+        self.hearing = hears_language()
         self.saved = gr.DownloadButton("-", elem_id="tl-saved")
         html(i18n("html.colonoscopy_dice_help"))
         with gr.Accordion(i18n("colonoscopy.card"), open=False, elem_id="tl-colonoscopy-card"):
@@ -138,33 +125,21 @@ class ColonoscopyTab:
         assert page is not None
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         fields = [self.pad, self.count, self.seed, self.model, self.steps, self.sampler]
-        drawn = [self.strip, self.status, self.notice, self.draw, self.stop, self.comparison, self.home]
-        page.load(self.arrive, None, [self.pad, self.strip], **quiet)
+        drawn = [self.strip, self.status, self.notice, self.draw, self.stop, self.home]
         free: dict[str, Any] = {"fn": self.free, "inputs": None, "outputs": self.draw, **quiet}
         self.draw.click(self.draw_frames, fields, drawn, trigger_mode="once", **quiet).then(**free)
         self.stop.click(self.halt, None, None, queue=False, **quiet)
         self.dice.click(None, None, self.seed, js=DICE_JS, **quiet)
         self.frame_upload.upload(self.take_frame, self.frame_upload, [self.pad, self.notice], **quiet)
         self.mask_upload.upload(self.take_mask, self.mask_upload, [self.pad, self.notice], **quiet)
-        compared = [self.comparison, self.place, self.other, self.slider, self.pairing, self.status]
-        compared += [self.notice, self.draw, self.stop]
-        chosen = [self.place, self.other]
-        self.strip.choose(self.compare_chosen, self.other, compared, trigger_mode="once", **quiet).then(
-            **free
-        )
-        again = self.other.input(self.compare_with, chosen, compared, trigger_mode="always_last", **quiet)
-        again.then(**free)
+        compared = [self.strip, self.status, self.notice, self.draw, self.stop]
+        chosen = self.strip.choose(self.compare, None, compared, trigger_mode="always_last", **quiet)
+        chosen.then(**free)
+        said = [self.strip, self.status, self.notice]
+        self.hearing.spoken(self.speak, None, said, trigger_mode="always_last", **quiet)
         for button, work in ((self.zip, self.pack), (self.dicom, self.pack_dicom)):
             packed = button.click(work, self.burn, [self.saved, self.notice], **quiet)
-            packed.success(None, None, None, js=SAVE_JS, **quiet)
-
-    def arrive(self, request: gr.Request) -> Updates:
-        """The page opens: pad and strip speak the visitor's language."""
-        name = language(request)
-        return {
-            self.pad: gr.update(words=mask_pad.MaskPad.spoken(pad_words(name))),
-            self.strip: gr.update(words=result_strip.ResultStrip.spoken(strip_words(name))),
-        }
+            packed.success(None, None, None, js="() => trilab.save('tl-saved')", **quiet)
 
     def take_frame(self, file: str | None, request: gr.Request) -> Updates:
         """A frame to draw over arrived."""
@@ -210,7 +185,6 @@ class ColonoscopyTab:
                     validation.drawing(drawing, service.SIZE), count, seed, model, steps, sampler
                 )
                 yield self._begun(request) | {
-                    self.comparison: gr.update(visible=False),
                     self.home: gr.update(visible=False),
                     self.strip: result_strip.show([]),
                 }
@@ -218,7 +192,7 @@ class ColonoscopyTab:
             finally:
                 at_work.release()  # before the button can be clicked again
 
-        yield from self._told_while(request, work)
+        yield from settled(self._told_while(request, work))
 
     def free(self, request: gr.Request) -> Updates:
         """Draw can be clicked again: only after its event, during which Gradio drops every other click."""
@@ -228,15 +202,49 @@ class ColonoscopyTab:
         """Stop."""
         service.stop(self.visits.of(request))
 
-    def compare_chosen(
-        self, other: str | None, request: gr.Request, event: gr.EventData
-    ) -> Iterator[Updates]:
+    def compare(self, request: gr.Request, event: gr.EventData) -> Iterator[Updates]:
         """A frame was chosen in the strip: draw its noise with another model."""
-        yield from self._compared(request, result_strip.read_choice(event), other)
+        place, other = result_strip.read_choice(event)
+        name = language(request)
 
-    def compare_with(self, place: int, other: str | None, request: gr.Request) -> Iterator[Updates]:
-        """Another model was chosen for the frame that is compared."""
-        yield from self._compared(request, place, other)
+        def work(visit: Visit) -> Iterator[Updates]:
+            kept = service.frame(visit, place)
+            others = [one for one in self.models if one != kept.model]
+            chosen = other if other in others else (others or self.models)[-1]
+            choices = [(answer.model(name, one), one) for one in others]
+
+            def beside(**more: Any) -> Updates:
+                return {self.strip: result_strip.beside(place or 0, chosen, choices, **more)}
+
+            done = False
+            yield self._begun(request) | beside(text=say(name, "colonoscopy.waiting")) | {self.status: ""}
+            clock = answer.Clock(name, 1)
+            try:
+                for step in service.compare(visit, place or 0, chosen):
+                    done = isinstance(step, Sample)
+                    if isinstance(step, Sample):
+                        yield beside(card=answer.card(name, step))
+                    else:
+                        yield beside(image=_picture(step), text=clock.told(step))
+            except UserError:
+                yield {self.strip: gr.update(beside="")}
+                raise
+            if not done:  # stopped
+                yield {self.strip: gr.update(beside="")}
+
+        yield from settled(self._told_while(request, work))
+
+    def speak(self, request: gr.Request) -> Updates:
+        """The page speaks another language: what is told of the frames is said in it."""
+        name, visit = language(request), self.visits.of(request)
+        frames = list(visit.frames)
+        if not frames or visit.at_work.locked():
+            return {self.notice: ""}
+        return {
+            self.strip: result_strip.show([answer.card(name, one) for one in frames]),
+            self.status: answer.finished(name, frames, len(frames)),
+            self.notice: "",
+        }
 
     def pack(self, burn: bool, request: gr.Request) -> Updates:
         """The frames as a zip in ArSDM's layout."""
@@ -254,43 +262,23 @@ class ColonoscopyTab:
 
     def _drawn(self, request: gr.Request, visit: Visit, wanted: Order) -> Iterator[Updates]:
         name, cards = language(request), []
+        clock = answer.Clock(name, wanted.count)
         for step in service.draw(visit, wanted):
             if isinstance(step, Sample):
                 cards.append(answer.card(name, step))
                 yield {self.strip: result_strip.show(cards), self.home: gr.update(visible=True)}
+            elif step.key == "in_line":
+                yield {self.status: quiet(clock.told(step))}
             elif (index := step.preview["index"]) == len(cards):
-                text = say(name, "colonoscopy.drawing", number=index + 1, count=wanted.count)
                 share = step.fraction * wanted.count - index
-                yield {self.strip: result_strip.preview(_picture(step.preview), share, text)}
+                yield {
+                    self.strip: result_strip.preview(_picture(step), share, clock.told(step)),
+                    self.status: "",
+                }
         yield {
             self.strip: result_strip.show(cards),
             self.status: answer.finished(name, visit.frames, wanted.count),
         }
-
-    def _compared(self, request: gr.Request, place: int | None, other: str | None) -> Iterator[Updates]:
-        name = language(request)
-
-        def work(visit: Visit) -> Iterator[Updates]:
-            kept = service.frame(visit, place)
-            others = [one for one in self.models if one != kept.model]
-            chosen = other if other in others else (others or self.models)[-1]
-            text = say(
-                name, "colonoscopy.comparing", number=(place or 0) + 1, model=answer.model(name, chosen)
-            )
-            yield self._begun(request) | {self.status: quiet(text)}
-            for step in service.compare(visit, place or 0, chosen):
-                if isinstance(step, Sample):
-                    choices = [(answer.model(name, one), one) for one in others]
-                    yield {
-                        self.comparison: gr.update(visible=True),
-                        self.place: place,
-                        self.other: gr.update(choices=choices, value=chosen),
-                        self.slider: gr.update(value=answer.sides(kept, step)),
-                        self.pairing: answer.pair(name, kept, step),
-                        self.status: "",
-                    }
-
-        yield from self._told_while(request, work)
 
     def _begun(self, request: gr.Request) -> Updates:
         return {
@@ -333,8 +321,8 @@ def strip_words(name: str) -> dict[str, str]:
     return {key: say(name, f"strip.{key}", number="{number}") for key in result_strip.WORDS}
 
 
-def _picture(preview: dict[str, Any]) -> str:
-    return result_strip.picture_url(preview["frame"])
+def _picture(step: Progress) -> str:
+    return result_strip.picture_url(step.preview["frame"]) if isinstance(step.preview, dict) else ""
 
 
 def _files(file: str | None) -> list[str]:

@@ -1,13 +1,14 @@
 """What the colonoscopy tab says: cards of its frames, sentences, what two models made of one noise."""
 
+import time
 from html import escape
 
 from app.components.result_strip import Card, outline_path, picture_url
 from app.i18n import say
 from app.messages import quiet
 from models.colonoscopy import TOO_NEAR
-from models.colonoscopy.data.images import Frame
 from models.colonoscopy.pipeline import Sample
+from models.core.progress import Progress
 
 
 def card(name: str, sample: Sample) -> Card:
@@ -19,6 +20,7 @@ def card(name: str, sample: Sample) -> Card:
         size=len(sample.frame),
         drawn=outline_path(sample.mask),
         found=outline_path(sample.found),
+        name=model(name, sample.model),
         title=say(name, "colonoscopy.card_dice", dice=f"{sample.dice:.2f}"),
         lines=(
             say(name, "colonoscopy.card_seed", seed=sample.seed, model=model(name, sample.model)),
@@ -46,20 +48,25 @@ def finished(name: str, samples: list[Sample], wanted: int) -> str:
     return quiet(say(name, "colonoscopy.stopped_empty"))
 
 
-def pair(name: str, left: Sample, right: Sample) -> str:
-    """What stands under the slider, as HTML."""
-    told = [
-        say(name, f"colonoscopy.compare_{side}", model=model(name, one.model), dice=f"{one.dice:.2f}")
-        for side, one in (("left", left), ("right", right))
-    ]
-    return f'<p class="tl-pairing"><b>{escape(told[0])}</b><b>{escape(told[1])}</b></p>'
+class Clock:
+    """What is told while frames are drawn: which one, and how long the rest takes."""
 
+    def __init__(self, name: str, count: int) -> None:
+        self.name, self.count = name, count
+        self.begun: float | None = None
 
-def sides(left: Sample, right: Sample) -> tuple[Frame, Frame]:
-    """The two frames for the slider, marked as what they are: it offers them for saving."""
-    from models.colonoscopy.data.exports import burnt
-
-    return burnt(left.frame), burnt(right.frame)
+    def told(self, step: Progress) -> str:
+        """The sentence for a step in the visitor's language `name`."""
+        if step.key == "in_line":
+            return say(self.name, "progress.in_line", count=step.preview)
+        now = time.monotonic()
+        self.begun = self.begun or now
+        number = min(int(step.fraction * self.count) + 1, self.count)
+        text = say(self.name, "colonoscopy.drawing", number=number, count=self.count)
+        if now - self.begun < 1 or step.fraction <= 0:
+            return text
+        left = (now - self.begun) * (1 - step.fraction) / step.fraction
+        return say(self.name, "face.left", step=text, seconds=max(1, round(left)))
 
 
 def caution(name: str) -> str:

@@ -13,7 +13,7 @@ function startPad() {
   // ---- words
 
   function speak() {
-    words = JSON.parse(props.words);
+    words = spoken();
     stage.setAttribute('aria-label', words.pad);
     thickness.setAttribute('aria-label', words.thickness);
     thickness.title = words.thickness;
@@ -28,7 +28,7 @@ function startPad() {
   }
 
   function showPresets() {
-    presets.replaceChildren(...Object.entries(JSON.parse(props.presets)).map(([name, url]) => {
+    presets.replaceChildren(...Object.entries(GIVEN.presets).map(([name, url]) => {
       const button = document.createElement('button'), picture = new Image();
       button.type = 'button';
       button.dataset.preset = name;
@@ -153,9 +153,15 @@ function startPad() {
     return [(event.clientX - frame.left) / frame.width * SIZE, (event.clientY - frame.top) / frame.height * SIZE];
   }
 
+  // Two fingers are the browser's, to zoom and pan. One that begins with a quick move up or down scrolls the page.
+  const SWIPE = {pixels: 24, milliseconds: 140};
+  let swipe = null;
+
   stage.addEventListener('pointerdown', event => {
+    if (event.pointerType === 'touch' && !event.isPrimary) return drop();
     if (event.button !== 0 || !event.isPrimary || state.drag) return;
     event.preventDefault();
+    swipe = event.pointerType === 'touch' ? {x: event.clientX, y: event.clientY, last: event.clientY, begun: event.timeStamp} : null;
     stage.focus({preventScroll: true});
     try { stage.setPointerCapture(event.pointerId); } catch { /* a pointer that has gone already */ }
     const place = placeOf(event);
@@ -167,12 +173,35 @@ function startPad() {
   stage.addEventListener('pointermove', event => {
     state.hover = event.pointerType === 'touch' ? null : placeOf(event);
     const {drag} = state;
+    if (scrolls(event)) return;
     if (drag?.pointer === event.pointerId) {
       const between = event.getCoalescedEvents?.() ?? [];
       for (const moved of between.length ? between : [event]) follow(drag, placeOf(moved), event.shiftKey);
     }
     redraw();
   });
+
+  function drop() {
+    state.drag = swipe = null;
+    redraw();
+  }
+
+  function scrolls(event) {
+    if (!swipe || event.pointerType !== 'touch' || !event.isPrimary) return false;
+    if (!swipe.on) {
+      const dx = Math.abs(event.clientX - swipe.x), dy = Math.abs(event.clientY - swipe.y);
+      const quick = event.timeStamp - swipe.begun < SWIPE.milliseconds;
+      if (quick && dy > SWIPE.pixels && dy > 2 * dx) {
+        swipe.on = true;
+        state.drag = null;
+        redraw();
+      } else if (!quick) swipe = null;
+    }
+    if (!swipe?.on) return false;
+    window.scrollBy(0, swipe.last - event.clientY);
+    swipe.last = event.clientY;
+    return true;
+  }
 
   function follow(drag, place, regular) {
     if (state.tool === 'ellipse') {
@@ -193,6 +222,7 @@ function startPad() {
     const {drag} = state;
     if (drag?.pointer !== event.pointerId) return;
     state.drag = null;
+    if (kept && state.tool === 'brush') closeRings(drag.shown, state.region);
     kept ? commit(drag.shown) : redraw();
   }
   stage.addEventListener('pointerup', event => release(event, true));
@@ -225,16 +255,16 @@ function startPad() {
   // ---- what Python lays on it
 
   async function refresh() {
-    if (props.words !== state.spoken) { state.spoken = props.words; speak(); }
-    if (!props.laid || props.laid === state.laid) return;
-    state.laid = props.laid;
-    const {mask, backdrop} = JSON.parse(props.laid);
+    if (!given('laid') || given('laid') === state.laid) return;
+    state.laid = given('laid');
+    const {mask, backdrop} = JSON.parse(state.laid);
     if (backdrop) await layBackdrop(backdrop);
     if (mask) await layMask(mask);
   }
 
   new ResizeObserver(redraw).observe(stage);
-  watch(['laid', 'words'], refresh);
+  speaking(speak);
+  watch('laid', refresh);
   refresh();
   redraw();
 }

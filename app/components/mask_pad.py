@@ -4,7 +4,7 @@ It knows no lab. The region lives in the browser, SIZE x SIZE pixels; its value 
 as a data URL, "" while nothing is drawn, and must be read as anything a stranger sends. What
 Python lays on the pad travels apart, so that it never meets a stroke that is being drawn:
 
-    pad = MaskPad(words=..., presets=json.dumps({"round": "data:image/png;base64,..."}))
+    pad = MaskPad(words=..., presets={"round": "data:image/png;base64,..."})
     button.click(fn, pad, outputs)          # fn(value: str)
     return lay(mask=url)                    # a region in place of the drawn one (undo brings that back)
     return lay(backdrop=url)                # a picture to draw over
@@ -12,6 +12,7 @@ Python lays on the pad travels apart, so that it never meets a stroke that is be
 
 import itertools
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
@@ -42,15 +43,25 @@ _laid = itertools.count(1)
 class MaskPad(Component):
     """The pad as a Gradio component. value: the region as a data URL, "" for none.
 
-    words: what it says, keys as in WORDS. presets: data URLs by name, as JSON, drawn as buttons; a name's
-    label is `words["preset_" + name]`.
+    words: what it says by language, keys as in WORDS. presets: data URLs by name, drawn as buttons; a name's
+    label is "preset_" + name of the words.
     """
 
     NAME, SCRIPTS, WORDS = "mask_pad", ("mask_pad_shapes.js",), WORDS
 
-    def at_first(self) -> dict[str, str]:
+    def __init__(
+        self, value: str | None = "", *, presets: Mapping[str, str] | None = None, **more: Any
+    ) -> None:
+        self.presets = dict(presets or {})
+        super().__init__(value, **more)
+
+    def changing(self) -> tuple[str, ...]:
         """See `Component`."""
-        return {"laid": "", "presets": "{}"}
+        return ("laid",)
+
+    def fixed(self) -> dict[str, Any]:
+        """See `Component`."""
+        return {"presets": self.presets}
 
 
 def lay(mask: str | None = None, backdrop: str | None = None) -> dict[str, Any]:

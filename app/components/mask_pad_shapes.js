@@ -33,6 +33,27 @@ function fillStroke(region, from, to, radius, value) {
   }
 }
 
+// What of the background no way leads to from outside: 1 there.
+function holesOf(region) {
+  const outside = new Uint8Array(SIZE * SIZE), stack = [];
+  const visit = place => { if (!region[place] && !outside[place]) { outside[place] = 1; stack.push(place); } };
+  for (let n = 0; n < SIZE; n++) for (const place of [n, (SIZE - 1) * SIZE + n, n * SIZE, n * SIZE + SIZE - 1]) visit(place);
+  while (stack.length) {
+    const place = stack.pop(), x = place % SIZE;
+    if (x > 0) visit(place - 1);
+    if (x < SIZE - 1) visit(place + 1);
+    if (place >= SIZE) visit(place - SIZE);
+    if (place < SIZE * (SIZE - 1)) visit(place + SIZE);
+  }
+  return outside.map((free, place) => (free || region[place] ? 0 : 1));
+}
+
+// A ring that was just closed means what it encloses; a hole that was there before was made on purpose.
+function closeRings(region, before) {
+  const old = holesOf(before);
+  holesOf(region).forEach((hole, place) => { if (hole && !old[place]) region[place] = 1; });
+}
+
 const areaOf = region => { let sum = 0; for (const pixel of region) sum += pixel; return sum / region.length; };
 
 // The outline between pixel centres by marching squares (Lorensen and Cline 1987, in the plane), as a Path2D.

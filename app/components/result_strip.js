@@ -3,21 +3,26 @@
 function startStrip() {
   const root = element.querySelector('.rs');
   const [tools, empty, grid, large, view] = ['tools', 'empty', 'cards', 'large', 'view'].map(name => root.querySelector(`.rs-${name}`));
-  const state = {cards: [], value: null, preview: null, opened: null};
+  const pair = root.querySelector('.rs-beside'), divide = pair.querySelector('input');
+  const state = {cards: [], value: null, preview: null, opened: null, beside: '', pair: null};
   let words = {};
 
   const made = (tag, name, text = '') => Object.assign(document.createElement(tag), {className: name, textContent: text});
   const numbered = (text, place) => text.replace('{number}', place + 1);
 
   function speak() {
-    words = JSON.parse(props.words);
+    words = spoken();
     empty.textContent = words.empty;
     for (const line of tools.children) line.querySelector('span').textContent = words[line.dataset.line];
     const [previous, next, close] = large.querySelectorAll('button');
     previous.textContent = words.previous;
     next.textContent = words.next;
     close.textContent = words.close;
+    pair.querySelector('.rs-close').textContent = words.close;
+    pair.querySelector('h2').textContent = words.same;
+    divide.setAttribute('aria-label', words.divide);
     showCards();
+    if (pair.open) showPair();
   }
 
   // ---- one card
@@ -26,6 +31,7 @@ function startStrip() {
     const image = new Image();
     image.src = card.image;
     image.alt = numbered(words.picture, place);
+    image.draggable = false;
     const drawing = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
     drawing.setAttribute('viewBox', `0 0 ${card.size} ${card.size}`);
     drawing.setAttribute('aria-hidden', 'true');
@@ -40,18 +46,18 @@ function startStrip() {
       }
       drawing.append(group);
     }
-    return [image, drawing, made('span', 'rs-mark', words.mark)];
+    return [image, drawing, Object.assign(made('span', 'rs-mark', words.mark), {ariaHidden: 'true'})];
   }
 
   function cardOf(card, place) {
     const figure = made('figure', 'rs-card'), button = made('button', 'rs-picture'), caption = made('figcaption', '');
     button.type = 'button';
-    button.setAttribute('aria-label', numbered(words.enlarge, place));
     button.append(...picture(card, place));
+    button.querySelector('img').alt = button.title = numbered(words.enlarge, place);
     button.onclick = () => open(place);
     const choose = made('button', '', words.choose);
     choose.type = 'button';
-    choose.onclick = () => trigger('choose', {place});
+    choose.onclick = () => choosePair(place, null);
     caption.append(made('b', '', card.title), ...card.lines.map(line => made('span', '', line)), choose);
     figure.append(button, caption);
     return figure;
@@ -98,6 +104,36 @@ function startStrip() {
     if (!large.open) large.showModal();
   }
 
+  // ---- two cards of one noise, the one over the other
+
+  function choosePair(place, other) {
+    state.pair = {place, chosen: other, others: state.pair?.others ?? [], image: '', text: words.asked, card: null};
+    showPair();
+    if (!pair.open) pair.showModal();
+    trigger('choose', {place, other});
+  }
+
+  function showPair() {
+    const {place, chosen, others, image, text, card} = state.pair, own = state.cards[place];
+    if (!own) return pair.close();
+    const [left, right] = pair.querySelectorAll('.rs-side'), [one, two] = pair.querySelectorAll('.rs-names b');
+    one.textContent = `${own.name} · ${own.title}`;
+    two.textContent = card ? `${card.name} · ${card.title}` : others.find(([, name]) => name === chosen)?.[0] ?? '';
+    left.replaceChildren(...picture(own, place));
+    right.replaceChildren(...(card ? picture(card, place) : image ? [Object.assign(new Image(), {src: image, alt: ''})] : []));
+    pair.querySelector('.rs-far').textContent = card ? '' : text;
+    pair.querySelector('.rs-with').replaceChildren(made('span', '', words.with), ...others.map(([label, name]) => {
+      const button = made('button', '', label);
+      button.type = 'button';
+      button.setAttribute('aria-pressed', name === chosen);
+      button.onclick = () => { if (name !== state.pair.chosen) choosePair(place, name); };
+      return button;
+    }));
+  }
+
+  divide.addEventListener('input', () => pair.querySelector('.rs-pair').style.setProperty('--cut', `${divide.value}%`));
+  pair.addEventListener('click', event => { if (event.target === pair) pair.close(); });
+
   large.addEventListener('click', event => {
     if (event.target === large) large.close();
     const step = event.target.dataset.step;
@@ -117,19 +153,25 @@ function startStrip() {
   // ---- what Python sends
 
   function refresh() {
-    if (props.words !== state.spoken) { state.spoken = props.words; speak(); }
+    if (given('beside') !== state.beside) {
+      state.beside = given('beside');
+      state.pair = state.beside ? JSON.parse(state.beside) : null;
+      if (pair.open) state.pair ? showPair() : pair.close();
+    }
     const fresh = props.value !== state.value;
-    if (!fresh && props.preview === state.previewed) return;
-    state.previewed = props.preview;
-    state.preview = props.preview ? JSON.parse(props.preview) : null;
+    if (!fresh && given('preview') === state.previewed) return;
+    state.previewed = given('preview');
+    state.preview = state.previewed ? JSON.parse(state.previewed) : null;
     if (!fresh) return showPreview();
     state.value = props.value;
     state.cards = JSON.parse(props.value || '[]');
     if (large.open) large.close();
+    if (pair.open && state.pair?.place >= state.cards.length) pair.close();
     showCards();
   }
 
-  watch(['value', 'preview', 'words'], refresh);
+  speaking(speak);
+  watch(['value', 'preview', 'beside'], refresh);
   refresh();
   // Of updates that come close together `watch` tells only some: what it left out is seen here.
   const look = setInterval(() => { root.isConnected ? refresh() : clearInterval(look); }, 300);

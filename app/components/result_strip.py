@@ -4,9 +4,10 @@ It knows no lab: it gets `Card`s. Finished cards and the one that is being made 
 a preview never resends what is there:
 
     strip = ResultStrip(words=...)
-    strip.choose(fn)                         # fn(event: gr.EventData): read_choice(event), the card's place
+    strip.choose(fn)                         # fn(event: gr.EventData): read_choice(event)
     yield show(cards)                        # finished cards
     yield preview(image, 0.4, "Frame 2 of 4")
+    yield beside(place, "sdm", others, preview=...)   # what is put beside a card, in a window over the page
 """
 
 import base64
@@ -30,6 +31,10 @@ WORDS = {
     "enlarge": "Enlarge frame {number}",
     "picture": "Synthetic frame {number}",
     "choose": "Compare models",
+    "same": "The same noise through two models",
+    "with": "Beside it",
+    "divide": "Where the one picture ends and the other begins",
+    "asked": "Waiting for the other model…",
     "previous": "Previous",
     "next": "Next",
     "close": "Close",
@@ -40,13 +45,14 @@ WORDS = {
 class Card:
     """A picture. image: a data URL. drawn, found: SVG paths in its pixels, "" for none.
 
-    size: of its sides in pixels. title, lines: plain text under it.
+    size: of its sides in pixels. name: who drew it. title, lines: plain text under it.
     """
 
     image: str
     size: int
     drawn: str
     found: str
+    name: str
     title: str
     lines: tuple[str, ...]
 
@@ -56,14 +62,14 @@ class ResultStrip(Component):
 
     NAME, WORDS = "result_strip", WORDS
 
-    def at_first(self) -> dict[str, str]:
+    def changing(self) -> tuple[str, ...]:
         """See `Component`."""
-        return {"preview": ""}
+        return ("preview", "beside")
 
 
 def show(cards: list[Card]) -> dict[str, Any]:
     """The update that shows finished cards, and no preview."""
-    return gr.update(value=json.dumps([asdict(card) for card in cards]), preview="")
+    return gr.update(value=json.dumps([asdict(card) for card in cards]), preview="", beside="")
 
 
 def preview(image: str, fraction: float, text: str) -> dict[str, Any]:
@@ -71,11 +77,32 @@ def preview(image: str, fraction: float, text: str) -> dict[str, Any]:
     return gr.update(preview=json.dumps({"image": image, "fraction": round(fraction, 3), "text": text}))
 
 
-def read_choice(event: gr.EventData) -> int | None:
-    """The place of the card that was chosen in a browser, or None where what it sent is not one."""
+def beside(
+    place: int,
+    chosen: str,
+    others: list[tuple[str, str]],
+    card: Card | None = None,
+    image: str = "",
+    text: str = "",
+) -> dict[str, Any]:
+    """The update that puts something beside the card of a place. others: what can be, as (label, name).
+
+    card: what was made by `chosen`; until it is there image (a data URL or "") and text tell how far it is.
+    """
+    told = {"place": place, "chosen": chosen, "others": others, "image": image, "text": text}
+    return gr.update(beside=json.dumps({**told, "card": asdict(card) if card else None}))
+
+
+def read_choice(event: gr.EventData) -> tuple[int | None, str | None]:
+    """The place of the card that was chosen in a browser, and what to put beside it (None: any).
+
+    The place is None where what the browser sent is not one.
+    """
     data = getattr(event, "_data", None)
-    place = data.get("place") if isinstance(data, dict) else None
-    return place if type(place) is int and place >= 0 else None
+    given = data if isinstance(data, dict) else {}
+    place, other = given.get("place"), given.get("other")
+    known = place if type(place) is int and place >= 0 else None
+    return known, other if isinstance(other, str) else None
 
 
 def picture_url(image: NDArray[np.uint8]) -> str:

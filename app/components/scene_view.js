@@ -12,7 +12,7 @@ function startViewer() {
   // ---- words and states
 
   function speak() {
-    words = JSON.parse(props.words);
+    words = spoken();
     stage.setAttribute('aria-label', words.view);
     for (const button of tools.children) {
       const name = words[button.dataset.do];
@@ -20,6 +20,7 @@ function startViewer() {
       button.title = name;
     }
     say(root.dataset.state);
+    if (state.scan) layOver();
   }
 
   function say(name) {
@@ -35,7 +36,7 @@ function startViewer() {
     if (window.Plotly) return Promise.resolve(window.Plotly);
     window.svPlotly ??= new Promise((done, failed) => {
       const script = document.createElement('script');
-      script.src = props.plotly;
+      script.src = GIVEN.plotly;
       script.onload = () => done(window.Plotly);
       script.onerror = () => { window.svPlotly = undefined; failed(new Error('plotly is missing')); };
       document.head.append(script);
@@ -43,7 +44,10 @@ function startViewer() {
     return window.svPlotly;
   }
 
-  const inner = () => plot._fullLayout?.scene?._scene?.glplot;
+  const scene = () => plot._fullLayout?.scene?._scene;
+  const inner = () => scene()?.glplot;
+  // Where the eye is now: the layout tells it only after a turn has ended, and of fingers never.
+  const camera = () => scene().getCamera();
   const size = () => [plot.clientWidth, plot.clientHeight];
 
   // Two things that Plotly's meshes cannot do are done in WebGL, in the draw calls that have as many
@@ -81,11 +85,11 @@ function startViewer() {
     const axis = n => ({visible: false, showspikes: false, range: [low[n], high[n]], autorange: false});
     return {
       autosize: true, margin: {l: 0, r: 0, t: 0, b: 0}, showlegend: false, hovermode: false,
-      paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', uirevision: state.scan.name,
+      paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)',
       scene: {
         xaxis: axis(0), yaxis: axis(1), zaxis: axis(2), aspectmode: 'manual',
         aspectratio: {x: ratio[0], y: ratio[1], z: ratio[2]},
-        dragmode: 'turntable', hovermode: false, camera, uirevision: state.scan.name,
+        dragmode: 'turntable', hovermode: false, camera,
       },
     };
   }
@@ -97,7 +101,7 @@ function startViewer() {
     state.scan = null;
     state.labels = [];
     placeLabels(true);
-    if (!text) { if (Plotly) Plotly.purge(plot); return say('empty'); }
+    if (!text || text === 'null') { if (Plotly) Plotly.purge(plot); return say(text ? 'empty' : 'opening'); }
     say('loading');
     const kind = graphics();
     if (kind === 'none') return say('no_webgl');
@@ -117,7 +121,6 @@ function startViewer() {
       Plotly.purge(plot);
       await Plotly.newPlot(plot, [scan.trace], layout(fitted(scan, START, room())), OPTIONS);
       refine();
-      plot.on('plotly_relayout', () => { state.moved = true; });
       root.dataset.vertices = scan.mesh.x.length;
       await layOver();
       inner().redraw();
@@ -155,7 +158,7 @@ function startViewer() {
     state.glowing = new Set(corners(/^(winner|winner object|candidates|anchors|picked)$/));
     state.labels = labels;
     showLabels();
-    await Plotly.react(plot, [scan.trace, ...traces], layout(plot.layout.scene.camera), OPTIONS);
+    await Plotly.react(plot, [scan.trace, ...traces], layout(camera()), OPTIONS);
     root.dataset.traces = traces.map(trace => trace.name).join();
     placeLabels(true);
   }
@@ -186,6 +189,7 @@ function startViewer() {
     const view = [...params.view, ...params.projection, width, height].map(value => value.toFixed(4)).join();
     if (view === state.view && !force) return;
     state.view = view;
+    tellTurn();
     const taken = [];
     for (const label of state.labels) {
       const spot = onScreen(label.at, state.scan.frame, params, width, height);
@@ -201,6 +205,13 @@ function startViewer() {
       taken.push(box);
       label.tag.style.transform = `translate(${box.x.toFixed(1)}px, ${box.y.toFixed(1)}px)`;
     }
+  }
+
+  // Degrees by which a plan with north (high y) on top has to be turned clockwise to lie as the room is seen.
+  function tellTurn() {
+    const {eye, center} = camera();
+    const away = Math.atan2(center.y - eye.y, center.x - eye.x) * 180 / Math.PI;
+    document.documentElement.style.setProperty('--sv-turn', `${(away - 90).toFixed(0)}deg`);
   }
 
   // ---- picking
@@ -229,11 +240,13 @@ function startViewer() {
   let pressed = null, hovering = 0;
 
   stage.addEventListener('pointerdown', event => {
-    pressed = event.button === 0 && event.isPrimary && !event.target.closest('.sv-label') ? {x: event.clientX, y: event.clientY} : null;
+    if (!event.isPrimary) pressed = null;  // a second finger: not a tap
+    else pressed = event.button === 0 && !event.target.closest('.sv-label') ? {x: event.clientX, y: event.clientY} : null;
     tip.hidden = true;
   }, true);
   window.addEventListener('pointerup', event => {
     const still = pressed && Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) < 5;
+    if (pressed && !still) state.moved = true;
     pressed = null;
     if (!still || !state.scan || !stage.contains(event.target)) return;
     const found = under(event);
@@ -264,11 +277,25 @@ function startViewer() {
   // ---- camera, tools, keys
 
   const lookFrom = camera => Plotly.relayout(plot, {'scene.camera': camera});
-  const nudge = (azimuth, elevation, zoom) => lookFrom(moved(plot.layout.scene.camera, azimuth, elevation, zoom));
+  function nudge(azimuth, elevation, zoom) {
+    state.moved = true;
+    return lookFrom(moved(camera(), azimuth, elevation, zoom));
+  }
+  // The same without a new layout: as smooth as a finger.
+  function glide(to) {
+    state.moved = true;
+    const [eye, center, up] = [to.eye, to.center, to.up].map(({x, y, z}) => [x, y, z]);
+    scene().camera.lookAt(eye, center, up);
+  }
+  hearFingers(stage, {
+    turn: (dx, dy) => { if (state.scan && inner()) glide(moved(camera(), -Math.PI * dx / plot.clientHeight, Math.PI * dy / plot.clientHeight, 1)); },
+    pinch: (zoom, dx, dy) => { if (state.scan && inner()) glide(panned(moved(camera(), 0, 0, zoom), dx, dy, plot.clientHeight)); },
+  });
+  stage.addEventListener('wheel', () => { state.moved = true; }, {capture: true, passive: true});
 
   const actions = {
     reset: async () => { await lookFrom(fitted(state.scan, START, room())); state.moved = false; },
-    top: () => lookFrom(fitted(state.scan, [0, -0.002, 1], room())),
+    top: () => { state.moved = true; return lookFrom(fitted(state.scan, [0, -0.002, 1], room())); },
     closer: () => nudge(0, 0, 0.8),
     further: () => nudge(0, 0, 1.25),
     walls: async () => {
@@ -297,7 +324,7 @@ function startViewer() {
   new ResizeObserver(async () => {
     if (!state.scan || !inner() || !plot.clientWidth) return;
     const start = !state.moved;
-    await Plotly.relayout(plot, {width: plot.clientWidth, height: plot.clientHeight});
+    await Plotly.relayout(plot, {width: plot.clientWidth, height: plot.clientHeight, 'scene.camera': camera()});
     if (start) actions.reset();
     placeLabels(true);
   }).observe(plot);
@@ -311,28 +338,33 @@ function startViewer() {
   // ---- what Python sends
 
   async function refresh() {
-    if (props.words !== state.spoken) { state.spoken = props.words; speak(); }
     const fresh = props.value !== state.value;
-    const repaired = props.repairs !== state.repairs;
-    if (!fresh && !repaired && props.overlay === state.over) return;
-    state.over = props.overlay;
-    state.repairs = props.repairs;
+    const repaired = given('repairs') !== state.repairs;
+    if (!fresh && !repaired && given('overlay') === state.over) return;
+    state.over = given('overlay');
+    state.repairs = given('repairs');
     try {
-      state.overlay = props.overlay ? JSON.parse(props.overlay) : null;
+      state.overlay = state.over ? JSON.parse(state.over) : null;
     } catch (error) {
       console.error('scene view overlay:', error);
       state.overlay = null;
     }
     root.dataset.picked = state.overlay?.picked ?? '';
     if (!fresh) {
-      if (repaired && state.scan) mend(state.scan, props.repairs);
+      if (repaired && state.scan) mend(state.scan, state.repairs);
       return layOver();
     }
     state.value = props.value;
     await showScan(props.value);
   }
 
-  watch(['value', 'overlay', 'repairs', 'words'], refresh);
+  speaking(speak);
+  // A visitor chose another scan: the one before is not shown under its name. It comes back where the other can't be opened.
+  document.addEventListener('tl:opening', event => {
+    if (event.detail) say('opening');
+    else if (root.dataset.state === 'opening' && state.scan) say('ready');
+  });
+  watch(['value', 'overlay', 'repairs'], refresh);
   refresh();
   everyFrame();
 }

@@ -30,13 +30,16 @@ from models.scene.data import scan as scans
 from models.scene.data.scan import Instance, Scan
 from models.scene.types import Answer, Caption
 
-SCRIPTS = tuple(f"scene_view_{part}.js" for part in ("data", "camera", "shapes", "picture"))
+SCRIPTS = tuple(f"scene_view_{part}.js" for part in ("data", "camera", "touch", "shapes", "picture"))
 SHOWN = 8  # candidates drawn as boxes; more would hide the room
+WORTH = 0.02  # candidates below this probability only clutter the room
+NONE = "null"  # the value where there is no scan; "" stands for one that is still on its way
 COARSE = 20_000  # vertices for a browser that has no GPU
 
 # What the viewer says. A page passes its translations of the same keys.
 WORDS = {
     "view": "3D view of the scan. Arrow keys turn it, plus and minus zoom, Escape clears the selection.",
+    "opening": "Opening the scan…",
     "empty": "No scan is open yet.",
     "loading": "Drawing the scan…",
     "broken": "This scan could not be drawn, because its data arrived damaged. Open it again.",
@@ -63,21 +66,24 @@ class Pick:
 class SceneView(Component):
     """The viewer as a Gradio component.
 
-    value: what `scan_payload` made, or None. The event is `pick`; see `read_pick`.
-    words: the sentences of the viewer, keys as in WORDS.
+    value: what `show` sends; "" at first. The event is `pick`; see `read_pick`.
+    words: the sentences of the viewer by language, keys as in WORDS.
     """
 
     NAME, SCRIPTS, WORDS = "scene_view", SCRIPTS, WORDS
 
-    def at_first(self) -> dict[str, str]:
+    def changing(self) -> tuple[str, ...]:
         """See `Component`."""
-        return {"overlay": "", "repairs": "", "plotly": _plotly_url()}
+        return ("overlay", "repairs")
+
+    def fixed(self) -> dict[str, Any]:
+        """See `Component`."""
+        return {"plotly": _plotly_url()}
 
 
-def show(payload: str | None, words: dict[str, str] | None = None) -> dict[str, Any]:
+def show(payload: str | None) -> dict[str, Any]:
     """The update that shows a scan (None: none) with nothing over it."""
-    said: dict[str, Any] = {"words": SceneView.spoken(words)} if words else {}
-    return gr.update(value=payload, overlay="", repairs="", **said)
+    return gr.update(value=payload or NONE, overlay="", repairs="")
 
 
 def lay_over(payload: str, repairs: str | None = None) -> dict[str, Any]:
@@ -154,7 +160,7 @@ def overlay_payload(
                 "strongest": candidate.object_id == strongest,
             }
             for rank, candidate in ranked
-            if rank <= SHOWN or candidate.object_id == strongest
+            if (rank <= SHOWN and candidate.score >= WORTH) or candidate.object_id == strongest
         ]
         body["anchors"] = [asdict(anchor) for anchor in answer.anchors]
         body["from"] = strongest

@@ -67,6 +67,17 @@ function moved(camera, azimuth, elevation, zoom) {
   }};
 }
 
+// The camera after what it looks at was dragged by some pixels of a picture that is `height` pixels high.
+function panned(camera, dx, dy, height) {
+  const eye = [camera.eye.x, camera.eye.y, camera.eye.z], center = [camera.center.x, camera.center.y, camera.center.z];
+  const arm = minus(eye, center), back = unit(arm);
+  const right = unit(cross([0, 0, 1], back)), up = cross(back, right);
+  const pixel = 2 * Math.tan(FIELD_OF_VIEW / 2) * Math.hypot(...arm) / height;
+  const by = right.map((value, n) => (dy * up[n] - dx * value) * pixel);
+  const moved = from => Object.fromEntries(['x', 'y', 'z'].map((axis, n) => [axis, from[n] + by[n]]));
+  return {...camera, eye: moved(eye), center: moved(center)};
+}
+
 // Column-major 4 x 4, as WebGL has them: a b.
 function product(a, b) {
   const out = new Float64Array(16);

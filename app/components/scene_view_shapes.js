@@ -1,6 +1,7 @@
 // Plotly traces: the scan itself, and the small ones that lie over it.
 
 const COLOURS = {winner: [255, 45, 110], middle: [255, 176, 46], low: [140, 155, 170], anchor: [47, 111, 237], picked: [0, 188, 212]};
+const SURE = 0.5; // a candidate below this probability is a guess, and drawn as one
 const css = rgb => `rgb(${rgb.map(Math.round).join()})`;
 const mixed = (a, b, share) => a.map((value, n) => value + (b[n] - value) * share);
 
@@ -120,14 +121,14 @@ function overlayOf(scan, overlay, words) {
   const others = new Pieces();
   for (const candidate of overlay.candidates) {
     const wins = candidate === strongest;
-    const colour = wins ? COLOURS.winner : scoreColour(0.75 * candidate.score / best);
+    const colour = wins ? (candidate.score < SURE ? COLOURS.middle : COLOURS.winner) : scoreColour(0.75 * candidate.score / best);
     if (wins) {
       const box = new Pieces();
       box.box(candidate.box, 0.045, css(colour));
       traces.push(box.trace('winner'), highlight(scan.drawn, scan.byId.get(candidate.id)?.place, colour, 0.75, 'winner object'));
     } else others.box(candidate.box, 0.02, css(colour));
     const text = wins ? `${candidate.rank} · ${candidate.label} · ${percent(candidate.score)}` : `${candidate.rank} · ${percent(candidate.score)}`;
-    labels.push({text, at: topOf(candidate.box), kind: wins ? 'winner' : 'candidate', colour: css(colour), id: candidate.id, rank: wins ? 0 : candidate.rank});
+    labels.push({text, at: topOf(candidate.box), kind: wins ? (candidate.score < SURE ? 'guess' : 'winner') : 'candidate', colour: css(colour), id: candidate.id, rank: wins ? 0 : candidate.rank});
   }
   if (others.x.length) traces.push(others.trace('candidates'));
   const marks = new Pieces();

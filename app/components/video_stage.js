@@ -10,7 +10,7 @@ function startStage() {
   const made = (tag, text, more = {}) => Object.assign(document.createElement(tag), {textContent: text, ...more});
 
   function speak() {
-    words = JSON.parse(props.words);
+    words = spoken();
     captions.replaceChildren(...['mesh', 'blend', 'generated'].map(name => made('span', words[name])));
     render();
   }
@@ -19,10 +19,9 @@ function startStage() {
 
   function play(url, more = {}) {
     Object.assign(video, {controls: true, loop: false, muted: false, ...more});
-    if (video.getAttribute('src') !== url) {
-      video.setAttribute('src', url);
-      video.load();
-    }
+    if (video.getAttribute('src') === url) return;  // said anew in another language: it goes on as it was
+    video.setAttribute('src', url);
+    video.load();
     video.play().catch(() => {});  // a browser may want a click first: the controls are there
   }
 
@@ -74,18 +73,15 @@ function startStage() {
   // ---- what Python sends
 
   function refresh() {
-    const spoken = props.words !== state.spoken;
-    const fresh = props.value !== state.value || props.preview !== state.previewed;
-    Object.assign(state, {spoken: props.words, value: props.value, previewed: props.preview});
-    if (fresh) {
-      state.shown = props.value ? JSON.parse(props.value) : null;
-      state.preview = props.preview ? JSON.parse(props.preview) : null;
-    }
-    if (spoken) speak();
-    else if (fresh) render();
+    if (props.value === state.value && given('preview') === state.previewed) return;
+    Object.assign(state, {value: props.value, previewed: given('preview')});
+    state.shown = state.value ? JSON.parse(state.value) : null;
+    state.preview = state.previewed ? JSON.parse(state.previewed) : null;
+    render();
   }
 
-  watch(['value', 'preview', 'words'], refresh);
+  speaking(speak);
+  watch(['value', 'preview'], refresh);
   refresh();
   // Of updates that come close together `watch` tells only some: what it left out is seen here.
   const look_again = setInterval(() => { root.isConnected ? refresh() : clearInterval(look_again); }, 300);

@@ -52,9 +52,9 @@ class VideoStage(Component):
 
     NAME, WORDS = "video_stage", WORDS
 
-    def at_first(self) -> dict[str, str]:
+    def changing(self) -> tuple[str, ...]:
         """See `Component`."""
-        return {"preview": ""}
+        return ("preview",)
 
 
 def show(views: list[View], files: list[Taken]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app import uploads, validation
-from app.job_queue import JobQueue
+from app.job_queue import JobQueue, in_line
 from app.session import Visit
 from models.core import checkpoints
 from models.core.errors import UserError
@@ -222,7 +222,7 @@ def animate(visit: Visit, wanted: Order) -> Iterator[Progress | Made]:
     folder = Path(tempfile.mkdtemp(dir=visit.folder))
     first: Path | None = None
     try:
-        for step in making.stream(lambda: pipeline.animate(wanted, folder), stop):
+        for step in making.stream(lambda: pipeline.animate(wanted, folder), stop, in_line):
             if isinstance(step, Made):
                 step = _kept(visit, wanted, step)
             elif isinstance(step.preview, Path):

@@ -2,6 +2,7 @@
 face_answer; how a picture, a video and a recording come in is in face_bringing.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from html import escape
 from pathlib import Path
@@ -16,8 +17,9 @@ from app.face import service
 from app.face import views as answer
 from app.face.api import FaceApi
 from app.face.uploads import Bringing, Updates
-from app.i18n import language, say
-from app.messages import html, quiet, why
+from app.i18n import by_language, language, say
+from app.messages import hears_language, html, quiet, settled, why
+from app.scripts import script
 from app.session import Visit, Visits
 from models.core.errors import UserError
 from models.core.progress import Progress
@@ -28,19 +30,10 @@ from models.face.speech import voices
 from models.face.types import Order
 
 DICE_JS = "() => Math.floor(Math.random() * 1e6)"
-CHIPS_JS = """
-element.addEventListener('click', event => {
-  const chip = event.target.closest('button');
-  if (chip) trigger('choose', {...chip.dataset});
-});
-"""
-# The address says what is typed, so it can be shared and survives a change of language.
-ADDRESS_JS = """(typed, text, tongue) => {
-  const url = new URL(location.href);
-  for (const [key, value] of Object.entries({say: text, tongue})) {
-    typed === 'text' && text ? url.searchParams.set(key, value) : url.searchParams.delete(key);
-  }
-  history.replaceState(null, '', url);
+# The address says what is typed, so that it can be shared.
+ADDRESS = """(says, say, tongue) => {
+  const typed = says === 'text' && say;
+  trilab.address({say: typed, tongue: typed && tongue});
 }"""
 
 
@@ -139,7 +132,7 @@ class FaceTab:
                     elem_id="tl-face-voice",
                     min_width=120,
                 )
-            self.chips = html(i18n("html.face_chips"), elem_id="tl-face-chips", js_on_load=CHIPS_JS)
+            self.chips = html(i18n("html.face_chips"), elem_id="tl-face-chips", js_on_load=script("chips"))
         self.speech = Sound(
             sources=["upload", "microphone"],
             type="filepath",
@@ -176,9 +169,10 @@ class FaceTab:
         self.notice = html(elem_id="tl-face-notice")
 
     def _lay_stage(self, i18n: gr.I18n) -> None:
-        self.screen = video_stage.VideoStage(words=stage_words("en"), elem_id="tl-face-screen")
+        self.screen = video_stage.VideoStage(words=by_language(stage_words), elem_id="tl-face-screen")
         self.status = html(elem_id="tl-face-status")
         self.log = html(elem_id="tl-face-log")
+        self.hearing = hears_language()
         with gr.Accordion(i18n("face.card"), open=False, elem_id="tl-face-card"):
             gr.Markdown("\n\n---\n\n".join(card.summary for card in pipeline.checkpoints()))
 
@@ -189,9 +183,11 @@ class FaceTab:
         fields = [self.who, self.says, self.text, self.language, self.voice]
         fields += [self.stage, self.panels, self.marked, self.seed, self.consent]
         shown = [self.screen, self.status, self.log, self.notice, self.animate, self.stop]
-        address = {"fn": None, "inputs": [self.says, self.text, self.language], "js": ADDRESS_JS, **quiet}
+        address = {"fn": None, "inputs": [self.says, self.text, self.language], "js": ADDRESS, **quiet}
         typed = [self.text, self.language, self.voice]
-        page.load(self.arrive, None, [self.screen, *typed], **quiet)
+        page.load(self.arrive, None, typed, **quiet)
+        said = [self.screen, self.status, self.log, self.notice]
+        self.hearing.spoken(self.speak, None, said, trigger_mode="always_last", **quiet)
         self.language.input(self.choose_language, self.language, self.voice, **quiet)
         self.chips.choose(self.choose_text, None, typed, **quiet)
         self.dice.click(None, None, self.seed, js=DICE_JS, **quiet)
@@ -200,11 +196,23 @@ class FaceTab:
         self.stop.click(self.halt, None, None, queue=False, **quiet)
 
     def arrive(self, request: gr.Request) -> Updates:
-        """The page opens: the stage speaks the visitor's language, and `?say=` and `?tongue=` are typed."""
+        """The page opens: `?say=` and `?tongue=` are typed."""
         name, asked = language(request), dict(request.query_params)
-        updates = {self.screen: gr.update(words=video_stage.VideoStage.spoken(stage_words(name)))}
         tongue = asked.get("tongue", "zh" if name == "zh-CN" else "en")
-        return updates | self._typed(asked.get("say", "")[: voices.MAX_TEXT], tongue)
+        return self._typed(asked.get("say", "")[: voices.MAX_TEXT], tongue)
+
+    def speak(self, request: gr.Request) -> Updates:
+        """The page speaks another language: what is told of the result is said in it."""
+        name, sitting = language(request), self.visits.of(request).sitting
+        made = sitting.made
+        if made is None or sitting.at_work.locked():
+            return {self.notice: ""}
+        facts = json.loads(service.log_of(made).read_text(encoding="utf-8"))
+        return self._result(request, self.visits.of(request)) | {
+            self.status: answer.finished(name, made),
+            self.log: answer.log(name, made, facts),
+            self.notice: "",
+        }
 
     def choose_language(self, tongue: str | None) -> Updates:
         """Another language of the text: its voices."""
@@ -257,7 +265,7 @@ class FaceTab:
             finally:
                 sitting.at_work.release()  # before the button can be clicked again
 
-        yield from self._told_while(request, work)
+        yield from settled(self._told_while(request, work))
 
     def free(self, request: gr.Request) -> Updates:
         """Animate can be clicked again: only after its event, during which Gradio drops every other click."""

@@ -44,6 +44,8 @@ def voice(language: str, name: str) -> str:
 
 def told(name: str, step: Progress) -> str:
     """What is being done, and how long it takes where that is known."""
+    if step.key == "in_line":
+        return say(name, "progress.in_line", count=step.preview)
     text = say(name, f"progress.{step.key}")
     left = step.preview.get("left") if isinstance(step.preview, dict) else None
     if left is None:

@@ -7,7 +7,7 @@ the request carries.
 
 import json
 import string
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,11 @@ def language(request: Any) -> str:
     if asked in LANGUAGES:
         return str(asked)
     return matching(dict(request.headers or {}).get("accept-language"))
+
+
+def by_language(said: Callable[[str], dict[str, str]]) -> dict[str, dict[str, str]]:
+    """What `said` gives for each language."""
+    return {name: said(name) for name in LANGUAGES}
 
 
 def i18n(fragments: Mapping[str, Mapping[str, str]]) -> Any:

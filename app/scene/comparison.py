@@ -24,16 +24,6 @@ COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#d55e00", "#0072b2")
 Updates = dict[Any, Any]  # new values of widgets
 SHOWN = 5  # rows of a method's own table
 
-# A row of the table opens that method's own reasons, besides what every row does.
-JS = """
-element.addEventListener('click', event => {
-  const row = event.target.closest('tr[data-method]');
-  if (!row) return;
-  for (const own of element.querySelectorAll('details[data-method]'))
-    own.open = own.dataset.method === row.dataset.method;
-});
-"""
-
 
 def colour(method: str) -> str:
     """The colour that a method has in table, viewer and legend."""

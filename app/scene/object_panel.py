@@ -46,7 +46,7 @@ class Looking:
 
     def choose_row(self, request: gr.Request, event: gr.EventData) -> Iterator[Updates]:
         """A row or a chip was chosen: light its object in the viewer."""
-        yield from self.tab.telling(request, lambda visit: self._look(request, visit, event._data.get("id")))
+        yield from self.tab.telling(request, lambda visit: self.look(request, visit, event._data.get("id")))
 
     def choose_point(self, request: gr.Request, event: gr.EventData) -> Iterator[Updates]:
         """An object was clicked in the viewer, or none: tell what it is and light its row."""
@@ -57,7 +57,7 @@ class Looking:
             if chosen is None:
                 yield self._away(request, visit)
                 return
-            for updates in self._look(request, visit, chosen):
+            for updates in self.look(request, visit, chosen):
                 if visit.answer is not None:
                     updates[self.tab.panel] = self.tab.answered(request, visit, chosen)
                 yield updates
@@ -71,7 +71,7 @@ class Looking:
             self.tab.object: object_views.nothing_looked_at(language(request), visit),
         }
 
-    def _look(
+    def look(
         self, request: gr.Request, visit: Visit, chosen: object, repairing: bool = False
     ) -> Iterator[Updates]:
         """The object at once, and its caption as soon as it is there, if it is still looked at then."""
@@ -112,7 +112,7 @@ class Looking:
                 looked = None
             yield self._repaired(request, visit)
             if looked is not None:
-                yield from self._look(request, visit, looked, repairing=True)
+                yield from self.look(request, visit, looked, repairing=True)
 
         yield from self.tab.telling(request, work)
 

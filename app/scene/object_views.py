@@ -12,53 +12,14 @@ from app.messages import quiet
 from app.session import Visit
 from app.validation import MAX_LABEL
 from models.core.progress import Progress
+from models.scene.captioning.faithfulness import judge
+from models.scene.captioning.metrics import caption_words
 from models.scene.data.scan import Instance, Scan
+from models.scene.objects.object_set import Objects
 from models.scene.synthetic_language.vocabulary import STRUCTURE
 from models.scene.types import Anchor, Caption, as_scan2cap
 
 NEAR = 60  # objects that can be merged with, nearest first
-
-# Python hears ("choose", {"id"}) of a chip, and ("repair", {"do", "id", "value"}) of a tool.
-OBJECT_JS = """
-const repair = (tool, what, value) =>
-  trigger('repair', {do: what, id: Number(tool.closest('[data-id]')?.dataset.id), value});
-element.addEventListener('click', event => {
-  const chip = event.target.closest('[data-object]');
-  if (chip) return trigger('choose', {id: Number(chip.dataset.object)});
-  const tool = event.target.closest('button[type=button][data-do]');
-  if (tool) repair(tool, tool.dataset.do, null);
-});
-element.addEventListener('submit', event => {
-  event.preventDefault();
-  const form = event.target, value = new FormData(form).get('value');
-  repair(form, form.dataset.do, form.dataset.do === 'merge' ? Number(value) : value);
-});
-"""
-
-# ("describe"), ("find"), ("stop"), and ("choose", {"id"}) of a row. The list stays where it was scrolled to.
-ROOM_JS = """
-let top = 0;
-const names = ['describe', 'find', 'stop'];
-const choose = row => trigger('choose', {id: Number(row.dataset.object)});
-element.addEventListener('click', event => {
-  const row = event.target.closest('[data-object]');
-  if (row) return choose(row);
-  const name = event.target.closest('button')?.dataset.do;
-  if (names.includes(name)) trigger(name, {});
-});
-element.addEventListener('keydown', event => {
-  const row = event.target.closest('li[data-object]');
-  if (!row) return;
-  if (event.key === 'Enter' || event.key === ' ') { event.preventDefault(); choose(row); }
-  const next = {ArrowDown: row.nextElementSibling, ArrowUp: row.previousElementSibling}[event.key];
-  if (next) { event.preventDefault(); next.focus(); }
-});
-element.addEventListener('scroll', event => { top = event.target.scrollTop; }, true);
-watch('value', () => requestAnimationFrame(() => {
-  const list = element.querySelector('ol');
-  if (list) list.scrollTop = top;
-}));
-"""
 
 
 def looked_at(
@@ -82,8 +43,8 @@ def looked_at(
         else ""
     )
     parts = [f'<p class="tl-picked">{name}{sure}{_size(language, found)}{_swatch(language, found)}</p>']
-    if said is not None:
-        parts += _said(language, said, how)
+    if said is not None and visit.scan is not None:
+        parts += _said(language, visit.scan, said, how)
     elif not mute:
         parts.append(f'<p class="tl-caption tl-saying">{escape(say(language, "scene.saying"))}</p>')
     parts.append(_tools(language, visit, found, repairing))
@@ -111,9 +72,32 @@ def _swatch(language: str, found: Instance) -> str:
     )
 
 
-def _said(language: str, said: Caption, how: str) -> Iterable[str]:
+def doubts(scan: Scan, said: Caption) -> list[str]:
+    """What of a caption the scan contradicts: "colour", "class", "neighbour", "side" (`claims.judge`)."""
+    few = np.zeros((len(scan.instances), 1), np.float32)  # vectors, which no claim is judged by
+    boxes = np.stack([one.box for one in scan.instances]).astype(np.float32)
+    objects = Objects(
+        ids=np.array([one.id for one in scan.instances]),
+        labels=tuple(one.label for one in scan.instances),
+        names=few,
+        boxes=boxes,
+        colours=(np.stack([one.colour for one in scan.instances])[:, :3] / 255).astype(np.float32),
+        confidence=np.array([one.confidence for one in scan.instances], np.float32),
+        shapes=few,
+        room=np.concatenate([boxes[:, :3].min(0), boxes[:, 3:].max(0)]),
+    )
+    place = next(n for n, one in enumerate(scan.instances) if one.id == said.object_id)
+    verdict = judge(caption_words(said.text), objects, place, {one.label for one in scan.instances})
+    return [sort for sort, right in verdict.items() if right is False]
+
+
+def _said(language: str, scan: Scan, said: Caption, how: str) -> Iterable[str]:
     best = f"{escape(said.text)} {_odds(language, said.likely[0])}"
-    yield f'<p class="tl-caption" lang="en" role="status">{best}</p>'
+    wrong = [say(language, f"scene.claim_{sort}") for sort in doubts(scan, said)]
+    yield f'<p class="tl-caption{" tl-doubted" if wrong else ""}" lang="en" role="status">{best}</p>'
+    if wrong:
+        told = say(language, "scene.disagrees", claims=", ".join(wrong))
+        yield f'<p class="tl-doubt">{escape(told)}</p>'
     others = "".join(
         f'<li><span lang="en">{escape(text)}</span> {_odds(language, odds)}</li>'
         for text, odds in zip(said.others, said.likely[1:], strict=False)
@@ -265,8 +249,8 @@ def _row(one: Instance, text: str, found: bool, lit: bool) -> str:
     sure = f"<i>{_percent(one.confidence)}</i>" if found else ""
     caption = f'<span lang="en">{escape(text)}</span>' if text else ""
     return (
-        f'<li data-object="{one.id}" role="button" tabindex="0" aria-pressed="{str(lit).lower()}">'
-        f"<b>{escape(one.label)}&nbsp;{one.id}</b> {sure}{caption}</li>"
+        f'<li data-object="{one.id}"><button type="button" aria-pressed="{str(lit).lower()}">'
+        f"<b>{escape(one.label)}&nbsp;{one.id}</b> {sure}{caption}</button></li>"
     )
 
 

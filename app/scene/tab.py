@@ -13,14 +13,14 @@ from gradio.context import Context
 
 from app.components import scene_view
 from app.components.upload_widgets import FilesButton
-from app.i18n import language, say, words
-from app.messages import html, quiet, why
+from app.i18n import by_language, language, say, words
+from app.messages import hears_language, html, quiet, why
 from app.scene import example_cache, object_views, service, views
 from app.scene.api import SceneApi
-from app.scene.comparison import JS as COMPARISON_JS
 from app.scene.comparison import Comparing
 from app.scene.object_panel import Looking, Updates
 from app.scene.room_panel import Room
+from app.scripts import script
 from app.session import Visit, Visits
 from models.core import checkpoints
 from models.core.errors import UserError
@@ -29,21 +29,13 @@ from models.scene import pipeline
 from models.scene.data.scan import Scan
 from models.scene.grounding import registry
 
-CHIPS_JS = """
-element.addEventListener('click', event => {
-  const chip = event.target.closest('button');
-  if (chip) trigger('choose', {text: chip.textContent});
-});
-"""
-# The address always says what is on the page, so it can be shared and survives a change of language.
-ADDRESS_JS = """(scan, sentence, methods) => {
-  const url = new URL(location.href);
-  scan ? url.searchParams.set('scan', scan) : url.searchParams.delete('scan');
-  scan && sentence ? url.searchParams.set('q', sentence) : url.searchParams.delete('q');
-  const one = methods.length === 1 && methods[0] === FIRST || !methods.length;
-  one ? url.searchParams.delete('methods') : url.searchParams.set('methods', methods.join());
-  history.replaceState(null, '', url);
+# The address always says what is on the page, so that it can be shared; one method, the first, goes unsaid.
+ADDRESS = """(scan, q, methods) => {
+  trilab.opening(false);
+  const several = methods.length > 1 || (methods.length && methods[0] !== FIRST);
+  trilab.address({scan, q: scan && q, methods: several ? methods.join() : null});
 }""".replace("FIRST", repr(registry.DEFAULT))
+OPENING = "(...given) => { trilab.opening(true); return given; }"
 
 
 def fragments(name: str) -> dict[str, str]:
@@ -91,7 +83,8 @@ class SceneTab:
         ]
         self.of_room = Room(self)
         self._wire()
-        Looking(self).wire()
+        self.looking = Looking(self)
+        self.looking.wire()
         self.of_room.wire()
 
     def _lay_side(self, i18n: gr.I18n) -> None:
@@ -114,18 +107,19 @@ class SceneTab:
             self.find = gr.Button(
                 i18n("scene.find"), variant="primary", elem_id="tl-find", scale=0, min_width=110
             )
-        self.chips = html(elem_id="tl-examples", js_on_load=CHIPS_JS)
+        self.chips = html(elem_id="tl-examples", js_on_load=script("chips"))
         self.comparing = Comparing(self, i18n)
         self.notice = html(elem_id="tl-notice")
-        self.view = scene_view.SceneView(words=viewer_words("en"), elem_id="tl-view")
+        self.view = scene_view.SceneView(words=by_language(viewer_words), elem_id="tl-view")
         self.status = html(elem_id="tl-status")
 
     def _lay_reasons(self, i18n: gr.I18n) -> None:
         self.panel = html(
-            i18n("html.scene_waiting"), elem_id="tl-panel", js_on_load=views.ROWS_JS + COMPARISON_JS
+            i18n("html.scene_waiting"), elem_id="tl-panel", js_on_load=script("rows") + script("comparison")
         )
-        self.object = html(elem_id="tl-object", js_on_load=object_views.OBJECT_JS)
-        self.room = html(elem_id="tl-room", js_on_load=object_views.ROOM_JS)
+        self.object = html(elem_id="tl-object", js_on_load=script("object"))
+        self.hearing = hears_language()
+        self.room = html(elem_id="tl-room", js_on_load=script("room"))
         cards = _cards()
         if cards:
             with gr.Accordion(i18n("scene.card"), open=False, elem_id="tl-card"):
@@ -138,10 +132,13 @@ class SceneTab:
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         busy = {**quiet, "show_progress": "minimal", "show_progress_on": [self.panel], "trigger_mode": "once"}
         stated = [self.picker, self.sentence, self.comparing.methods]
-        address = {"fn": None, "inputs": stated, "js": ADDRESS_JS, **quiet}
+        address = {"fn": None, "inputs": stated, "js": ADDRESS, **quiet}
         page.load(self.arrive, None, shown, **quiet).then(**address)
-        self.picker.input(self.pick_scan, self.picker, shown, **quiet).then(**address)
-        taken = self.upload.upload(self.take_upload, self.upload, shown, **busy).then(**address)
+        said = [self.chips, self.status, self.panel, self.object, self.room, self.notice, self.view]
+        self.hearing.spoken(self.speak, None, said, trigger_mode="always_last", **quiet)
+        opening: dict[str, Any] = {"js": OPENING, "trigger_mode": "always_last"}
+        self.picker.input(self.pick_scan, self.picker, shown, **quiet, **opening).then(**address)
+        taken = self.upload.upload(self.take_upload, self.upload, shown, js=OPENING, **busy).then(**address)
         taken.then(self.of_room.find_where_none, None, shown, **quiet)
         gr.on([self.find.click, self.sentence.submit], self.ask, self.sentence, shown, **busy).then(**address)
         self.comparing.wire(shown, address, **busy)
@@ -153,17 +150,40 @@ class SceneTab:
         names = example_cache.names()
         scan = asked.get("scan") or (names[0] if names else "")
         updates = self.told(request, lambda visit: self._opened(request, visit, scan))
+        if self.visits.of(request).scan is None:
+            return updates | {self.view: scene_view.show(None)}
         if asked.get("methods"):
             updates |= self.told(request, lambda visit: self.comparing.arrives(visit, asked["methods"]))
-        if not asked.get("q") or self.visits.of(request).scan is None:
+        if not asked.get("q"):
             return updates
         answered = self.told(request, lambda visit: self.answer(request, visit, asked["q"]))
         view = {**updates[self.view], **answered.pop(self.view, {})}  # the scan, and what lies over it
         return updates | answered | {self.sentence: asked["q"], self.view: view}
 
+    def speak(self, request: gr.Request) -> Iterator[Updates]:
+        """The page speaks another language: what stands on the tab is said in it."""
+
+        def work(visit: Visit) -> Iterator[Updates]:
+            if visit.scan is None:
+                return
+            name = language(request)
+            yield {
+                self.chips: _chips(name, visit.shipped),
+                self.status: object_views.facts(name, visit, visit.scan),
+                self.panel: self.answered(request, visit, visit.looked),
+                self.object: object_views.nothing_looked_at(name, visit),
+                self.room: object_views.room(name, visit),
+            }
+            if visit.looked is not None:
+                yield from self.looking.look(request, visit, visit.looked)
+
+        yield {self.notice: ""}
+        yield from self.telling(request, work)
+
     def pick_scan(self, scan: str, request: gr.Request) -> Updates:
-        """A shipped scan was picked."""
-        return self.told(request, lambda visit: self._opened(request, visit, scan))
+        """A shipped scan was picked; where it can't be opened, the one before stays picked."""
+        before = {self.picker: gr.Radio(value=self.visits.of(request).shipped or None)}
+        return before | self.told(request, lambda visit: self._opened(request, visit, scan))
 
     def take_upload(self, files: list[str] | None, request: gr.Request) -> Updates:
         """A visitor's own files arrived."""
@@ -212,7 +232,7 @@ class SceneTab:
             self.picker: gr.Radio(value=visit.shipped or None),
             self.sentence: "",
             self.chips: _chips(name, visit.shipped),
-            self.view: scene_view.show(_payload(visit, scan), viewer_words(name)),
+            self.view: scene_view.show(_payload(visit, scan)),
             self.status: object_views.facts(name, visit, scan),
             self.panel: self.waiting(request),
             self.object: "",

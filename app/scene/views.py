@@ -9,25 +9,7 @@ from app.messages import quiet
 from models.scene.types import Answer, Candidate
 
 SHOWN = 8  # rows of the table
-
-# A row is a button for mouse and keyboard; Python hears ("choose", {"id": object id}).
-ROWS_JS = """
-const choose = row => {
-  element.querySelectorAll('[data-object]').forEach(r => r.setAttribute('aria-selected', r === row));
-  trigger('choose', {id: Number(row.dataset.object)});
-};
-element.addEventListener('click', e => {
-  const row = e.target.closest('[data-object]');
-  if (row) choose(row);
-});
-element.addEventListener('keydown', e => {
-  const row = e.target.closest('[data-object]');
-  if (!row) return;
-  if (e.key === 'Enter' || e.key === ' ') { e.preventDefault(); choose(row); }
-  const next = {ArrowDown: row.nextElementSibling, ArrowUp: row.previousElementSibling}[e.key];
-  if (next) { e.preventDefault(); next.focus(); }
-});
-"""
+SURE = 0.5  # an answer below this probability is told as a guess
 
 
 def waiting(language: str) -> str:
@@ -66,10 +48,20 @@ def _verdict(language: str, answer: Answer) -> str:
         )
     best = answer.candidates[0]
     sure = escape(say(language, "scene.sure", percent=_percent(best.score)))
+    unsure = best.score < SURE
+    perhaps = f"<i>{escape(say(language, 'scene.perhaps'))}</i> " if unsure else ""
+    asked = "" if _named(best.label, answer.sentence) else say(language, "scene.called", label=best.label)
     return (
-        f'<div class="tl-verdict" role="status"><b>{escape(best.label)}&nbsp;{best.object_id}</b>'
-        f"<span>{sure}</span></div>"
+        f'<div class="tl-verdict{" tl-unsure" if unsure else ""}" role="status">'
+        f"<b>{perhaps}{escape(best.label)}&nbsp;{best.object_id}</b>"
+        f"<span>{sure}</span>{f'<p>{escape(asked)}</p>' if asked else ''}</div>"
     )
+
+
+def _named(label: str, sentence: str) -> bool:
+    """Whether the sentence says the label, or its last word."""
+    said = {word.strip(".,;:!?").rstrip("s") for word in sentence.lower().split()}
+    return label.lower().split()[-1].rstrip("s") in said
 
 
 def words(read: Iterable[tuple[str, float]]) -> str:
@@ -85,8 +77,8 @@ def _anchors(language: str, answer: Answer) -> str:
     if not answer.anchors:
         return quiet(say(language, "scene.no_anchors"))
     chips = (
-        f'<span class="tl-anchor" data-object="{anchor.object_id}" role="button" tabindex="0">'
-        f"{escape(anchor.label)}&nbsp;{anchor.object_id} <i>{_percent(anchor.weight)}</i></span>"
+        f'<button type="button" class="tl-anchor" data-object="{anchor.object_id}">'
+        f"{escape(anchor.label)}&nbsp;{anchor.object_id} <i>{_percent(anchor.weight)}</i></button>"
         for anchor in answer.anchors
     )
     return f'<p class="tl-anchors">{" ".join(chips)}</p>'
@@ -133,8 +125,9 @@ def _table(language: str, answer: Answer, selected: int | None) -> str:
 def _row(rank: int, one: Candidate, spans: dict[str, tuple[float, float]], lit: bool) -> str:
     cells = "".join(_bar(getattr(one, name), *span) for name, span in spans.items())
     return (
-        f'<tr data-object="{one.object_id}" tabindex="0" aria-selected="{str(lit).lower()}">'
-        f'<th scope="row"><i>{rank}</i> {escape(one.label)}&nbsp;{one.object_id}</th>'
+        f'<tr data-object="{one.object_id}"><th scope="row">'
+        f'<button type="button" aria-pressed="{str(lit).lower()}"><i>{rank}</i> '
+        f"{escape(one.label)}&nbsp;{one.object_id}</button></th>"
         f'<td class="tl-score" style="--w:{one.score:.3f}">{_percent(one.score)}</td>{cells}</tr>'
     )
 

@@ -46,7 +46,7 @@ ANSWER = Answer(
 def address() -> Iterator[str]:
     """A page with the viewer, one button for each thing that Python can send, and what came back."""
     with gr.Blocks() as demo:
-        view = scene_view.SceneView(elem_id="view")
+        view = scene_view.SceneView(words={"zh-CN": {"top": "俯视"}}, elem_id="view")
         told = gr.Textbox(elem_id="told")
         sends = {
             "scan": lambda: scene_view.show(scene_view.scan_payload(SCAN)),
@@ -54,7 +54,6 @@ def address() -> Iterator[str]:
             "answer": lambda: scene_view.lay_over(scene_view.overlay_payload(ANSWER)),
             "broken": lambda: scene_view.show(scene_view.scan_payload(SCAN)[:5000] + '"}]}'),
             "none": lambda: scene_view.show(None),
-            "chinese": lambda: gr.update(words=scene_view.SceneView.spoken({"top": "俯视"})),
         }
         for name, send in sends.items():
             gr.Button(name, elem_id=name).click(send, None, view, show_progress="hidden")
@@ -303,9 +302,13 @@ def test_a_broken_payload_is_a_sentence(shown: Page) -> None:
 
 
 def test_words_change_without_the_scan(shown: Page) -> None:
-    shown.locator("#chinese").click()
+    speak = (
+        "lang => { document.documentElement.lang = lang; document.dispatchEvent(new Event('tl:language')); }"
+    )
+    shown.evaluate(speak, "zh-CN")
     expect(shown.locator("[data-do=top]")).to_have_attribute("aria-label", "俯视")
     expect(shown.locator(".sv[data-state=ready]")).to_be_visible()
+    shown.evaluate(speak, "en")
 
 
 def test_fits_a_phone(page: Page, address: str) -> None:

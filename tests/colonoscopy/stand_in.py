@@ -72,16 +72,21 @@ def sample(seed: int = 7, **other) -> Sample:
     return replace(drawn, **other)
 
 
+def stand_in(patch: pytest.MonkeyPatch, draw: Draw | None = None) -> None:
+    """Let `draw` answer instead of the lab's networks."""
+    patch.setattr(service, "models", lambda: list(MODELS))
+    patch.setattr(pipeline, "draw", draw or drawing())
+    patch.setattr(pipeline, "segment", lambda frame: frame[..., 1] > 120)
+    patch.setattr(pipeline, "checkpoints", list)
+
+
 @contextmanager
 def served(draw: Draw | None = None) -> Iterator[str]:
     """Address of a page with this lab alone, on which `draw` answers instead of the networks."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(page, "LABS", tuple(lab for lab in page.LABS if lab.name == "colonoscopy"))
         patch.setattr(page, "processor", lambda: "cpu")  # else a process imports torch to find out
-        patch.setattr(service, "models", lambda: list(MODELS))
-        patch.setattr(pipeline, "draw", draw or drawing())
-        patch.setattr(pipeline, "segment", lambda frame: frame[..., 1] > 120)
-        patch.setattr(pipeline, "checkpoints", list)
+        stand_in(patch, draw)
         running = page.start("127.0.0.1", None)
         try:
             yield running.local_url

@@ -84,17 +84,22 @@ def failing(key: str, **facts: object) -> Animate:
     return animate
 
 
+def stand_in(patch: pytest.MonkeyPatch, animate: Animate | None = None) -> None:
+    """Let `animate` answer instead of the lab's networks."""
+    patch.setattr(service, "ready", lambda: None)
+    patch.setattr(service, "look", lambda image: None)
+    patch.setattr(service, "warm_up", lambda: None)
+    patch.setattr(pipeline, "animate", animate or animating())
+    patch.setattr(pipeline, "checkpoints", list)
+
+
 @contextmanager
 def served(animate: Animate | None = None) -> Iterator[str]:
     """Address of a page with this lab alone, on which `animate` answers instead of the networks."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(page, "LABS", (page.Lab("face", "app.face.tab"),))
         patch.setattr(page, "processor", lambda: "cpu")  # else a process imports torch to find out
-        patch.setattr(service, "ready", lambda: None)
-        patch.setattr(service, "look", lambda image: None)
-        patch.setattr(service, "warm_up", lambda: None)
-        patch.setattr(pipeline, "animate", animate or animating())
-        patch.setattr(pipeline, "checkpoints", list)
+        stand_in(patch, animate)
         running = page.start("127.0.0.1", None)
         try:
             yield running.local_url

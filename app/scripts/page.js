@@ -1,0 +1,123 @@
+// What stands before everything else in the document: the address says which lab is open, in which language and
+// which colours, and whether the page is on a stage; each changes in place, so that nothing a visitor has is lost.
+// CORE, the address of Gradio's own translations, is put before this by Python.
+(() => {
+const root = document.documentElement;
+const asked = () => new URLSearchParams(location.search);
+const LABS = ['scene', 'face', 'colonoscopy'];
+const labOf = () => (LABS.includes(asked().get('lab')) ? asked().get('lab') : LABS[0]);
+const languageOf = () => {
+  const wanted = asked().get('lang') || navigator.languages?.[0] || '';
+  return /^zh/i.test(wanted) ? 'zh-CN' : 'en';
+};
+const dark = () => {
+  const theme = asked().get('__theme');
+  return theme === 'dark' || (theme !== 'light' && matchMedia('(prefers-color-scheme: dark)').matches);
+};
+
+// Gradio reads its language from here, and nowhere else.
+Object.defineProperty(navigator, 'language', {get: () => root.lang, configurable: true});
+root.lang = languageOf();
+root.classList.toggle('talk', asked().get('talk') === '1');
+
+// ---- the address
+
+let last = asked();
+
+// Sets parameters of the address ('' and null take one away). push: Back leads here again.
+function address(changes, push = false) {
+  const url = new URL(location.href);
+  for (const [key, value] of Object.entries(changes)) {
+    value ? url.searchParams.set(key, value) : url.searchParams.delete(key);
+  }
+  if (url.href !== location.href) history[push ? 'pushState' : 'replaceState'](null, '', url);
+  last = asked();
+}
+
+function lab(name) {
+  if (name !== labOf()) address({lab: name}, true);
+}
+
+// The tab that the address names is open from the first picture on.
+let config;
+Object.defineProperty(window, 'gradio_config', {
+  configurable: true,
+  get: () => config,
+  set(value) {
+    config = value;
+    const tabs = value.components?.find(one => one.props?.elem_id === 'tl-labs');
+    if (tabs) tabs.props.selected = labOf();
+  },
+});
+
+// Back leads to the lab before; language, colours and stage stay as they are now, and so does what is on the page.
+addEventListener('popstate', () => {
+  const {lab: there} = Object.fromEntries(asked());
+  const url = new URL(location.href);
+  url.search = last;
+  history.replaceState(null, '', url);
+  address({lab: there});
+  const tab = document.getElementById(`tl-${labOf()}-button`);
+  if (tab?.getAttribute('aria-selected') === 'false') tab.click();
+  follow();
+});
+
+// ---- language, colours, stage
+
+async function speak() {
+  const lang = languageOf();
+  if (root.lang === lang) return;
+  root.lang = lang;
+  (await import(CORE)).changeLocale(lang);
+  const words = config.i18n_translations[lang];
+  // Gradio leaves the names of tabs that were not opened yet as they are.
+  for (const name of LABS) {
+    const text = document.getElementById(`tl-${name}-button`)?.firstChild;
+    if (text?.nodeType === Node.TEXT_NODE && words[`${name}.tab`]) text.nodeValue = words[`${name}.tab`];
+  }
+  document.dispatchEvent(new Event('tl:language'));
+}
+
+function follow() {
+  document.body.classList.toggle('dark', dark());
+  root.classList.toggle('talk', asked().get('talk') === '1');
+  speak().catch(() => location.reload());
+  mark();
+  dispatchEvent(new Event('resize'));
+}
+
+// Which of the header's controls are in force, for who sees and who hears them.
+function mark() {
+  for (const control of document.querySelectorAll('[data-set]')) {
+    const [key, value] = control.dataset.set.split('=');
+    const on = {lang: root.lang === value, __theme: (dark() ? 'dark' : 'light') === value, talk: root.classList.contains('talk') === !!value}[key];
+    control.setAttribute('aria-pressed', !!on);
+  }
+}
+
+document.addEventListener('click', event => {
+  const control = event.target.closest?.('[data-set]');
+  if (!control) return;
+  const [key, value] = control.dataset.set.split('=');
+  address({[key]: value});
+  follow();
+});
+// The header arrives with Gradio and anew with each language.
+new MutationObserver(records => {
+  if (records.some(({target}) => target.closest?.('#tl-header'))) mark();
+}).observe(root, {childList: true, subtree: true});
+
+// A scan is being opened (or no longer): what is told of the one before is not shown meanwhile.
+function opening(on) {
+  document.getElementById('tl-scene')?.classList.toggle('tl-opening', on);
+  document.dispatchEvent(new CustomEvent('tl:opening', {detail: on}));
+}
+
+// Clicks a hidden download button as soon as its file has reached it.
+async function save(id) {
+  await new Promise(done => setTimeout(done, 200));
+  document.querySelector(`#${id} button, button#${id}, #${id}`).click();
+}
+
+window.trilab = {address, lab, opening, save};
+})();
