@@ -59,6 +59,11 @@ class JobQueue:
         self._changed = threading.Condition()
         self.deadline = deadline
 
+    @property
+    def inside(self) -> int:
+        """How many jobs run or wait."""
+        return self._running + len(self._line)
+
     def run(self, work: Callable[[], T], gone: threading.Event | None = None) -> T:
         """The result of `work()`, run on a thread of its own.
 
@@ -131,7 +136,7 @@ class JobQueue:
         """Take a place, telling meanwhile how many are before; "busy" where the line is too long to join."""
         end, told, ticket = time.monotonic() + self.deadline, -1, object()
         with self._changed:
-            if self.wait_for(self._running + len(self._line) + 1) > self._longest_wait:
+            if self.wait_for(self.inside + 1) > self._longest_wait:
                 raise UserError("busy")
             self._line.append(ticket)
         try:

@@ -12,6 +12,7 @@ from PIL import Image
 from app import i18n, validation
 from app.colonoscopy import mask_presets, service, views
 from app.components import result_strip
+from app.job_queue import JobQueue
 from app.session import Visit
 from models.colonoscopy import pipeline
 from models.core import checkpoints
@@ -218,6 +219,7 @@ def test_a_failure_keeps_what_was_there_and_the_next_order_works(monkeypatch):
 
 def test_twenty_orders_at_once_are_drawn_or_told_to_wait(monkeypatch):
     monkeypatch.setattr(pipeline, "draw", stand_in.drawing(pause=0.02))
+    monkeypatch.setattr(service, "drawing", JobQueue(usual=15))
     told: list[str] = []
 
     def one():
@@ -232,7 +234,7 @@ def test_twenty_orders_at_once_are_drawn_or_told_to_wait(monkeypatch):
     [thread.start() for thread in crowd]
     [thread.join() for thread in crowd]
     assert set(told) == {"1", "busy"}
-    assert until(lambda: service.drawing._inside == 0)
+    assert until(lambda: service.drawing.inside == 0)
 
 
 def test_the_same_noise_through_another_model(monkeypatch):

@@ -13,6 +13,7 @@ from PIL import Image
 
 from app import i18n, process_folder
 from app.face import service, views
+from app.job_queue import JobQueue
 from app.session import Visit
 from models.core import checkpoints
 from models.core.errors import UserError
@@ -369,6 +370,7 @@ def test_a_failure_keeps_what_was_there_and_the_next_order_works(monkeypatch, up
 
 def test_twenty_orders_at_once_are_made_or_told_to_wait(monkeypatch):
     monkeypatch.setattr(pipeline, "animate", stand_in.animating(steps=2, pause=0.05))
+    monkeypatch.setattr(service, "making", JobQueue(usual=15))
     told: list[str] = []
 
     def one():
@@ -381,7 +383,7 @@ def test_twenty_orders_at_once_are_made_or_told_to_wait(monkeypatch):
     [thread.start() for thread in crowd]
     [thread.join() for thread in crowd]
     assert set(told) == {"Made", "busy"}
-    assert until(lambda: service.making._inside == 0)
+    assert until(lambda: service.making.inside == 0)
 
 
 def test_a_full_disk_and_a_bug_end_in_a_sentence(monkeypatch):

@@ -17,11 +17,6 @@ def key_of(jobs, work, gone=None):
     return caught.value.key
 
 
-def inside(jobs):
-    """How many jobs run or wait."""
-    return jobs._running + len(jobs._line)
-
-
 def failing(error):
     def work():
         raise error
@@ -52,7 +47,7 @@ def test_a_full_line_says_busy_and_the_next_gets_in_later():
     jobs, go = JobQueue(longest_wait=10, usual=10), threading.Event()
     crowd = [threading.Thread(target=jobs.run, args=(lambda: go.wait(10),)) for _ in range(2)]
     [one.start() for one in crowd]
-    assert until(lambda: inside(jobs) == 2)
+    assert until(lambda: jobs.inside == 2)
     assert key_of(jobs, lambda: 1) == "busy"
     go.set()
     [one.join() for one in crowd]
@@ -79,7 +74,7 @@ def test_first_come_first_served():
     crowd += [threading.Thread(target=jobs.run, args=(lambda n=n: order.append(n),)) for n in range(6)]
     for expected, one in enumerate(crowd, 1):
         one.start()
-        assert until(lambda expected=expected: inside(jobs) == expected)
+        assert until(lambda expected=expected: jobs.inside == expected)
     go.set()
     [one.join() for one in crowd]
     assert order == list(range(6))
@@ -100,7 +95,7 @@ def test_a_visitor_who_leaves_gives_up_the_place_in_the_line():
     started = []
     keys = []
     second = threading.Thread(target=lambda: keys.append(key_of(jobs, lambda: started.append(1), gone)))
-    assert until(lambda: inside(jobs) == 1)
+    assert until(lambda: jobs.inside == 1)
     second.start()
     gone.set()
     second.join(5)
@@ -133,7 +128,7 @@ def test_a_closed_stream_stops_its_work_and_the_place_comes_free():
     running.close()
     assert until(lambda: closed == [1])
     assert jobs.run(lambda: 1) == 1
-    assert inside(jobs) == 0
+    assert jobs.inside == 0
 
 
 def test_a_visitor_who_leaves_ends_the_stream():
@@ -156,7 +151,7 @@ def test_a_stream_that_stands_still_is_given_up():
     with pytest.raises(UserError, match="too_slow"):
         list(jobs.stream(work))
     go.set()
-    assert until(lambda: inside(jobs) == 0)
+    assert until(lambda: jobs.inside == 0)
 
 
 def test_a_stream_that_fails_gives_what_it_had_and_then_says_why():

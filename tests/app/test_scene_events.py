@@ -182,7 +182,7 @@ def test_stop_works_at_once_and_keeps_what_is_done(page: Page, monkeypatch: pyte
 
     monkeypatch.setattr(pipeline, "describe", slow)
     thread, shown = run(lambda: page.fire("tl-room", "describe", {}))
-    assert until(lambda: service.working._inside == 1)
+    assert until(lambda: service.working.inside == 1)
     time.sleep(1)  # the first caption is there
     page.post("tl-room", "stop", {})
     thread.join(15)
@@ -202,7 +202,7 @@ def test_another_scan_is_opened_while_objects_are_found(page: Page, monkeypatch:
 
     monkeypatch.setattr(pipeline, "segmenting", finder)
     thread, shown = run(lambda: page.fire("tl-room", "find", {}))
-    assert until(lambda: service.working._inside == 1)
+    assert until(lambda: service.working.inside == 1)
     page.post("tl-scans", "input", value=SCANS[1])
     thread.join(15)
     stopped = not thread.is_alive()

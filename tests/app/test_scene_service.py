@@ -154,7 +154,7 @@ def test_stopping_keeps_what_is_done(visit: Visit, monkeypatch: pytest.MonkeyPat
         if count == 5:
             visit.stop.set()
     assert len(visit.captions) == 5
-    assert until(lambda: service.working._inside == 0)
+    assert until(lambda: service.working.inside == 0)
 
 
 def test_a_second_run_ends_the_first(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,7 +193,7 @@ def test_a_closed_page_ends_its_long_job(visit: Visit, monkeypatch: pytest.Monke
     visit.end()
     with pytest.raises(UserError, match="cancelled"):
         list(running)
-    assert until(lambda: service.working._inside == 0)
+    assert until(lambda: service.working.inside == 0)
 
 
 def test_objects_are_found_and_then_repaired_from_there(raw: Visit) -> None:
@@ -222,7 +222,7 @@ def test_finding_is_stopped_and_nothing_has_changed(raw: Visit) -> None:
     raw.stop.set()
     assert list(running) == []
     assert raw.scan is before
-    assert until(lambda: service.working._inside == 0)
+    assert until(lambda: service.working.inside == 0)
 
 
 def test_memory_runs_out_while_finding_and_the_next_run_works(
