@@ -53,7 +53,8 @@ class ColonoscopyApi:
             from models.colonoscopy.marks import facts
 
             drawn = desk.open_mask(_files(mask))
-            wanted = desk.order(drawn, count, seed, model, steps, sampler)
+            wanted = desk.order(drawn.mask, count, seed, model, steps, sampler)
+            wanted = desk.as_it_came(wanted, drawn.shape)
             for _ in desk.draw(visit, wanted):
                 pass
             return [facts(sample) for sample in visit.frames], str(desk.pack(visit, bool(burn)))
@@ -66,7 +67,7 @@ class ColonoscopyApi:
         def work(visit: Visit) -> dict[str, Any]:
             from models.colonoscopy.marks import mask_png
 
-            found = desk.segment(desk.open_frame(_files(frame)), visit)
+            found = desk.segment(desk.open_frame(_files(frame))[0], visit)
             return {"area": round(float(found.mean()), 4), "mask": guards.png_url(mask_png(found))}
 
         return answered(self.visits, request, work)

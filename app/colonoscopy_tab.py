@@ -6,6 +6,7 @@ from html import escape
 from typing import Any
 
 import gradio as gr
+import numpy as np
 from gradio.context import Context
 
 from app import colonoscopy_answer as answer
@@ -13,12 +14,13 @@ from app import colonoscopy_desk as desk
 from app import guards, mask_presets
 from app.colonoscopy_api import ColonoscopyApi
 from app.components import mask_pad, result_strip
-from app.telling import html, quiet, why
+from app.telling import html, notes, quiet, why
 from app.visits import Visit, Visits
 from app.words import language, say
 from models.colonoscopy import SAMPLERS, pipeline
 from models.colonoscopy.pipeline import Order, Sample
 from models.core.guards import megabytes
+from models.core.notes import note
 from models.core.pictures import MAX_FILE
 
 Updates = dict[Any, Any]
@@ -169,17 +171,29 @@ class ColonoscopyTab:
         """A frame to draw over arrived."""
 
         def work(_: Visit) -> Updates:
-            return {self.pad: mask_pad.lay(backdrop=result_strip.picture_url(desk.open_frame(_files(file))))}
+            frame, read = desk.open_frame(_files(file))
+            return {
+                self.pad: mask_pad.lay(backdrop=result_strip.picture_url(frame)),
+                self.notice: notes(request, read),
+            }
 
         return self._told(request, work)
 
     def take_mask(self, file: str | None, request: gr.Request) -> Updates:
         """A mask file arrived."""
 
-        def work(_: Visit) -> Updates:
+        def work(visit: Visit) -> Updates:
             from models.colonoscopy.marks import mask_png
 
-            return {self.pad: mask_pad.lay(mask=guards.png_url(mask_png(desk.open_mask(_files(file)))))}
+            found = desk.open_mask(_files(file))
+            visit.mask_shape = found.shape
+            changed = not np.array_equal(found.mask, found.given)
+            told = [*found.notes, *([note("mask_undo")] if changed else [])]
+            given = guards.png_url(mask_png(found.given)) if changed else None
+            return {
+                self.pad: mask_pad.lay(mask=guards.png_url(mask_png(found.mask)), given=given),
+                self.notice: notes(request, told),
+            }
 
         return self._told(request, work)
 
@@ -202,6 +216,7 @@ class ColonoscopyTab:
         def work(visit: Visit) -> Iterator[Updates]:
             try:
                 wanted = desk.order(guards.drawing(drawing, desk.SIZE), count, seed, model, steps, sampler)
+                wanted = desk.as_it_came(wanted, visit.mask_shape)
                 yield self._begun(request) | {
                     self.comparison: gr.update(visible=False),
                     self.home: gr.update(visible=False),

@@ -1,6 +1,6 @@
 """How the page and the API tell a visitor something: plain sentences, and why something could not be done."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any, TypeVar
 
@@ -8,7 +8,8 @@ import gradio as gr
 
 from app.jobs import in_plain_words
 from app.visits import Visit, Visits
-from app.words import explain, language
+from app.words import explain, language, say
+from models.core.notes import Note
 
 Result = TypeVar("Result")
 
@@ -26,6 +27,12 @@ def quiet(sentence: str) -> str:
 def notice(sentence: str) -> str:
     """A sentence that a visitor has to read: what was wrong and how to go on."""
     return f'<p class="tl-notice" role="alert">{escape(sentence)}</p>' if sentence else ""
+
+
+def notes(request: gr.Request, found: Sequence[Note]) -> str:
+    """What was read of a file otherwise than a visitor may think, a quiet line a note; "" for nothing."""
+    name = language(request)
+    return "".join(quiet(say(name, f"notes.{one.key}", **one.facts)) for one in found)
 
 
 def why(request: gr.Request, error: Exception) -> str:

@@ -15,7 +15,7 @@ from accelerate import PartialState
 from natsort import natsorted
 
 from models.colonoscopy import marks, pipeline
-from models.colonoscopy.images import fitted, read_mask
+from models.colonoscopy.images import fitted, own_part, padded, read_mask
 from models.colonoscopy.masks import read_drawn
 from models.core import device
 from models.core.checkpoints import card
@@ -78,7 +78,7 @@ def _draw(job: Job, order: pipeline.Order, images: Path, masks: Path, burn: bool
     one = replace(order, mask=read_drawn(job.mask), seed=job.seed, count=1)
     for step in pipeline.draw(one):
         if isinstance(step, pipeline.Sample):
-            (masks / f"{job.name}.png").write_bytes(marks.mask_png(step.mask))
+            (masks / f"{job.name}.png").write_bytes(marks.mask_png(marks.own(step, step.mask)))
             partial = images / f"{job.name}.part"
             partial.write_bytes(marks.png(step, burn))
             partial.replace(
@@ -102,7 +102,9 @@ def _done(out: Path, job: Job, order: pipeline.Order) -> bool:
         drawn = read_mask(out / "masks" / f"{job.name}.png")
     except UserError:
         return False
-    return np.array_equal(drawn, fitted(read_drawn(job.mask), *drawn.shape))
+    mask = read_drawn(job.mask)
+    side = max(drawn.shape)
+    return np.array_equal(drawn, fitted(padded(mask), side, side)[own_part(mask.shape, side)])
 
 
 def _listed(images: Path) -> list[dict[str, object]]:

@@ -1,0 +1,1 @@
+"""What the lab reads and writes: frames, masks."""
