@@ -1,0 +1,1 @@
+"""What a scan's files hold, read and written."""
