@@ -230,7 +230,7 @@ class _Reader:
         if coloured:
             own = self._accessor(attributes["COLOR_0"])[:, :3]
             of = self.tree["accessors"][int(attributes["COLOR_0"])]["componentType"]
-            # Scanners' exporters (trimesh, Open3D) write sRGB bytes and no material; by the standard it is linear.
+            # Linear by the standard; but trimesh and Open3D write sRGB bytes, and no material.
             as_seen = of == _BYTES and ("material" not in primitive or mode == _POINTS)
             shade = shade * (linear(own) if as_seen else own)
         image, uv = -1, np.zeros((count, 2))

@@ -257,6 +257,8 @@ def _tinted(
     uv = np.einsum("pk,rkc->rpc", weights, paint.uv[rows])
     shade = None if paint.shade is None else np.einsum("pk,rkc->rpc", weights, paint.shade[rows])
     colours = shaded(paint, rows, uv, shade)
+    if shade is not None:
+        return colours
     return np.where((paint.image[rows] >= 0)[:, None, None], colours, plain)
 
 

@@ -26,6 +26,7 @@ from models.scene.mesh import (
     check_images,
     fan,
     integers,
+    linear,
     painted,
     picture_of,
     pixels_of,
@@ -161,7 +162,10 @@ def _painted(
     uv = np.zeros((len(corners), 3, 2))
     uv[usable] = uvs[:, :2][corner_uvs[usable]]
     images = tuple(pixels_of(file.read_bytes(), file.name) for file in pictures)
-    paint = Paint(uv, image, images)
+    # A face keeps the colour of its material where it shares vertices with another.
+    shade = np.repeat(linear(of_material[materials] / 255)[:, None], 3, axis=1)
+    shade[image >= 0] = 1
+    paint = Paint(uv, image, images, shade)
     return Mesh(
         points, painted(paint, corners, colours, len(points)), corners, notes=found.notes, paint=paint
     )
