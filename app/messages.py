@@ -1,14 +1,15 @@
 """How the page and the API tell a visitor something: plain sentences, and why something could not be done."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any, TypeVar
 
 import gradio as gr
 
-from app.i18n import explain, language
+from app.i18n import explain, language, say
 from app.job_queue import in_plain_words
 from app.session import Visit, Visits
+from models.core.notes import Note
 
 Result = TypeVar("Result")
 
@@ -26,6 +27,12 @@ def quiet(sentence: str) -> str:
 def notice(sentence: str) -> str:
     """A sentence that a visitor has to read: what was wrong and how to go on."""
     return f'<p class="tl-notice" role="alert">{escape(sentence)}</p>' if sentence else ""
+
+
+def notes(request: gr.Request, found: Sequence[Note]) -> str:
+    """What was read of a file otherwise than a visitor may think, a quiet line a note; "" for nothing."""
+    name = language(request)
+    return "".join(quiet(say(name, f"notes.{one.key}", **one.facts)) for one in found)
 
 
 def why(request: gr.Request, error: Exception) -> str:

@@ -6,6 +6,7 @@ from html import escape
 from typing import Any
 
 import gradio as gr
+import numpy as np
 from gradio.context import Context
 
 from app import validation
@@ -14,11 +15,12 @@ from app.colonoscopy import views as answer
 from app.colonoscopy.api import ColonoscopyApi
 from app.components import mask_pad, result_strip
 from app.i18n import language, say
-from app.messages import html, quiet, why
+from app.messages import html, notes, quiet, why
 from app.session import Visit, Visits
 from models.colonoscopy import SAMPLERS, pipeline
 from models.colonoscopy.pipeline import Order, Sample
 from models.core.image_io import MAX_FILE
+from models.core.notes import note
 from models.core.upload_validation import megabytes
 
 Updates = dict[Any, Any]
@@ -169,8 +171,10 @@ class ColonoscopyTab:
         """A frame to draw over arrived."""
 
         def work(_: Visit) -> Updates:
+            frame, read = service.open_frame(_files(file))
             return {
-                self.pad: mask_pad.lay(backdrop=result_strip.picture_url(service.open_frame(_files(file))))
+                self.pad: mask_pad.lay(backdrop=result_strip.picture_url(frame)),
+                self.notice: notes(request, read),
             }
 
         return self._told(request, work)
@@ -178,11 +182,17 @@ class ColonoscopyTab:
     def take_mask(self, file: str | None, request: gr.Request) -> Updates:
         """A mask file arrived."""
 
-        def work(_: Visit) -> Updates:
+        def work(visit: Visit) -> Updates:
             from models.colonoscopy.data.exports import mask_png
 
+            found = service.open_mask(_files(file))
+            visit.mask_shape = found.shape
+            changed = not np.array_equal(found.mask, found.given)
+            told = [*found.notes, *([note("mask_undo")] if changed else [])]
+            given = validation.png_url(mask_png(found.given)) if changed else None
             return {
-                self.pad: mask_pad.lay(mask=validation.png_url(mask_png(service.open_mask(_files(file)))))
+                self.pad: mask_pad.lay(mask=validation.png_url(mask_png(found.mask)), given=given),
+                self.notice: notes(request, told),
             }
 
         return self._told(request, work)
@@ -208,6 +218,7 @@ class ColonoscopyTab:
                 wanted = service.order(
                     validation.drawing(drawing, service.SIZE), count, seed, model, steps, sampler
                 )
+                wanted = service.as_it_came(wanted, visit.mask_shape)
                 yield self._begun(request) | {
                     self.comparison: gr.update(visible=False),
                     self.home: gr.update(visible=False),

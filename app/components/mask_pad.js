@@ -154,12 +154,13 @@ function startPad() {
   }
 
   stage.addEventListener('pointerdown', event => {
-    if (event.button !== 0 || !event.isPrimary || state.drag) return;
+    const penOverPalm = event.pointerType === 'pen' && state.drag?.by === 'touch'; // the palm's stroke goes
+    if (event.button !== 0 || !event.isPrimary || (state.drag && !penOverPalm)) return;
     event.preventDefault();
     stage.focus({preventScroll: true});
     try { stage.setPointerCapture(event.pointerId); } catch { /* a pointer that has gone already */ }
     const place = placeOf(event);
-    state.drag = {pointer: event.pointerId, from: place, at: place, shown: state.region.slice()};
+    state.drag = {pointer: event.pointerId, by: event.pointerType, from: place, at: place, shown: state.region.slice()};
     if (state.tool !== 'ellipse') fillDisc(state.drag.shown, place, thickness.value / 2, state.tool === 'brush' ? 1 : 0);
     redraw();
   });
@@ -228,8 +229,9 @@ function startPad() {
     if (props.words !== state.spoken) { state.spoken = props.words; speak(); }
     if (!props.laid || props.laid === state.laid) return;
     state.laid = props.laid;
-    const {mask, backdrop} = JSON.parse(props.laid);
+    const {mask, backdrop, given} = JSON.parse(props.laid);
     if (backdrop) await layBackdrop(backdrop);
+    if (given) await layMask(given); // a step of its own, which undo brings back
     if (mask) await layMask(mask);
   }
 

@@ -81,6 +81,7 @@ def served(draw: Draw | None = None) -> Iterator[str]:
         patch.setattr(service, "models", lambda: list(MODELS))
         patch.setattr(pipeline, "draw", draw or drawing())
         patch.setattr(pipeline, "segment", lambda frame: frame[..., 1] > 120)
+        patch.setattr(pipeline, "looks_like_endoscopy", lambda frame: True)
         patch.setattr(pipeline, "checkpoints", list)
         running = page.start("127.0.0.1", None)
         try:
