@@ -1,15 +1,16 @@
 """How the page and the API tell a visitor something: plain sentences, and why something could not be done."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from typing import Any, TypeVar
 
 import gradio as gr
 
-from app.i18n import explain, language
+from app.i18n import explain, language, say
 from app.job_queue import in_plain_words
 from app.scripts import script
 from app.session import Visit, Visits
+from models.core.notes import Note
 
 Result = TypeVar("Result")
 Updates = dict[Any, Any]  # new values of widgets
@@ -48,6 +49,12 @@ def settled(steps: Iterator[Updates]) -> Iterator[Updates]:
             last[widget] = dict(before or {}) | update if both else update
         yield step
     yield last
+
+
+def notes(request: gr.Request, found: Sequence[Note]) -> str:
+    """What was read of a file otherwise than a visitor may think, a quiet line a note; "" for nothing."""
+    name = language(request)
+    return "".join(quiet(say(name, f"notes.{one.key}", **one.facts)) for one in found)
 
 
 def why(request: gr.Request, error: Exception) -> str:

@@ -52,7 +52,7 @@ class Visit:
     looked: id of the object that is being looked at.
     captions: what "Describe the room" has said so far.
     frames: the synthetic frames drawn last. halt: set when no more of them are wanted. at_work: held while
-    they are drawn.
+    they are drawn. mask_shape: (height, width) of the mask file that was laid on the pad last.
     sitting: of the face lab.
     gone: set when the page was closed; work for it gives up. stop: the same for its one long job.
     """
@@ -71,6 +71,7 @@ class Visit:
     looked: int | None = None
     captions: tuple[Caption, ...] = ()
     frames: list["Sample"] = field(default_factory=list)
+    mask_shape: tuple[int, int] | None = None
     halt: threading.Event = field(default_factory=threading.Event)
     at_work: threading.Lock = field(default_factory=threading.Lock)
     sitting: Sitting = field(default_factory=Sitting)

@@ -54,7 +54,8 @@ class ColonoscopyApi:
             from models.colonoscopy.data.exports import facts
 
             drawn = service.open_mask(_files(mask))
-            wanted = service.order(drawn, count, seed, model, steps, sampler)
+            wanted = service.order(drawn.mask, count, seed, model, steps, sampler)
+            wanted = service.as_it_came(wanted, drawn.shape)
             for _ in service.draw(visit, wanted):
                 pass
             return [facts(sample) for sample in visit.frames], str(service.pack(visit, bool(burn)))
@@ -67,7 +68,7 @@ class ColonoscopyApi:
         def work(visit: Visit) -> dict[str, Any]:
             from models.colonoscopy.data.exports import mask_png
 
-            found = service.segment(service.open_frame(_files(frame)), visit)
+            found = service.segment(service.open_frame(_files(frame))[0], visit)
             return {"area": round(float(found.mean()), 4), "mask": validation.png_url(mask_png(found))}
 
         return answered(self.visits, request, work)

@@ -6,18 +6,31 @@ The page and the API both come through here; nothing in it knows a widget.
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
+
+import numpy as np
 
 from app import uploads, validation
 from app.job_queue import JobQueue, in_line
 from app.session import Visit
 from models.colonoscopy import MODELS, SAMPLERS, pipeline
-from models.colonoscopy.data.images import Frame, Mask, fitted, read_frame, squared
-from models.colonoscopy.data.masks import check_mask, read_drawn
+from models.colonoscopy.data.images import (
+    Frame,
+    Mask,
+    fitted,
+    letterboxed,
+    own_part,
+    padded,
+    squared,
+    told_frame,
+)
+from models.colonoscopy.data.masks import check_mask, read_cleaned
 from models.colonoscopy.pipeline import Order, Sample
 from models.core import checkpoints
 from models.core.errors import UserError
+from models.core.notes import Note, note
 from models.core.progress import Progress
 
 SIZE = 256  # pixels of the sides of what the networks see
@@ -40,14 +53,56 @@ def models() -> list[str]:
     return there
 
 
-def open_mask(paths: Sequence[str | Path] | None) -> Mask:
-    """A visitor's mask file, fitted to SIZE; the file is deleted as soon as it is read."""
-    return _read(paths, lambda path: check_mask(fitted(read_drawn(path), SIZE, SIZE)))
+@dataclass(frozen=True)
+class OpenedMask:
+    """A mask file on the pad. mask, given: bool (SIZE, SIZE), as used and as the file has it, padded.
+
+    shape: (height, width) of the file. notes: what was understood and cleaned.
+    """
+
+    mask: Mask
+    given: Mask
+    shape: tuple[int, int]
+    notes: tuple[Note, ...]
 
 
-def open_frame(paths: Sequence[str | Path] | None) -> Frame:
-    """A visitor's frame to draw over, scaled to SIZE; the file is deleted as soon as it is read."""
-    return _read(paths, lambda path: squared(read_frame(path), SIZE))
+def open_mask(paths: Sequence[str | Path] | None) -> OpenedMask:
+    """A visitor's mask file, padded and fitted to SIZE; the file is deleted as soon as it is read."""
+
+    def opened(path: Path) -> OpenedMask:
+        found = read_cleaned(path)
+        mask, given = (fitted(padded(one), SIZE, SIZE) for one in (found.mask, found.given))
+        height, width = found.mask.shape
+        return OpenedMask(check_mask(mask), given, (height, width), found.notes)
+
+    return _read(paths, opened)
+
+
+def open_frame(paths: Sequence[str | Path] | None) -> tuple[Frame, tuple[Note, ...]]:
+    """A visitor's frame to draw over, padded and scaled to SIZE, and what was made of its file.
+
+    The file is deleted as soon as it is read.
+    """
+
+    def opened(path: Path) -> tuple[Frame, tuple[Note, ...]]:
+        frame, notes = told_frame(path)
+        if not pipeline.looks_like_endoscopy(frame):
+            notes = (*notes, note("frame_foreign", name=path.name))
+        return squared(letterboxed(frame), SIZE), notes
+
+    return _read(paths, opened)
+
+
+def as_it_came(wanted: Order, shape: tuple[int, int] | None) -> Order:
+    """An order whose frames are given back in the `shape` of the file that its mask came from.
+
+    Not where something was drawn beside it, in what had been padded.
+    """
+    if shape is None:
+        return wanted
+    inside = np.zeros_like(wanted.mask)
+    inside[own_part(shape, len(inside))] = True
+    return wanted if (wanted.mask & ~inside).any() else replace(wanted, shape=shape)
 
 
 def _read(paths: Sequence[str | Path] | None, reader: Callable[[Path], T]) -> T:

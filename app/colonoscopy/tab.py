@@ -5,6 +5,7 @@ from html import escape
 from typing import Any
 
 import gradio as gr
+import numpy as np
 from gradio.context import Context
 
 from app import validation
@@ -14,12 +15,13 @@ from app.colonoscopy.api import ColonoscopyApi
 from app.components import mask_pad, result_strip
 from app.components.upload_widgets import UploadButton
 from app.i18n import by_language, language, say
-from app.messages import hears_language, html, quiet, settled, why
+from app.messages import hears_language, html, notes, quiet, settled, why
 from app.session import Visit, Visits
 from models.colonoscopy import SAMPLERS, pipeline
 from models.colonoscopy.pipeline import Order, Sample
 from models.core.errors import UserError
 from models.core.image_io import MAX_FILE
+from models.core.notes import note
 from models.core.progress import Progress
 from models.core.upload_validation import megabytes
 
@@ -145,8 +147,10 @@ class ColonoscopyTab:
         """A frame to draw over arrived."""
 
         def work(_: Visit) -> Updates:
+            frame, read = service.open_frame(_files(file))
             return {
-                self.pad: mask_pad.lay(backdrop=result_strip.picture_url(service.open_frame(_files(file))))
+                self.pad: mask_pad.lay(backdrop=result_strip.picture_url(frame)),
+                self.notice: notes(request, read),
             }
 
         return self._told(request, work)
@@ -154,11 +158,17 @@ class ColonoscopyTab:
     def take_mask(self, file: str | None, request: gr.Request) -> Updates:
         """A mask file arrived."""
 
-        def work(_: Visit) -> Updates:
+        def work(visit: Visit) -> Updates:
             from models.colonoscopy.data.exports import mask_png
 
+            found = service.open_mask(_files(file))
+            visit.mask_shape = found.shape
+            changed = not np.array_equal(found.mask, found.given)
+            told = [*found.notes, *([note("mask_undo")] if changed else [])]
+            given = validation.png_url(mask_png(found.given)) if changed else None
             return {
-                self.pad: mask_pad.lay(mask=validation.png_url(mask_png(service.open_mask(_files(file)))))
+                self.pad: mask_pad.lay(mask=validation.png_url(mask_png(found.mask)), given=given),
+                self.notice: notes(request, told),
             }
 
         return self._told(request, work)
@@ -184,6 +194,7 @@ class ColonoscopyTab:
                 wanted = service.order(
                     validation.drawing(drawing, service.SIZE), count, seed, model, steps, sampler
                 )
+                wanted = service.as_it_came(wanted, visit.mask_shape)
                 yield self._begun(request) | {
                     self.home: gr.update(visible=False),
                     self.strip: result_strip.show([]),

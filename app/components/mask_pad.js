@@ -159,13 +159,14 @@ function startPad() {
 
   stage.addEventListener('pointerdown', event => {
     if (event.pointerType === 'touch' && !event.isPrimary) return drop();
-    if (event.button !== 0 || !event.isPrimary || state.drag) return;
+    const penOverPalm = event.pointerType === 'pen' && state.drag?.by === 'touch'; // the palm's stroke goes
+    if (event.button !== 0 || !event.isPrimary || (state.drag && !penOverPalm)) return;
     event.preventDefault();
     swipe = event.pointerType === 'touch' ? {x: event.clientX, y: event.clientY, last: event.clientY, begun: event.timeStamp} : null;
     stage.focus({preventScroll: true});
     try { stage.setPointerCapture(event.pointerId); } catch { /* a pointer that has gone already */ }
     const place = placeOf(event);
-    state.drag = {pointer: event.pointerId, from: place, at: place, shown: state.region.slice()};
+    state.drag = {pointer: event.pointerId, by: event.pointerType, from: place, at: place, shown: state.region.slice()};
     if (state.tool !== 'ellipse') fillDisc(state.drag.shown, place, thickness.value / 2, state.tool === 'brush' ? 1 : 0);
     redraw();
   });
@@ -257,8 +258,9 @@ function startPad() {
   async function refresh() {
     if (!given('laid') || given('laid') === state.laid) return;
     state.laid = given('laid');
-    const {mask, backdrop} = JSON.parse(state.laid);
+    const {mask, backdrop, given: asGiven} = JSON.parse(state.laid);
     if (backdrop) await layBackdrop(backdrop);
+    if (asGiven) await layMask(asGiven); // a step of its own, which undo brings back
     if (mask) await layMask(mask);
   }
 

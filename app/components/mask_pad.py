@@ -64,7 +64,11 @@ class MaskPad(Component):
         return {"presets": self.presets}
 
 
-def lay(mask: str | None = None, backdrop: str | None = None) -> dict[str, Any]:
-    """The update that lays a region or a backdrop on the pad: data URLs of images; None leaves as it is."""
+def lay(mask: str | None = None, backdrop: str | None = None, given: str | None = None) -> dict[str, Any]:
+    """The update that lays a region or a backdrop on the pad: data URLs of images; None leaves as it is.
+
+    given: a region that `mask` was made from; undo brings it back.
+    """
     # The number makes each one new: the same mask may be laid again over what was drawn since.
-    return gr.update(laid=json.dumps({"turn": next(_laid), "mask": mask, "backdrop": backdrop}))
+    laid = {"turn": next(_laid), "mask": mask, "backdrop": backdrop, "given": given}
+    return gr.update(laid=json.dumps(laid))

@@ -11,7 +11,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from models.core import device
 from models.core.checkpoints import FOLDER
-from models.core.cli import run, sentence
+from models.core.cli import run, sentence, tell_read, told
 from models.core.errors import UserError
 
 SEGMENTERS = ("polyps", "polyps_guide")
@@ -43,6 +43,12 @@ def parser() -> argparse.ArgumentParser:
     segment = commands.add_parser("segment", help="the polyps in a frame, or in a folder of frames")
     segment.add_argument("frames", type=Path, help="an image, or a folder of them")
     segment.add_argument("--out", type=Path, required=True, help="the folder that gets a mask of each frame")
+
+    inspect = commands.add_parser("inspect", help="what is read of a mask or frame; 2 where it is refused")
+    inspect.add_argument("file", type=Path)
+    inspect.add_argument("--as", dest="role", choices=("mask", "frame"), default="mask")
+    inspect.add_argument("--json", action="store_true", help="one JSON object")
+    inspect.add_argument("--save", type=Path, help="PNG: the mask as it is used, or the frame as it was read")
 
     train = commands.add_parser("train", help="train a network on the data folder")
     train.add_argument("name", choices=TRAININGS)
@@ -85,8 +91,8 @@ def _some(text: str) -> int:
     return number
 
 
-def _sample(options: argparse.Namespace) -> None:
-    from models.colonoscopy.data.masks import mask_files, read_drawn
+def _sample(options: argparse.Namespace) -> int:
+    from models.colonoscopy.data.masks import mask_files, read_cleaned
     from models.colonoscopy.pipeline import Order
     from models.colonoscopy.synthesis import sampling
 
@@ -94,31 +100,93 @@ def _sample(options: argparse.Namespace) -> None:
     usable = []
     for path in files:  # one bad file must not end a long run in its middle
         try:
-            usable.append((path, read_drawn(path)))
+            found = read_cleaned(path)
         except UserError as error:
             if options.mask:
                 raise
             print(f"{path.name}: {sentence(error)}", file=sys.stderr)
+            continue
+        usable.append((path, found.mask))
+        for one in found.notes:
+            print(f"{path.name}: {told(one)}", file=sys.stderr)
     if not usable:
         raise UserError("masks_missing", name=options.masks.name)
+    skipped = len(files) - len(usable)
     files, first = [path for path, _ in usable], usable[0][1]
     order = Order(first, model=options.model, steps=options.steps, sampler=options.sampler)
     wanted = sampling.jobs(files, options.count, options.seed)
     done = sampling.sample(wanted, order, options.out, burn=not options.unmarked)
     print(f"{len(done)} frames in {options.out}")
+    return _skipped(skipped)
 
 
-def _segment(options: argparse.Namespace) -> None:
+def _skipped(count: int) -> int:
+    """The exit status of a command that had to pass over some of its files, after it was told."""
+    if count:
+        print(f"{count} skipped", file=sys.stderr)
+    return min(count, 1)
+
+
+def _inspect(options: argparse.Namespace) -> None:
+    from PIL import Image
+
     from models.colonoscopy import pipeline
     from models.colonoscopy.data import exports
-    from models.colonoscopy.data.images import image_files, read_frame
+    from models.colonoscopy.data.images import told_frame
+    from models.colonoscopy.data.mask_cleaning import regions
+    from models.colonoscopy.data.masks import read_cleaned
+    from models.core.notes import note
 
-    files = image_files(options.frames) if options.frames.is_dir() else [options.frames]
+    if options.role == "mask":
+        found = read_cleaned(options.file)
+        if options.save:
+            options.save.write_bytes(exports.mask_png(found.mask))
+        facts = {
+            "kind": "mask",
+            "size": list(found.mask.shape[::-1]),
+            "share": round(float(found.mask.mean()), 6),
+        }
+        tell_read(facts | {"regions": len(regions(found.mask))}, found.notes, options.json)
+        return
+    frame, notes = told_frame(options.file)
+    if options.save:
+        Image.fromarray(frame).save(options.save, "PNG")
+    if not pipeline.looks_like_endoscopy(frame):
+        notes = (*notes, note("frame_foreign", name=options.file.name))
+    seen = pipeline.segment(frame)
+    facts = {"kind": "frame", "size": list(frame.shape[1::-1]), "share": round(float(seen.mean()), 6)}
+    tell_read(facts | {"regions": len(regions(seen))}, notes, options.json)
+
+
+def _segment(options: argparse.Namespace) -> int:
+    from models.colonoscopy import pipeline
+    from models.colonoscopy.data import exports
+    from models.colonoscopy.data.images import image_files, told_frame
+    from models.core.notes import note
+
+    folder = options.frames.is_dir()
+    files = image_files(options.frames) if folder else [options.frames]
+    if not files:
+        raise UserError("frames_missing", name=options.frames.name)
     options.out.mkdir(parents=True, exist_ok=True)
+    skipped = 0
     for path in files:
-        found = pipeline.segment(read_frame(path))
+        try:
+            frame, notes = told_frame(path)
+        except UserError as error:  # one bad file must not end a folder in its middle
+            if not folder:
+                raise
+            skipped += 1
+            print(f"{path.name}: {sentence(error)}", file=sys.stderr)
+            continue
+        if not pipeline.looks_like_endoscopy(frame):
+            notes = (*notes, note("frame_foreign", name=path.name))
+        for one in notes:
+            print(f"{path.name}: {told(one)}", file=sys.stderr)
+        found = pipeline.segment(frame)
         (options.out / f"{path.stem}.png").write_bytes(exports.mask_png(found))
         print(f"{found.mean():6.1%}  {path.name}")
+    return _skipped(skipped)
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -138,18 +206,24 @@ def _train(options: argparse.Namespace) -> None:
         )
 
 
-def _evaluate(options: argparse.Namespace) -> None:
+def _evaluate(options: argparse.Namespace) -> int:
+    from models.colonoscopy.data.images import passed_over
     from models.colonoscopy.data.test_sets import test_sets
     from models.colonoscopy.segmentation import evaluation
     from models.colonoscopy.synthesis import evaluation as synthesis_evaluation
 
     sets = test_sets(options.data, options.pairs)
+    left = passed_over(options.pairs) if options.pairs else {}
+    for name, why in left.items():
+        told_why = sentence(why or UserError("pair_alone", name=name))
+        print(f"{name}: {told_why}", file=sys.stderr)
     if options.name == "segmentation":
         found: object = evaluation.evaluate(sets, options.limit)
     else:
         parts = [part.strip() for part in options.parts.split(",")]
         found = synthesis_evaluation.evaluate(sets, options.data, parts, options.limit)
     print(json.dumps(found))
+    return _skipped(len(left))
 
 
 def _sheet(options: argparse.Namespace) -> None:
@@ -168,6 +242,7 @@ def _sheet(options: argparse.Namespace) -> None:
 COMMANDS = {
     "sample": _sample,
     "segment": _segment,
+    "inspect": _inspect,
     "train": _train,
     "evaluate": _evaluate,
     "sheet": _sheet,

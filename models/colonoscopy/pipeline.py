@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from models.colonoscopy.data.images import Frame, Mask, fitted
+from models.colonoscopy.data.images import Frame, Mask, fitted, padded
 from models.colonoscopy.data.masks import check_mask
 from models.core.checkpoints import CheckpointCard, all_cards
 from models.core.errors import UserError
@@ -21,7 +21,10 @@ MAX_COUNT, MAX_SEED = 10_000, 2**31 - 1
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be drawn. mask: bool (H, W) of any size. Frame i begins with the noise of seed + i."""
+    """What is to be drawn. mask: bool (H, W) of any size. Frame i begins with the noise of seed + i.
+
+    shape: (height, width) of what the mask was before it was padded to a square; its own where it is None.
+    """
 
     mask: Mask = field(repr=False)
     count: int = 4
@@ -29,6 +32,7 @@ class Order:
     model: str = "arsdm"
     steps: int = 20
     sampler: str = "dpm"
+    shape: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Sample:
     frame: uint8 (256, 256, 3). mask, found: bool (256, 256), as ordered and as the judging segmenter sees it.
     dice: of the two. nearest: distance to the nearest training frame, see `Memory`. percentile: how many per
     cent of unseen real frames are as near. weights: short hash of the model's file. seconds: drawing took.
+    shape: (height, width) of the mask before it was padded to the square; what is taken home has its sides.
     """
 
     frame: Frame = field(repr=False)
@@ -52,6 +57,7 @@ class Sample:
     steps: int
     sampler: str
     seconds: float
+    shape: tuple[int, int] | None = None
 
 
 def draw(order: Order) -> Iterator[Progress | Sample]:
@@ -65,6 +71,7 @@ def draw(order: Order) -> Iterator[Progress | Sample]:
     if not 0 <= order.seed <= MAX_SEED - order.count:
         raise UserError("seed_range", limit=MAX_SEED - order.count)
     check_mask(order.mask)
+    order = replace(order, mask=padded(order.mask), shape=order.shape or order.mask.shape)
     with LOADING:
         from models.colonoscopy.synthesis import memorization, predictor
 
@@ -106,6 +113,7 @@ def _judged(frame: Frame, order: Order, index: int, seconds: float, remembered: 
         steps=order.steps,
         sampler=order.sampler,
         seconds=seconds,
+        shape=order.shape,
     )
 
 
@@ -122,6 +130,18 @@ def segment(frame: Frame) -> Mask:
 
         network = small.load(JUDGE)
     return network.find(frame)
+
+
+def looks_like_endoscopy(frame: Frame) -> bool:
+    """Whether a frame (H, W, 3) lies as near to the training frames as real frames of any hospital do.
+
+    Raises as `load_checkpoint` does.
+    """
+    with LOADING:
+        from models.colonoscopy.synthesis import memorization
+
+        remembered = memorization.load()
+    return float(remembered.nearest(memorization.features([frame]))[0]) <= memorization.FAR
 
 
 def checkpoints() -> list[CheckpointCard]:

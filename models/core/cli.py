@@ -3,30 +3,50 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from models.core import device
 from models.core.errors import UserError
+from models.core.notes import Note
 
 WORDS = Path(__file__).parents[2] / "app" / "i18n" / "en.json"
 
-Commands = Mapping[str, Callable[[argparse.Namespace], None]]
+Commands = Mapping[str, Callable[[argparse.Namespace], int | None]]
 
 
 def run(parser: argparse.ArgumentParser, commands: Commands, arguments: list[str] | None) -> int:
-    """Runs one command and returns the exit status; what a person caused is told in a sentence."""
+    """Runs one command and returns the exit status: 0, 2 where a person caused what went wrong, which is
+    told in a sentence, or what the command itself gives (1 where a part of its files was passed over).
+    """
     options = parser.parse_args(arguments)
     try:
         device.choose(options.device)
-        commands[options.command](options)
+        return commands[options.command](options) or 0
     except UserError as error:
         print(sentence(error), file=sys.stderr)
         return 2
-    return 0
 
 
 def sentence(error: UserError) -> str:
     """What the page would say."""
     words: dict[str, str] = json.loads(WORDS.read_text(encoding="utf-8"))["errors"]
     return words[error.key].format(**error.facts)
+
+
+def told(note: Note) -> str:
+    """What the page would say of a file that was read."""
+    words: dict[str, str] = json.loads(WORDS.read_text(encoding="utf-8"))["notes"]
+    return words[note.key].format(**note.facts)
+
+
+def tell_read(facts: Mapping[str, object], notes: Sequence[Note], as_json: bool) -> None:
+    """Print what `inspect` read of a file: one JSON object, or a line a fact and then the notes."""
+    sentences = [told(one) for one in notes]
+    if as_json:
+        print(json.dumps({**facts, "notes": sentences}, ensure_ascii=False))
+        return
+    for name, value in facts.items():
+        print(f"{name}: {value}")
+    for one in sentences:
+        print(one)

@@ -48,6 +48,10 @@ def parser() -> argparse.ArgumentParser:
     segment.add_argument("scan", type=Path, help="a scan's folder or file, labels or none")
     segment.add_argument("--out", type=Path, required=True, help="gets SCENE.txt and predicted_masks/")
 
+    inspect = commands.add_parser("inspect", help="what is read of a scan's files; 2 where they are refused")
+    inspect.add_argument("file", type=Path, help="a scan's folder or file (PLY, OBJ, GLB, zip)")
+    inspect.add_argument("--json", action="store_true", help="one JSON object")
+
     rooms = commands.add_parser("rooms", help="make furnished rooms, scanned, in ScanNet's format")
     rooms.add_argument("--count", type=int, default=6, help="how many; the kinds take turns")
     rooms.add_argument("--out", type=Path, required=True, help="the folder that gets a folder for each room")
@@ -174,6 +178,25 @@ def _segment(options: argparse.Namespace) -> None:
     print(write_predictions(found, options.out))
 
 
+def _inspect(options: argparse.Namespace) -> None:
+    import numpy as np
+
+    from models.core.cli import tell_read
+    from models.scene import pipeline
+
+    scan = pipeline.open_path(options.file)
+    mean = scan.colours.mean(axis=0) if scan.coloured else None
+    facts = {
+        "points": len(scan.vertices),
+        "extent": [round(float(edge), 4) for edge in np.ptp(scan.aligned, axis=0)],
+        "mean_colour": None if mean is None else [round(float(value), 2) for value in mean],
+        "labels": scan.labels_from,
+        "instances": len(scan.instances),
+        "unit": scan.unit,
+    }
+    tell_read(facts, scan.notes, options.json)
+
+
 def _rooms(options: argparse.Namespace) -> None:
     from models.scene.synthetic_rooms import rooms_command
 
@@ -248,6 +271,7 @@ COMMANDS = {
     "ground": _ground,
     "caption": _caption,
     "segment": _segment,
+    "inspect": _inspect,
     "rooms": _rooms,
     "train": _train,
     "evaluate": _evaluate,

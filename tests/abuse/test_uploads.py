@@ -75,7 +75,7 @@ def test_truncated_ply(tmp_path, form):
         ("file_type", b"\x89PNG\r\n\x1a\n" + bytes(100)),
         ("ply_header", b"ply\nformat ascii 1.0\nelement vertex 3\n"),
         ("ply_header", b"ply\nformat ascii 2.0\nelement vertex 1\nproperty float x\nend_header\n1\n"),
-        ("ply_header", b"ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nend_header\n1\n"),
+        ("ply_no_xyz", b"ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nend_header\n1\n"),
         ("ply_header", b"ply\nformat ascii 1.0\nproperty float x\nend_header\n1\n"),
         ("ply_header", b"ply\nformat ascii 1.0\nelement vertex -1\nend_header\n"),
         ("scan_empty", make.ply(np.empty((0, 3)))),
@@ -194,7 +194,7 @@ def test_files_that_do_not_belong_together(tmp_path, room_ply):
     refused("labels_mismatch", [files["labels"], *other])
     refused("labels_mismatch", [*written(tmp_path / "x.labels.ply", room_ply), files["mesh"]])
     refused("scan_many", written(tmp_path / "another.ply", room_ply) + other)
-    refused("labels_need_ply", [files["segs"], files["aggregation"], *textured_obj(tmp_path)])
+    refused("segs_mismatch", [files["segs"], files["aggregation"], *textured_obj(tmp_path)])
     refused("no_file", [])
     refused("files_many", [files["mesh"]] * 2000)
 
@@ -297,6 +297,14 @@ def triangle_glb(**changes: object) -> bytes:
     return gltf({**tree, **changes}, points.tobytes())
 
 
+# What must be changed so that the triangle has a texture.
+PAINTED: dict[str, object] = {
+    "meshes": [{"primitives": [{"attributes": {"POSITION": 0, "TEXCOORD_0": 0}, "material": 0}]}],
+    "materials": [{"pbrMetallicRoughness": {"baseColorTexture": {"index": 0}}}],
+    "textures": [{"source": 0}],
+}
+
+
 def test_the_triangle_that_the_glb_faults_start_from_is_sound(tmp_path):
     check(load(written(tmp_path / "a.glb", triangle_glb())))
 
@@ -307,16 +315,18 @@ def test_the_triangle_that_the_glb_faults_start_from_is_sound(tmp_path):
         ("mesh_external", {"buffers": [{"byteLength": 72, "uri": "../../etc/passwd"}]}),
         ("mesh_external", {"buffers": [{"byteLength": 72, "uri": "file:///etc/passwd"}]}),
         ("mesh_external", {"images": [{"uri": "http://example.com/a.png"}]}),
-        ("mesh_compressed", {"extensionsRequired": ["KHR_draco_mesh_compression"]}),
+        ("mesh_extension", {"extensionsRequired": ["KHR_draco_mesh_compression"]}),
         ("scan_too_many", {"accessors": [{"componentType": 5126, "count": 2_000_000_000, "type": "VEC3"}]}),
         ("scan_too_many", {"bufferViews": [{"buffer": 0, "byteLength": 10**9}]}),
         ("mesh_broken", {"accessors": [{"componentType": 5126, "count": -6, "type": "VEC3"}]}),
         ("mesh_broken", {"nodes": [{"mesh": 0, "children": [1]}, {"children": [0]}]}),
         ("mesh_broken", {"nodes": [{"mesh": 0, "children": [0]}]}),
-        ("scan_empty", {"nodes": [{"mesh": 7}]}),
+        ("mesh_broken", {"nodes": [{"mesh": 7}]}),
         ("mesh_broken", {"bufferViews": [{"buffer": 3, "byteLength": 72}]}),
         ("mesh_broken", {"buffers": 5}),
-        ("image_broken", {"images": [{"uri": "data:image/png;base64,AAAA"}]}),
+        ("image_broken", PAINTED | {"images": [{"uri": "data:image/png;base64,AAAA"}]}),
+        ("mesh_broken", PAINTED | {"images": []}),
+        ("mesh_extension", PAINTED | {"textures": [{"extensions": {"KHR_texture_basisu": {"source": 0}}}]}),
         ("scan_empty", {"meshes": [], "nodes": [{}]}),
     ],
 )

@@ -130,8 +130,8 @@ def test_a_mask_of_any_size_is_fitted_and_the_upload_is_gone(tmp_path, size):
     mask[size[0] // 4 : size[0] // 2, size[1] // 4 : size[1] // 2] = 255
     path = upload(tmp_path, png(mask))
     found = service.open_mask([path])
-    assert found.shape == (256, 256)
-    assert found.mean() == pytest.approx(1 / 16, abs=0.01)
+    assert found.mask.shape == (256, 256) and found.shape == size
+    assert found.mask.mean() == pytest.approx(1 / 16 * min(size) / max(size), abs=0.01)
     assert not path.exists()
 
 
@@ -143,7 +143,7 @@ def test_a_mask_of_any_size_is_fitted_and_the_upload_is_gone(tmp_path, size):
         ("mask_shape", png(np.full((20, 20), 255, np.uint8))),
         ("mask_not_one", png(np.random.default_rng(0).integers(0, 255, (90, 90, 3), np.uint8))),
         ("image_unreadable", b"GIF89a" + bytes(50)),
-        ("image_unreadable", b"<svg onload='alert(1)'/>"),
+        ("image_kind", b"<svg onload='alert(1)'/>"),
         ("image_too_large", base64.b64decode(bomb().removeprefix(validation.PNG_URL))),
         ("file_empty", b""),
     ],
@@ -157,9 +157,11 @@ def test_mask_files_that_are_none(tmp_path, key, data):
 def test_no_file_and_a_frame_that_is_none(tmp_path):
     assert key_of(lambda: service.open_mask(None)) == "no_file"
     assert key_of(lambda: service.open_frame([])) == "no_file"
-    assert key_of(lambda: service.open_frame([upload(tmp_path, b"%PDF-1.4")])) == "image_unreadable"
+    assert key_of(lambda: service.open_frame([upload(tmp_path, b"%PDF-1.4")])) == "image_kind"
     frame = np.random.default_rng(0).integers(0, 255, (120, 200, 3), np.uint8)
-    assert service.open_frame([upload(tmp_path, png(frame))]).shape == (256, 256, 3)
+    found, notes = service.open_frame([upload(tmp_path, png(frame))])
+    assert found.shape == (256, 256, 3) and not found[:40].any()  # padded above and below
+    assert [one.key for one in notes] == ["frame_foreign"]  # noise is no endoscopy
 
 
 def order(**fields):

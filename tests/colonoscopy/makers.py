@@ -61,4 +61,5 @@ def stand_ins(monkeypatch):
         memorization, "features", lambda frames: torch.tensor([[float(f.mean()), 0.0, 0.0] for f in frames])
     )
     monkeypatch.setattr(pipeline, "segment", lambda frame: frame[..., 1] > 130)
+    monkeypatch.setattr(pipeline, "looks_like_endoscopy", lambda frame: frame[..., 0].mean() > 120)
     monkeypatch.setattr(pipeline, "_hash", lambda model: "0123456789ab")

@@ -77,6 +77,7 @@ def stand_in(patch: pytest.MonkeyPatch, draw: Draw | None = None) -> None:
     patch.setattr(service, "models", lambda: list(MODELS))
     patch.setattr(pipeline, "draw", draw or drawing())
     patch.setattr(pipeline, "segment", lambda frame: frame[..., 1] > 120)
+    patch.setattr(pipeline, "looks_like_endoscopy", lambda frame: True)
     patch.setattr(pipeline, "checkpoints", list)
 
 

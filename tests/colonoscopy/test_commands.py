@@ -86,9 +86,10 @@ def test_sample_a_folder_and_go_on(masks, tmp_path, drawn, monkeypatch):
 
 def test_one_bad_mask_does_not_end_a_folder(masks, tmp_path, drawn, capsys):
     (masks / "m2.png").write_bytes(exports.mask_png(mask_of(box=(0, 0, 0, 0))))
-    assert run("sample", "--masks", masks, "--out", tmp_path / "out") == 0
+    assert run("sample", "--masks", masks, "--out", tmp_path / "out") == 1
     assert len(drawn) == 2
-    assert "m2.png: There is no polyp in the mask" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "m2.png: There is no polyp in the mask" in said and "1 skipped" in said
 
 
 def test_a_run_that_breaks_lists_what_it_has(masks, tmp_path, drawn, monkeypatch):
@@ -185,3 +186,74 @@ def test_a_sheet_shows_what_each_model_draws(masks, pairs, tmp_path, drawn):
     beside = np.asarray(Image.open(tmp_path / "real.png"))
     assert beside.shape[1] == sheet.shape[1] + 264
     assert np.array_equal(beside[30:286, -264:-8], next(read_pairs(pairs)).frame)
+
+
+@pytest.mark.usefixtures("stand_ins")
+def test_segment_goes_on_after_a_broken_file_and_tells(pairs, tmp_path, capsys):
+    (pairs / "images" / "1.png").write_bytes(b"cut short")
+    (pairs / "images" / "._2.png").write_bytes(b"of another system")
+    Image.new("RGB", (64, 64), (10, 90, 200)).save(pairs / "images" / "sky.png")
+    assert run("segment", pairs / "images", "--out", tmp_path / "found") == 1
+    told = capsys.readouterr()
+    assert sorted(path.name for path in (tmp_path / "found").iterdir()) == ["0.png", "2.png", "sky.png"]
+    assert "1.png: 1.png is not a PNG" in told.err and "1 skipped" in told.err
+    assert "sky.png does not look like a frame of an endoscopy" in told.err
+    assert run("segment", pairs / "images" / "1.png", "--out", tmp_path / "found") == 2
+
+
+@pytest.mark.usefixtures("judged")
+def test_pairs_with_other_names_are_joined_and_the_rest_is_told(pairs, capsys):
+    for number, name in enumerate(("0_mask.png", "mask_1.png", "2_segmentation.png")):
+        (pairs / "masks" / f"{number}.png").rename(pairs / "masks" / name)
+    assert run("evaluate", "segmentation", "--pairs", pairs) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["segmentation"][1]["n"] == 3
+    (pairs / "masks" / "mask_1.png").write_bytes(b"broken")
+    Image.new("RGB", (64, 64)).save(pairs / "images" / "alone.png")
+    assert run("evaluate", "segmentation", "--pairs", pairs) == 1
+    told = capsys.readouterr()
+    assert json.loads(told.out.splitlines()[-1])["segmentation"][1]["n"] == 2
+    assert "images/alone.png has no partner" in told.err and "2 skipped" in told.err
+
+
+def test_a_wide_mask_keeps_its_shape_and_comes_home_with_it(tmp_path, drawn, capsys):
+    y, x = np.mgrid[:360, :640]
+    circle = (x - 320) ** 2 + (y - 180) ** 2 < 90**2
+    (tmp_path / "wide.png").write_bytes(exports.mask_png(circle))
+    command = ("sample", "--mask", tmp_path / "wide.png", "--out", tmp_path / "out")
+    assert run(*command) == 0
+    pair = next(read_pairs(tmp_path / "out"))
+    assert pair.frame.shape == (144, 256, 3) and pair.mask.shape == (144, 256)
+    rows, columns = np.nonzero(pair.mask)
+    assert abs(np.ptp(rows) - np.ptp(columns)) <= 1  # round
+    drawn.clear()
+    assert run(*command) == 0 and not drawn  # it is known to be done
+
+
+def inspected(capsys, *arguments):
+    code = run("inspect", *arguments, "--json")
+    told = capsys.readouterr()
+    return code, json.loads(told.out) if code == 0 else told.err
+
+
+def test_inspect_a_mask(tmp_path, capsys):
+    mask = mask_of(120, 200, (20, 60, 50, 90)) | mask_of(120, 200, (80, 110, 120, 190))
+    Image.fromarray(255 - mask.astype(np.uint8) * 255).save(tmp_path / "m.png")
+    code, found = inspected(capsys, tmp_path / "m.png", "--save", tmp_path / "used.png")
+    assert code == 0 and found["kind"] == "mask" and found["regions"] == 2 and found["size"] == [200, 120]
+    assert found["share"] == pytest.approx(mask.mean(), abs=1e-5) and "inverted" in found["notes"][0]
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "used.png")) > 0, mask)
+    (tmp_path / "x.png").write_bytes(b"%PDF-1.4")
+    code, told = inspected(capsys, tmp_path / "x.png")
+    assert code == 2 and told.count("\n") == 1 and "PDF" in told
+
+
+@pytest.mark.usefixtures("stand_ins")
+def test_inspect_a_frame(pairs, tmp_path, capsys):
+    code, found = inspected(
+        capsys, pairs / "images" / "1.png", "--as", "frame", "--save", tmp_path / "read.png"
+    )
+    assert code == 0 and found["kind"] == "frame" and found["regions"] == 1 and found["notes"] == []
+    assert found["share"] == pytest.approx(mask_of(box=BOXES[1]).mean(), abs=0.01)
+    assert np.array_equal(
+        np.asarray(Image.open(tmp_path / "read.png")), np.asarray(Image.open(pairs / "images" / "1.png"))
+    )

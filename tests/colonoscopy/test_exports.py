@@ -2,10 +2,13 @@
 
 import io
 import json
+import shutil
+import subprocess
 import zipfile
 
 import numpy as np
 import pydicom
+import pytest
 from PIL import Image
 
 from models.colonoscopy.data import exports
@@ -78,3 +81,25 @@ def test_a_zip_of_dicom_is_one_series(tmp_path):
     assert [one.InstanceNumber for one in read] == [1, 2]
     assert read[0].SeriesInstanceUID == read[1].SeriesInstanceUID
     assert read[0].SOPInstanceUID != read[1].SOPInstanceUID
+
+
+def test_dicom_passes_the_standards_own_checker(tmp_path):
+    checker = shutil.which("dciodvfy")
+    if checker is None:
+        pytest.skip("dciodvfy (Debian: dicom3tools) is not installed")
+    (tmp_path / "frame.dcm").write_bytes(exports.dicom(sample_of(shape=(144, 256))))
+    said = subprocess.run([checker, tmp_path / "frame.dcm"], capture_output=True, text=True, check=False)
+    assert "Error" not in said.stderr + said.stdout
+
+
+def test_dicom_has_a_date_of_making_and_names_its_letters():
+    read = pydicom.dcmread(io.BytesIO(exports.dicom(sample_of())))
+    assert len(read.StudyDate) == 8 and len(read.StudyTime) == 6 and read.SpecificCharacterSet == "ISO_IR 192"
+    assert "Laterality" not in read and read.BodyPartExamined == "COLON"
+
+
+def test_what_was_padded_does_not_come_home():
+    sample = sample_of(shape=(90, 160))
+    read = pydicom.dcmread(io.BytesIO(exports.dicom(sample, burn=False)))
+    assert read.pixel_array.shape == (144, 256, 3)
+    assert np.array_equal(read.pixel_array, sample.frame[56:200])

@@ -66,7 +66,7 @@ def test_files_that_are_no_pictures(tmp_path):
     for content, key in (
         (b"", "file_empty"),
         (b"GIF89a" + bytes(50), "image_unreadable"),
-        (b"%PDF-1.4", "image_unreadable"),
+        (b"%PDF-1.4", "image_kind"),
     ):
         path = tmp_path / "mask.png"
         path.write_bytes(content)

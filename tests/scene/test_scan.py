@@ -213,7 +213,7 @@ def test_obj_ways_to_write_a_face(tmp_path, lines):
 
 
 def test_obj_material_colour(tmp_path):
-    (tmp_path / "a.obj").write_text("v 0 0 0\nv 1 0 0\nv 1 1 0\nv 9 9 0\nusemtl red paint\nf 1 2 3\n")
+    (tmp_path / "a.obj").write_text("v 0 0 0\nv 1 0 0\nv 1 1 0\nv 1.5 1.5 0\nusemtl red paint\nf 1 2 3\n")
     (tmp_path / "a.mtl").write_text("newmtl red paint\nKd 1 0.2 0\n")
     scan = load([tmp_path / "a.obj", tmp_path / "a.mtl"])
     assert scan.colours.tolist() == [[255, 51, 0]] * 3 + [[160] * 3]

@@ -1,1 +1,1 @@
-"""Frames and masks: reading, cropping, exporting; and the test sets."""
+"""What the lab reads and writes: frames, masks."""

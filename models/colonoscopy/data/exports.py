@@ -8,6 +8,7 @@ import json
 import zipfile
 from collections.abc import Iterable
 from dataclasses import fields
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
-from models.colonoscopy.data.images import Frame, Mask
+from models.colonoscopy.data.images import Frame, Mask, own_part
 from models.colonoscopy.pipeline import Sample
 
 WORD = "SYNTHETIC"
@@ -40,10 +41,15 @@ def burnt(frame: Frame) -> Frame:
 def facts(sample: Sample) -> dict[str, Any]:
     """What is known of a sample but its pixels, ready for JSON."""
     known = {f.name: getattr(sample, f.name) for f in fields(sample)}
-    for pixels in ("frame", "mask", "found"):
+    for pixels in ("frame", "mask", "found", "shape"):
         del known[pixels]
     rounded = {name: round(known[name], 4) for name in ("dice", "nearest", "percentile", "seconds")}
     return {**known, **rounded, "synthetic": True}
+
+
+def own(sample: Sample, pixels: Any) -> Any:
+    """A frame or mask of a sample without what was padded around it."""
+    return pixels[own_part(sample.shape, len(pixels))] if sample.shape else pixels
 
 
 def stem(sample: Sample, name: str = "polyp") -> str:
@@ -56,7 +62,8 @@ def png(sample: Sample, burn: bool = True) -> bytes:
     known = PngInfo()
     known.add_text("Comment", NOTE)
     known.add_text("Synthetic", json.dumps(facts(sample)))
-    return _encoded(burnt(sample.frame) if burn else sample.frame, known)
+    frame = own(sample, sample.frame)
+    return _encoded(burnt(frame) if burn else frame, known)
 
 
 def mask_png(mask: Mask) -> bytes:
@@ -88,7 +95,7 @@ def write_zip(samples: Iterable[Sample], path: Path, burn: bool = True) -> None:
         for sample in samples:
             name = f"{stem(sample, f'{len(listed):03d}_{sample.model}')}.png"
             file.writestr(f"images/{name}", png(sample, burn))
-            file.writestr(f"masks/{name}", mask_png(sample.mask))
+            file.writestr(f"masks/{name}", mask_png(own(sample, sample.mask)))
             listed.append({"file": name, **facts(sample)})
         file.writestr("samples.json", json.dumps(listed, indent=1))
 
@@ -111,7 +118,8 @@ def dicom(
     from pydicom.dataset import FileDataset, FileMetaDataset
     from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
-    frame = burnt(sample.frame) if burn else sample.frame
+    frame = own(sample, sample.frame)
+    frame = burnt(frame) if burn else frame
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = UID(SECONDARY_CAPTURE)
     meta.MediaStorageSOPInstanceUID = generate_uid()
@@ -124,7 +132,13 @@ def dicom(
     file.Modality, file.ConversionType = "OT", "SYN"
     file.PatientName, file.PatientID = "SYNTHETIC^NO PATIENT", "SYNTHETIC"
     file.PatientBirthDate = file.PatientSex = ""
-    file.StudyDate = file.StudyTime = file.StudyID = file.AccessionNumber = file.ReferringPhysicianName = ""
+    # A date of making: viewers list studies by it and hide those without one.
+    now = datetime.now()
+    file.StudyDate = file.ContentDate = file.InstanceCreationDate = now.strftime("%Y%m%d")
+    file.StudyTime = file.ContentTime = file.InstanceCreationTime = now.strftime("%H%M%S")
+    file.StudyID, file.AccessionNumber, file.ReferringPhysicianName = "1", "", ""
+    file.SpecificCharacterSet = "ISO_IR 192"
+    file.BodyPartExamined = "COLON"  # one of a kind, so that no side of the body has to be told
     file.Manufacturer = "Trilab"
     file.SeriesNumber, file.InstanceNumber = 1, number
     file.PatientOrientation = ""

@@ -5,6 +5,7 @@ write text beside and over the picture and leave its corners black; neither is
 tissue, and a generator that saw them would draw them.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +17,17 @@ from natsort import natsorted
 from numpy.typing import NDArray
 
 from models.core.errors import UserError
-from models.core.image_io import read_image
+from models.core.image_io import read_picture
+from models.core.notes import Note
 
 Frame = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
-KINDS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+KINDS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".heic", ".heif", ".avif")
+MASK_MARK = re.compile(
+    r"^(?:mask|gt|label)[ _.-]+|[ _.-]+(?:mask|gt|seg|segmentation|ground_?truth|labels?|polyp)$",
+    re.IGNORECASE,
+)
 WORK = 384  # the long side, in pixels, at which a frame's black parts and text are looked for
 DARK, COLOURLESS = 26, 12  # brightest channel and spread of channels of what no lamp reached
 
@@ -36,18 +42,27 @@ class Pair:
 
 
 def read_frame(path: Path) -> Frame:
-    """A frame of any size. Raises as `read_image` does."""
-    return np.asarray(read_image(path, "RGB")).copy()
+    """A frame of any size. Raises as `read_picture` does."""
+    return told_frame(path)[0]
+
+
+def told_frame(path: Path) -> tuple[Frame, tuple[Note, ...]]:
+    """A frame of any size, and what was made of its file. Raises as `read_picture` does."""
+    picture = read_picture(path)
+    return np.asarray(picture.image).copy(), picture.notes
 
 
 def read_mask(path: Path) -> Mask:
-    """A mask of any size: True where grey is above 127, which cuts soft edges in the middle."""
-    return np.asarray(read_image(path, "L")) > 127
+    """A mask of any size and encoding, as its writer meant it. Raises as `decoded` does."""
+    from models.colonoscopy.data.mask_encodings import decoded
+
+    return decoded(path)[0]
 
 
 def pair_paths(folder: Path) -> list[tuple[Path, Path]]:
-    """Files of folder/images and folder/masks (or image, mask) with the same stem, in natural order.
+    """Files of folder/images and folder/masks (or image, mask) of the same name, in natural order.
 
+    The mask of X may be called X_mask, X_segmentation, X_gt and the like, or mask_X.
     Raises UserError: pairs_missing where there are no such folders or no pairs in them.
     """
     found = []
@@ -62,10 +77,37 @@ def pair_paths(folder: Path) -> list[tuple[Path, Path]]:
 
 
 def read_pairs(folder: Path, limit: int | None = None) -> Iterator[Pair]:
-    """The pairs of a folder, one after another. Raises as `pair_paths`, `read_image` and `fitted` do."""
+    """The pairs of a folder, one after another; what cannot be read is passed over (see `passed_over`).
+
+    Raises as `pair_paths` does, and UserError("pairs_missing") where no pair can be read.
+    """
+    some = False
     for image, mask in pair_paths(folder)[:limit]:
-        frame = read_frame(image)
-        yield Pair(image.stem, frame, fitted(read_mask(mask), frame.shape[0], frame.shape[1]))
+        try:
+            frame = read_frame(image)
+            pair = Pair(image.stem, frame, fitted(read_mask(mask), frame.shape[0], frame.shape[1]))
+        except UserError:
+            continue
+        some = True
+        yield pair
+    if not some:
+        raise UserError("pairs_missing", name=folder.name)
+
+
+def passed_over(folder: Path) -> dict[str, UserError | None]:
+    """Files of a folder of pairs that no pair is made of, and why; None for one without a partner."""
+    paths = pair_paths(folder)
+    left: dict[str, UserError | None] = {}
+    for inner in {place.parent for pair in paths for place in pair}:
+        left |= {f"{inner.name}/{path.name}": None for path in image_files(inner)}
+    for pair in paths:
+        for path, read in zip(pair, (read_frame, read_mask), strict=True):
+            del left[f"{path.parent.name}/{path.name}"]
+            try:
+                read(path)
+            except UserError as error:
+                left[f"{path.parent.name}/{path.name}"] = error
+    return left
 
 
 def fitted(mask: Mask, height: int, width: int) -> Mask:
@@ -75,6 +117,31 @@ def fitted(mask: Mask, height: int, width: int) -> Mask:
     return cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
 
 
+def padded(mask: Mask) -> Mask:
+    """The mask in the middle of an empty square, so that a circle stays a circle in a square network."""
+    side = max(mask.shape)
+    square = np.zeros((side, side), bool)
+    square[own_part(mask.shape, side)] = mask
+    return square
+
+
+def letterboxed(frame: Frame) -> Frame:
+    """The frame in the middle of a black square."""
+    height, width = frame.shape[:2]
+    side = max(height, width)
+    square = np.zeros((side, side, 3), np.uint8)
+    square[own_part((height, width), side)] = frame
+    return square
+
+
+def own_part(shape: tuple[int, ...], side: int) -> tuple[slice, slice]:
+    """Rows and columns of a padded square of `side` pixels where what had `shape` (H, W) lies."""
+    longer = max(shape[:2])
+    rows, columns = (max(1, round(side * length / longer)) for length in shape[:2])
+    top, left = (side - rows) // 2, (side - columns) // 2
+    return slice(top, top + rows), slice(left, left + columns)
+
+
 def image_files(folder: Path) -> list[Path]:
     """The image files of a folder in natural order; hidden ones are not meant."""
     files = (path for path in folder.iterdir() if path.suffix.lower() in KINDS)
@@ -82,7 +149,9 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
-    return {path.stem: path for path in image_files(folder)}
+    """Files by the name of what they show: of two with one name, that without a mark of a mask counts."""
+    files = sorted(image_files(folder), key=lambda path: len(path.stem), reverse=True)
+    return {MASK_MARK.sub("", path.stem) or path.stem: path for path in files}
 
 
 def outside(frame: Frame) -> Mask:

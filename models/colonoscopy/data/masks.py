@@ -1,29 +1,41 @@
 """Masks that a person draws or brings: what is no mask is refused, in words that say what to do."""
 
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from models.colonoscopy.data.images import Mask, image_files, read_image
+from models.colonoscopy.data.images import Mask, image_files
+from models.colonoscopy.data.mask_cleaning import CleanedMask, cleaned, regions
+from models.colonoscopy.data.mask_encodings import decoded
 from models.core.errors import UserError
+from models.core.notes import note
 
 LEAST, MOST = 0.001, 0.9  # share of the frame that a polyp may cover
 SHORTEST, LONGEST = 32, 3.0  # shorter side in pixels, and how often it may fit into the longer one
-COLOUR, GREY = 48, (64, 191)  # spread of channels, and levels of grey, that a mask has only at its edges
-EDGES = 0.2  # share of such pixels that a mask with soft edges may have
+TINY = 0.002  # share of the frame below which a region is told to be too small for the network
 
 
 def read_drawn(path: Path) -> Mask:
-    """A mask file of any size, True where it is white; soft edges are cut in the middle.
+    """A mask file of any size and encoding, cleaned. Raises as `read_cleaned` does."""
+    return read_cleaned(path).mask
 
-    Raises UserError: mask_not_one for a photograph, and as `read_image` and `check_mask` do.
+
+def read_cleaned(path: Path) -> CleanedMask:
+    """A mask file as it is used and as it came, with notes on what was understood and cleaned.
+
+    Raises UserError: mask_not_one for a photograph, mask_border where there was nothing but a line along the
+    border, and as `opened` and `check_mask` do.
     """
-    pixels = np.asarray(read_image(path, "RGB")).astype(np.int16)
-    grey = pixels.mean(axis=2)
-    between = (np.ptp(pixels, axis=2) > COLOUR) | ((grey > GREY[0]) & (grey < GREY[1]))
-    if between.mean() > EDGES:
-        raise UserError("mask_not_one", name=path.name)
-    return check_mask(grey > 127)
+    given, understood = decoded(path)
+    check_shape(given)
+    found = cleaned(given)
+    if given.any() and not found.mask.any():
+        raise UserError("mask_border", name=path.name)
+    check_mask(found.mask)
+    notes = [*understood, *found.notes]
+    tiny = sum(share < TINY for share in regions(found.mask))
+    if tiny:
+        notes.append(note("mask_tiny", count=tiny, least=f"{TINY:.1%}"))
+    return replace(found, notes=tuple(notes))
 
 
 def check_mask(mask: Mask) -> Mask:
@@ -31,9 +43,7 @@ def check_mask(mask: Mask) -> Mask:
 
     Raises UserError: mask_empty, mask_small, mask_full, mask_shape.
     """
-    height, width = mask.shape
-    if min(height, width) < SHORTEST or max(height, width) > LONGEST * min(height, width):
-        raise UserError("mask_shape", width=width, height=height, least=SHORTEST, most=int(LONGEST))
+    check_shape(mask)
     share = float(mask.mean())
     if share == 0:
         raise UserError("mask_empty")
@@ -42,6 +52,13 @@ def check_mask(mask: Mask) -> Mask:
     if share > MOST:
         raise UserError("mask_full", share=f"{share:.0%}", most=f"{MOST:.0%}")
     return mask
+
+
+def check_shape(mask: Mask) -> None:
+    """Raises UserError("mask_shape") for a mask that is too small or too long."""
+    height, width = mask.shape
+    if min(height, width) < SHORTEST or max(height, width) > LONGEST * min(height, width):
+        raise UserError("mask_shape", width=width, height=height, least=SHORTEST, most=int(LONGEST))
 
 
 def mask_files(folder: Path) -> list[Path]:

@@ -16,7 +16,7 @@ from natsort import natsorted
 
 from models.colonoscopy import pipeline
 from models.colonoscopy.data import exports
-from models.colonoscopy.data.images import fitted, read_mask
+from models.colonoscopy.data.images import fitted, own_part, padded, read_mask
 from models.colonoscopy.data.masks import read_drawn
 from models.core import device
 from models.core.checkpoints import card
@@ -79,7 +79,7 @@ def _draw(job: Job, order: pipeline.Order, images: Path, masks: Path, burn: bool
     one = replace(order, mask=read_drawn(job.mask), seed=job.seed, count=1)
     for step in pipeline.draw(one):
         if isinstance(step, pipeline.Sample):
-            (masks / f"{job.name}.png").write_bytes(exports.mask_png(step.mask))
+            (masks / f"{job.name}.png").write_bytes(exports.mask_png(exports.own(step, step.mask)))
             partial = images / f"{job.name}.part"
             partial.write_bytes(exports.png(step, burn))
             partial.replace(
@@ -103,7 +103,9 @@ def _done(out: Path, job: Job, order: pipeline.Order) -> bool:
         drawn = read_mask(out / "masks" / f"{job.name}.png")
     except UserError:
         return False
-    return np.array_equal(drawn, fitted(read_drawn(job.mask), *drawn.shape))
+    mask = read_drawn(job.mask)
+    side = max(drawn.shape)
+    return np.array_equal(drawn, fitted(padded(mask), side, side)[own_part(mask.shape, side)])
 
 
 def _listed(images: Path) -> list[dict[str, object]]:

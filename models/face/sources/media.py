@@ -6,7 +6,8 @@ only files: no playlist, no network.
 """
 
 import contextlib
-import math
+import itertools
+import re
 import subprocess
 import tempfile
 import threading
@@ -22,11 +23,15 @@ import numpy as np
 from PIL import Image
 
 from models.core.errors import UserError
-from models.core.image_io import MAX_PIXELS, read_image
+from models.core.image_io import read_picture
+from models.core.notes import Note, note
 from models.core.upload_validation import MEGABYTE, check_file
 from models.face import FPS, RATE
 
-CONTAINERS = "wav,mp3,flac,ogg,aac,mov,matroska,aiff,amr,caf,w64,au,avi"  # "mov" reads mp4, "matroska" webm
+# "mov" reads mp4, "matroska" webm, "mpegts" what cameras and televisions record.
+CONTAINERS = "wav,mp3,flac,ogg,aac,mov,matroska,aiff,amr,caf,w64,au,avi,mpegts,mpeg,asf,flv"
+_SAFE = ("-format_whitelist", CONTAINERS, "-protocol_whitelist", "file")
+MAX_PIXELS = 40_000_000  # of a film's frame: 8K has 33
 MAX_FILE = 200 * MEGABYTE
 MAX_SECONDS = 15 * 60  # of a sound
 MAX_CLIP_SECONDS = 120
@@ -34,6 +39,8 @@ MAX_SIDE = 1280  # what a portrait or clip is scaled to
 SOUND_OUT = 48_000  # AAC's frames are 21 ms there, so that a file lasts as long as its frames
 PIECE = 60 * RATE  # samples that are written at once
 DEADLINE = 120.0  # seconds that reading may take
+SILENT = 10 ** (-60 / 20)  # peak of a recording in which nothing is heard
+CANCELS = 0.1  # share of the better channel's power that a mix must keep
 TAIL = 4000  # characters of what ffmpeg said last
 
 
@@ -54,34 +61,94 @@ def binary() -> str:
     return str(path)
 
 
-def read_sound(path: Path, limit: float = MAX_SECONDS) -> np.ndarray:
-    """The sound of any audio or video file, (N,) float32 at 16 kHz, mono.
+@dataclass(frozen=True)
+class Sound:
+    """Samples (N,) float32 at 16 kHz, mono, in [-1, 1]; and what was made of the recording."""
 
+    samples: np.ndarray
+    notes: tuple[Note, ...] = ()
+
+
+def read_sound(path: Path, limit: float = MAX_SECONDS) -> np.ndarray:
+    """The samples of `hear`. Raises as it does."""
+    return hear(path, limit).samples
+
+
+def hear(path: Path, limit: float = MAX_SECONDS) -> Sound:
+    """The sound of any audio or video file: its channels together, or the better one.
+
+    Channels that cancel each other (a plug of the wrong polarity) or of which one is silent aren't mixed;
+    what is louder than full scale is made quieter, not cut off.
     Raises UserError: sound_unreadable, sound_long, sound_short, ffmpeg_missing, and those of check_file.
     """
     check_file(path, MAX_FILE)
     _check_media(path, "sound_unreadable")
-    ask = _input(path, vn=None, t=limit + 1).output(
-        "pipe:", format="f32le", acodec="pcm_f32le", ac=1, ar=RATE, map="0:a:0"
+    # More channels than two become two by ffmpeg's own matrix; one stays one.
+    ask = (
+        _input(path, vn=None, t=limit + 1)
+        .filter("aresample", RATE)
+        .filter("aformat", channel_layouts="mono|stereo", sample_fmts="flt")
+        .output("pipe:", format="wav", acodec="pcm_f32le", map_metadata="-1", fflags="+bitexact")
     )
     data = _run(ask, "sound_unreadable", path.name)
-    samples = np.nan_to_num(np.frombuffer(data, np.float32, len(data) // 4))
-    np.clip(samples, -1, 1, out=samples)
-    if len(samples) > limit * RATE:
+    channels = _channels(data)
+    if not len(channels):
+        raise UserError("sound_unreadable", name=path.name)
+    if len(channels) > limit * RATE:
         raise UserError("sound_long", limit=round(limit / 60))
-    if len(samples) < RATE / FPS:
+    if len(channels) < RATE / FPS:
         raise UserError("sound_short")
-    return samples
+    notes: list[Note] = []
+    samples = _mixed(channels, notes)
+    peak = float(np.abs(samples).max(initial=0))
+    if peak > 1:
+        samples = samples / np.float32(peak)
+        notes.append(note("sound_loud"))
+    if peak < SILENT:
+        notes.append(note("sound_silent"))
+    return Sound(np.ascontiguousarray(samples, np.float32), tuple(notes))
+
+
+def _channels(data: bytes) -> np.ndarray:
+    """(N, C) samples of a float wav that was written to a pipe, whose sizes are not known."""
+    place = data.find(b"data", 12)
+    if place < 0:
+        return np.empty((0, 1), np.float32)
+    count = max(1, int.from_bytes(data[22:24], "little"))
+    body = memoryview(data)[place + 8 :]
+    values = np.frombuffer(body, np.float32, len(body) // 4 // count * count)
+    return np.nan_to_num(values, posinf=0, neginf=0).reshape(-1, count)
+
+
+def _mixed(channels: np.ndarray, notes: list[Note]) -> np.ndarray:
+    """(N,) of the channels (N, C): their mean, or the louder one where the mean loses what is in it."""
+    if channels.shape[1] == 1:
+        return channels[:, 0]
+    mean = channels.mean(axis=1)
+    power = np.square(channels, dtype=np.float64).mean(axis=0)
+    best = int(power.argmax())
+    lost = float(np.square(mean, dtype=np.float64).mean()) < CANCELS * float(power[best])
+    if power[best] > 0 and lost:
+        notes.append(note("sound_channel", number=best + 1))
+        return channels[:, best]
+    return mean
 
 
 def read_portrait(path: Path) -> np.ndarray:
-    """A portrait (H, W, 3) uint8, turned as its camera says, at most MAX_SIDE on the long side, sides even.
+    """A portrait (H, W, 3) uint8, as `told_portrait` gives it."""
+    return told_portrait(path)[0]
 
-    Raises as `models.core.image_io.read_image` does.
+
+def told_portrait(path: Path) -> tuple[np.ndarray, tuple[Note, ...]]:
+    """A portrait (H, W, 3) uint8, turned as its camera says, at most MAX_SIDE on the long side, sides even;
+    and what was made of its file.
+
+    Raises as `models.core.image_io.read_picture` does.
     """
-    image = read_image(path, "RGB")
-    size = fitted(*image.size)
-    return np.asarray(image if image.size == size else image.resize(size, Image.Resampling.LANCZOS)).copy()
+    picture = read_picture(path, MAX_SIDE)
+    image, size = picture.image, fitted(*picture.image.size)
+    image = image if image.size == size else image.resize(size, Image.Resampling.LANCZOS)
+    return np.asarray(image).copy(), picture.notes
 
 
 def fitted(width: int, height: int) -> tuple[int, int]:
@@ -92,50 +159,131 @@ def fitted(width: int, height: int) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Clip:
-    """What is known of a video file: its size in pixels after scaling, and seconds."""
+    """What is known of a video file: its size in pixels as it is shown, after scaling, and seconds.
+
+    playable: whether browsers play the file as it is. bright: HDR, to be tone-mapped. notes: what was made
+    of it.
+    """
 
     path: Path
     width: int
     height: int
     seconds: float
+    playable: bool = True
+    bright: bool = False
+    notes: tuple[Note, ...] = ()
 
 
 def open_clip(path: Path) -> Clip:
-    """A video file, looked at and not yet decoded.
+    """A video file, looked at: its first frame is decoded, and its length measured, since headers lie.
 
-    Raises UserError: video_unreadable, video_long, video_big, ffmpeg_missing, and those of check_file.
+    Raises UserError: video_unreadable, video_only_sound, video_long,
+    image_too_large, ffmpeg_missing, and those of check_file.
     """
-    import imageio_ffmpeg
-
     check_file(path, MAX_FILE)
     _check_media(path, "video_unreadable")
-    facts: dict[str, Any] = {}
-    try:
-        reader = imageio_ffmpeg.read_frames(
-            str(path.resolve()), input_params=["-format_whitelist", CONTAINERS, "-protocol_whitelist", "file"]
-        )
-        facts = next(reader)
-        reader.close()
-    except (RuntimeError, OSError, StopIteration, ValueError, IndexError, KeyError) as error:
-        raise UserError("video_unreadable", name=path.name) from error
-    width, height = facts["source_size"]
-    turned = abs(int(facts.get("rotate", 0) or 0)) % 180 == 90
-    if turned:
-        width, height = height, width
-    seconds = float(facts.get("duration", 0) or 0)
-    if not (width > 0 and height > 0 and math.isfinite(seconds) and seconds > 0):
-        raise UserError("video_unreadable", name=path.name)
-    if width * height > MAX_PIXELS:
+    said = _said(path)
+    video = next(
+        (line for line in said.splitlines() if " Video: " in line and "(attached pic)" not in line), ""
+    )
+    if not video:
+        key = "video_only_sound" if " Audio: " in said else "video_unreadable"
+        raise UserError(key, name=path.name)
+    sides = re.search(r"[ ,](\d{1,5})x(\d{1,5})[ ,\n]", video + " ")
+    if sides and int(sides[1]) * int(sides[2]) > MAX_PIXELS:
         raise UserError(
             "image_too_large",
             name=path.name,
-            width=width,
-            height=height,
+            width=int(sides[1]),
+            height=int(sides[2]),
             limit=MAX_PIXELS // 1_000_000,
         )
+    bright = any(word in video for word in ("smpte2084", "arib-std-b67"))
+    seconds = _length(path)
     if seconds > MAX_CLIP_SECONDS:
         raise UserError("video_long", limit=MAX_CLIP_SECONDS)
-    return Clip(path, *fitted(width, height), seconds)
+    first = _run(
+        _upright(path, bright).output("pipe:", format="image2pipe", vcodec="ppm", vframes=1),
+        "video_unreadable",
+        path.name,
+    )
+    header = re.match(rb"P6\s+(\d+)\s+(\d+)\s", first)
+    if header is None or seconds <= 0:
+        raise UserError("video_unreadable", name=path.name)
+    notes = []
+    if bright:
+        notes.append(note("video_hdr"))
+    playable = bool(re.search(r"Video: (h264|vp8|vp9|av1)\b", video)) and "yuv420p" in video and not bright
+    playable = playable and path.suffix.lower() in (".mp4", ".m4v", ".mov", ".webm")
+    if not playable:
+        notes.append(note("video_preview"))
+    return Clip(path, int(header[1]), int(header[2]), seconds, playable, bright, tuple(notes))
+
+
+def _said(path: Path) -> str:
+    """What ffmpeg tells of a file."""
+    ask = [binary(), "-hide_banner", "-nostdin", *_SAFE, "-i", str(path.resolve())]
+    try:
+        done = subprocess.run(
+            ask, stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise UserError("video_unreadable", name=path.name) from error
+    return done.stderr[-200_000:].decode("utf-8", "replace")
+
+
+def _length(path: Path) -> float:
+    """Seconds of the picture, by passing over all its packets: a recording by a browser tells none."""
+    ask = [
+        binary(),
+        "-hide_banner",
+        "-loglevel",
+        "error",
+        "-nostdin",
+        *_SAFE,
+        "-t",
+        str(MAX_CLIP_SECONDS + 5),
+    ]
+    ask += [
+        "-i",
+        str(path.resolve()),
+        "-map",
+        "0:V:0",
+        "-c",
+        "copy",
+        "-f",
+        "null",
+        "-progress",
+        "pipe:1",
+        "-",
+    ]
+    try:
+        done = subprocess.run(
+            ask, stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise UserError("video_unreadable", name=path.name) from error
+    times = re.findall(rb"out_time_us=(\d+)", done.stdout)
+    return int(times[-1]) / 1e6 if times else 0.0
+
+
+def _upright(path: Path, bright: bool, **options: Any) -> Any:
+    """A film's picture as a person is shown it: ffmpeg turns it by its display matrix before any filter;
+    fields become frames, HDR becomes BT.709, and pixels square.
+    """
+    picture = _input(path, an=None, **options)["V:0"].filter("bwdif", mode="send_frame", deint="interlaced")
+    if bright:
+        picture = (
+            picture.filter("zscale", t="linear", npl=203)
+            .filter("format", "gbrpf32le")
+            .filter("zscale", p="bt709")
+            .filter("tonemap", "mobius", desat=0)
+            .filter("zscale", t="bt709", m="bt709", r="tv")
+        )
+    side = MAX_SIDE
+    longest = f"min(1,{side}/max(iw*max(sar,0.0001),ih))"
+    width, height = f"max(2,2*round(iw*max(sar,0.0001)*{longest}/2))", f"max(2,2*round(ih*{longest}/2))"
+    return picture.filter("scale", width, height).filter("setsar", 1).filter("format", "rgb24")
 
 
 def read_clip(clip: Clip) -> Iterator[np.ndarray]:
@@ -144,7 +292,7 @@ def read_clip(clip: Clip) -> Iterator[np.ndarray]:
     Raises UserError("video_unreadable") where not one comes.
     """
     ask = (
-        _input(clip.path, an=None, t=MAX_CLIP_SECONDS)
+        _upright(clip.path, clip.bright, t=MAX_CLIP_SECONDS)
         .filter("fps", fps=FPS)
         .filter("scale", clip.width, clip.height)
         .output("pipe:", format="rawvideo", pix_fmt="rgb24")
@@ -166,6 +314,15 @@ def read_clip(clip: Clip) -> Iterator[np.ndarray]:
             process.kill()
     if not count:
         raise UserError("video_unreadable", name=clip.path.name)
+
+
+def write_preview(clip: Clip, path: Path, seconds: float = 2.0) -> Path:
+    """The first seconds of a clip as a film that every browser plays. Raises as reader and writer do."""
+    frames = list(itertools.islice(read_clip(clip), max(1, round(seconds * FPS))))
+    with ClipWriter(path, (clip.height, clip.width), len(frames)) as writer:
+        for frame in frames:
+            writer.write(frame)
+    return path
 
 
 class ClipWriter:
@@ -299,6 +456,9 @@ def _check_media(path: Path, key: str) -> None:
         or head[:3] == b"ID3"
         or (len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0)  # MPEG audio and ADTS
         or head[:5] == b"#!AMR"
+        or (head[0:1] == b"G" and len(head) > 4 and path.suffix.lower() in (".ts", ".mts", ".m2ts"))
+        or head[4:5] == b"G"  # M2TS
+        or head[:4] in (b"\x00\x00\x01\xba", b"\x30\x26\xb2\x75", b"FLV\x01")
     )
     if not known:
         raise UserError(key, name=path.name)

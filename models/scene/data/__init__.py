@@ -1,1 +1,1 @@
-"""Scans and their files: readers, instances, boxes; and the data folder."""
+"""What a scan's files hold, read and written."""

@@ -6,7 +6,7 @@ the colour and the texture of a material matter.
 """
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,17 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.core.errors import UserError
+from models.core.notes import Note, note
 from models.core.upload_validation import check_file, kind
 from models.scene.data.mesh_io import (
     GREY,
+    PICTURES,
     Mesh,
+    Paint,
     check_counts,
     check_faces,
     check_images,
     fan,
     integers,
+    linear,
+    painted,
+    picture_of,
     pixels_of,
-    sampled,
     to_bytes,
 )
 
@@ -42,6 +47,7 @@ class _Lines:
     faces: dict[tuple[int, int], list[str]] = field(default_factory=dict)
     facts: dict[tuple[int, int], list[tuple[int, int, int]]] = field(default_factory=dict)
     materials: dict[str, int] = field(default_factory=lambda: {"": 0})
+    libraries: list[str] = field(default_factory=list)
 
 
 def read_obj(path: Path, companions: Sequence[Path]) -> Mesh:
@@ -49,7 +55,7 @@ def read_obj(path: Path, companions: Sequence[Path]) -> Mesh:
 
     companions: the .mtl and image files that came with it. Whatever path the file
     gives, these are found by base name and nothing else is opened; one that didn't
-    come along is no error, the mesh is grey there.
+    come along is told in a note, and the mesh is grey there.
     Raises UserError: file_type, scan_empty, scan_too_many, scan_faces, mesh_broken,
     image_broken, image_too_big.
     """
@@ -67,9 +73,7 @@ def read_obj(path: Path, companions: Sequence[Path]) -> Mesh:
     check_faces(corners, len(points), path.name)
     if points.shape[1] >= 6:
         return Mesh(points[:, :3], to_bytes(points[:, 3:6]), corners)
-    files = {file.name.lower(): file for file in companions}
-    colours = _painted(len(points), corners, corner_uvs, materials, uvs, lines.materials, files)
-    return Mesh(points[:, :3], colours, corners)
+    return _painted(points[:, :3], corners, corner_uvs, materials, uvs, lines, companions, path.name)
 
 
 def _sorted_lines(text: str) -> _Lines:
@@ -85,6 +89,8 @@ def _sorted_lines(text: str) -> _Lines:
                 if key[0] >= 3:
                     lines.faces.setdefault(key, []).append(rest)
                     lines.facts.setdefault(key, []).append((material, len(lines.points), len(lines.uvs)))
+            case ["mtllib", rest]:
+                lines.libraries.append(rest.strip())
             case ["usemtl", rest]:
                 material = lines.materials.setdefault(rest.strip(), len(lines.materials))
     return lines
@@ -128,57 +134,85 @@ def _from_zero(indices: NDArray[np.int64], above: NDArray[np.int64]) -> NDArray[
 
 
 def _painted(
-    count: int,
+    points: NDArray[np.float64],
     corners: NDArray[np.int64],
     corner_uvs: NDArray[np.int64],
     materials: NDArray[np.int64],
     uvs: NDArray[np.float64],
-    names: Mapping[str, int],
-    files: Mapping[str, Path],
-) -> NDArray[np.uint8] | None:
-    """(N, 3) colours of `count` vertices from the materials of their faces; None where none is known."""
-    plain, textures = _materials(names, files)
-    if not plain and not textures:
-        return None
-    images = sorted(set(textures.values()))
-    check_images([(files[image].read_bytes(), image) for image in images])
-    of_material = np.full((len(names), 3), GREY, np.uint8)
-    for material, colour in plain.items():
+    lines: _Lines,
+    files: Sequence[Path],
+    name: str,
+) -> Mesh:
+    """The mesh in the colours and textures of its materials; colours are None where none is known."""
+    found = _materials(lines, files, name)
+    if not found.plain and not found.textures:
+        return Mesh(points, None, corners, notes=found.notes)
+    pictures = sorted(set(found.textures.values()))
+    check_images([(file.read_bytes(), file.name) for file in pictures])
+    of_material = np.full((len(lines.materials), 3), GREY, np.uint8)
+    for material, colour in found.plain.items():
         of_material[material] = colour
-    colours = np.full((count, 3), GREY, np.uint8)
+    colours = np.full((len(points), 3), GREY, np.uint8)
     colours[corners.ravel()] = np.repeat(of_material[materials], 3, axis=0)
-    image_of_material = np.full(len(names), -1)
-    for material, image in textures.items():
-        image_of_material[material] = images.index(image)
-    usable = (corner_uvs >= 0) & (corner_uvs < len(uvs))
-    for number, image in enumerate(images):
-        chosen = usable & (image_of_material[materials] == number)[:, None]
-        texture = pixels_of(files[image].read_bytes(), image)
-        colours[corners[chosen]] = sampled(texture, uvs[corner_uvs[chosen], :2])
-    return colours
+    image_of_material = np.full(len(lines.materials), -1)
+    for material, file in found.textures.items():
+        image_of_material[material] = pictures.index(file)
+    usable = ((corner_uvs >= 0) & (corner_uvs < len(uvs))).all(axis=1)
+    image = np.where(usable, image_of_material[materials], -1)
+    uv = np.zeros((len(corners), 3, 2))
+    uv[usable] = uvs[:, :2][corner_uvs[usable]]
+    images = tuple(pixels_of(file.read_bytes(), file.name) for file in pictures)
+    # A face keeps the colour of its material where it shares vertices with another.
+    shade = np.repeat(linear(of_material[materials] / 255)[:, None], 3, axis=1)
+    shade[image >= 0] = 1
+    paint = Paint(uv, image, images, shade)
+    return Mesh(
+        points, painted(paint, corners, colours, len(points)), corners, notes=found.notes, paint=paint
+    )
 
 
-def _materials(
-    names: Mapping[str, int], files: Mapping[str, Path]
-) -> tuple[dict[int, NDArray[np.uint8]], dict[int, str]]:
-    """Colour and texture file (a key of `files`) of the materials that the faces use."""
-    plain: dict[int, NDArray[np.uint8]] = {}
-    textures: dict[int, str] = {}
-    for file in files.values():
+@dataclass
+class _Materials:
+    """Colour and texture file of the materials that the faces use, by their number; and what is missing."""
+
+    plain: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
+    textures: dict[int, Path] = field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
+
+
+def _materials(lines: _Lines, files: Sequence[Path], name: str) -> _Materials:
+    found = _Materials()
+    pictures = [file for file in files if file.suffix.lower() in PICTURES]
+    libraries = [file for file in files if file.suffix.lower() == ".mtl"]
+    lost: dict[int, str] = {}
+    for file in libraries:
         material = -1
-        for line in io.StringIO(file.read_text("utf-8", "replace") if file.suffix.lower() == ".mtl" else ""):
+        for line in io.StringIO(file.read_text("utf-8", "replace")):
             match line.split(None, 1):
                 case ["newmtl", rest]:
-                    material = names.get(rest.strip(), -1)
+                    material = lines.materials.get(rest.strip(), -1)
                 case ["Kd", rest] if material >= 0 and (colour := _colour(rest)) is not None:
-                    plain[material] = colour
-                case ["map_Kd", rest] if material >= 0:
-                    base = rest.strip().replace("\\", "/").rsplit("/", 1)[-1].lower()
-                    # Options such as `-s 1 1 1` stand before the name.
-                    for image in (base, base.rsplit(" ", 1)[-1]):
-                        if image in files and not image.endswith(".mtl"):
-                            textures.setdefault(material, image)
-    return plain, textures
+                    found.plain[material] = colour
+                case ["map_Kd" | "map_kd" | "map_Ka", rest] if material >= 0:
+                    if picture := picture_of(rest, pictures):
+                        found.textures.setdefault(material, picture)
+                    else:
+                        lost.setdefault(material, rest.strip().replace("\\", "/").rsplit("/", 1)[-1][:80])
+    lost = {material: missing for material, missing in lost.items() if material not in found.textures}
+    notes = []
+    spare = [picture for picture in pictures if picture not in found.textures.values()]
+    if lost and len(lost) == len(spare) == 1:
+        # Capture apps lose the name of the one picture that they write.
+        (material,) = lost
+        found.textures[material] = spare[0]
+        notes.append(note("texture_guessed", name=name, missing=lost[material], used=spare[0].name))
+    elif lost:
+        missing = ", ".join(sorted(set(lost.values()))[:4])
+        notes.append(note("texture_missing", name=name, missing=missing))
+    if lines.libraries and not libraries and len(lines.materials) > 1:
+        notes.append(note("texture_missing", name=name, missing=", ".join(lines.libraries)[:80]))
+    found.notes = tuple(notes)
+    return found
 
 
 def _colour(text: str) -> NDArray[np.uint8] | None:

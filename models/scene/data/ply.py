@@ -1,32 +1,34 @@
 """PLY files, read strictly: the header is checked against the file's size before anything is allocated.
 
-Format: Greg Turk, "The PLY Polygon File Format" (1994). Both binary byte orders
-and ascii; any scalar property beside x, y, z is read over; polygons become
-triangles.
+Format: Greg Turk, "The PLY Polygon File Format" (1994). Any legal order of properties is read: lists among
+a vertex's, polygons, colours of any depth, a texture by corner or by vertex (MeshLab's TextureFile), instance
+ids by vertex (3RScan) or by face (Replica), and the Gaussians of a splat (Kerbl et al., 2023).
 """
 
-import io
 import re
-from collections.abc import Mapping, Sized
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.core.errors import UserError
+from models.core.notes import Note, note
 from models.core.upload_validation import check_file, kind, megabytes
 from models.scene.data.mesh_io import (
     MAX_FACES,
     MAX_VERTICES,
     Mesh,
-    check_counts,
+    Paint,
     check_faces,
-    fan,
+    check_images,
     integers,
+    painted,
+    picture_of,
+    pixels_of,
     to_bytes,
 )
+from models.scene.data.ply_rows import AsciiRows, BinaryRows, Element, Table
 
 _MAX_HEADER = 2**16
 _TYPES = {
@@ -44,109 +46,128 @@ _TYPES = {
     "uint16": "u2",
     "int32": "i4",
     "uint32": "u4",
+    "int64": "i8",
+    "uint64": "u8",
     "float32": "f4",
     "float64": "f8",
 }
 _ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">", "ascii": ""}
 _COLOURS = (("red", "green", "blue"), ("diffuse_red", "diffuse_green", "diffuse_blue"), ("r", "g", "b"))
+_TEXTURE = (("s", "t"), ("u", "v"), ("texture_u", "texture_v"))
+_CORNERS = ("vertex_indices", "vertex_index")
+_INSTANCES = re.compile(r"(?:scalar_)?(?:object|instance|ins|inst)_?ids?|instance", re.IGNORECASE)
+_KNOWN = re.compile(
+    r"[xyz]|n[xyz]|.*(?:red|green|blue)|[rgb]|a|.*alpha|label|quality|confidence|flags", re.IGNORECASE
+)
+_SPLAT = ("f_dc_0", "f_dc_1", "f_dc_2", "opacity")
+DEGREE_0 = 0.28209479177387814  # the spherical harmonic of degree 0: 1 / (2 sqrt(pi))
+FAINT = 0.1  # opacity below which a Gaussian is a floater
+WIDE = 0.05  # of the splat's extent: a Gaussian as large is no surface
 
 
-@dataclass
-class _Element:
-    """`element NAME COUNT` with its properties: (name, type, type of the list's length or "")."""
+def read_ply(path: Path, companions: Sequence[Path] = ()) -> Mesh:
+    """The vertices, colours, triangles, labels and instances of a PLY file.
 
-    name: str
-    count: int
-    properties: list[tuple[str, str, str]] = field(default_factory=list)
-
-    @property
-    def least_bytes(self) -> int:
-        """Of one row in binary: lists may be empty, their lengths are there."""
-        return sum(np.dtype(length or kind).itemsize for _, kind, length in self.properties)
-
-    def dtype(self, order: str, lengths: dict[str, int]) -> np.dtype:
-        """Of one row in binary, if every list has the length given."""
-        fields: list[tuple] = []
-        for name, kind_, length in self.properties:
-            if length:
-                fields += [(f"{name} length", order + length), (name, order + kind_, (lengths[name],))]
-            else:
-                fields.append((name, order + kind_))
-        return np.dtype(fields)
-
-
-def read_ply(path: Path) -> Mesh:
-    """The vertices, colours, triangles and labels of a PLY file.
-
-    Raises UserError: file_type, ply_header, ply_claims (more rows than the file's
-    bytes can hold), scan_truncated, scan_empty, scan_too_many, scan_faces, and
-    those of check_file.
+    companions: the image files that came with it, for its texture.
+    Raises UserError: file_type, ply_header, ply_no_xyz, splat_packed, ply_claims (more rows than the file's
+    bytes can hold), scan_truncated, scan_empty, scan_too_many, scan_faces, and those of check_file.
     """
     size = check_file(path)
     if kind(path) != "ply":
         raise UserError("file_type", name=path.name, kind="PLY")
     data = path.read_bytes()
-    order, elements, start = _read_header(data, path.name)
+    order, elements, textures, start = _read_header(data, path.name)
     _check_counts(elements, order, size - start, path.name)
     rows = (
-        _AsciiRows(data, start, path.name) if order == "ascii" else _BinaryRows(data, start, order, path.name)
+        AsciiRows(data, start, path.name) if order == "ascii" else BinaryRows(data, start, order, path.name)
     )
-    vertex, faces = None, np.empty((0, 3), np.int64)
+    vertex, face = None, None
     for element in elements:
         if element.name == "vertex":
-            vertex = rows.scalars(element)
-        elif element.name == "face" and (listed := _vertex_list(element)):
-            faces = rows.triangles(element, listed)
+            vertex = rows.read(element)
+        elif element.name == "face" and _corners(element):
+            face = rows.read(element)
         else:
             rows.skip(element)
-        if element.name == "face" and vertex is not None:
+        if face is not None and vertex is not None:
             break
     assert vertex is not None  # _check_counts has seen it
-    check_faces(faces, len(vertex["x"]), path.name)
-    vertices = np.stack([vertex[axis].astype(np.float64) for axis in "xyz"], axis=1)
-    labels = vertex.get("label")
-    return Mesh(vertices, _colours(vertex), faces, None if labels is None else integers(labels))
+    return _mesh(path.name, vertex, face, textures, companions)
 
 
-def _read_header(data: bytes, name: str) -> tuple[str, list[_Element], int]:
-    """Byte order, elements, and where the body begins."""
-    end = re.search(rb"(?:^|\n)end_header[ \t]*\r?\n", data[:_MAX_HEADER])
+def _mesh(
+    name: str, vertex: Table, face: Table | None, textures: Sequence[str], companions: Sequence[Path]
+) -> Mesh:
+    scalars = vertex.scalars
+    vertices = np.stack([scalars[axis].astype(np.float64) for axis in "xyz"], axis=1)
+    if all(one in scalars for one in _SPLAT):
+        return _splat(vertices, scalars)
+    faces, row = np.empty((0, 3), np.int64), np.empty(0, np.int64)
+    places = faces
+    if face is not None and face.lists:
+        corners = face.lists[next(one for one in _CORNERS if one in face.lists)]
+        places, row = corners.fans(name)
+        faces = integers(corners.values)[places]
+    check_faces(faces, len(vertices), name)
+    labels = scalars.get("label")
+    notes = [*_unused(vertex)]
+    colours, paint = _colours(scalars), None
+    if textures or _by_corner(face) is not None or _by_vertex(scalars) is not None:
+        paint, told = _paint(name, faces, row, vertex, face, textures, companions)
+        notes += told
+        if paint is not None:
+            colours = painted(paint, faces, colours, len(vertices))
+    return Mesh(
+        vertices,
+        colours,
+        faces,
+        None if labels is None else integers(labels),
+        _instances(scalars, face, faces, row, len(vertices)),
+        tuple(notes),
+        paint,
+    )
+
+
+def _read_header(data: bytes, name: str) -> tuple[str, list[Element], list[str], int]:
+    """Byte order, elements, names of textures, and where the body begins."""
+    end = re.search(rb"(?:^|\r|\n)end_header[ \t]*(?:\r\n|\r|\n)", data[:_MAX_HEADER])
     if end is None:
         raise UserError("ply_header", name=name)
-    order, elements = None, []
+    order, elements, textures = None, [], []
     try:
-        for line in data[: end.start()].decode("ascii").splitlines()[1:]:
+        for line in re.split(r"\r\n|\r|\n", data[: end.start()].decode("utf-8", "replace"))[1:]:
             match line.split():
+                case ["comment" | "obj_info", word, *_] if word.lower() == "texturefile":
+                    textures.append(line.split(None, 2)[2].strip().strip('"'))
                 case [] | ["comment" | "obj_info", *_]:
                     pass
                 case ["format", word, "1.0"]:
                     order = _ORDERS[word] or "ascii"
                 case ["element", word, count] if count.isdigit() and len(count) < 19:
-                    elements.append(_Element(word, int(count)))
+                    elements.append(Element(word, int(count)))
                 case ["property", "list", length, of, word] if _TYPES[length][0] != "f":
                     elements[-1].properties.append((word, _TYPES[of], _TYPES[length]))
                 case ["property", of, word]:
                     elements[-1].properties.append((word, _TYPES[of], ""))
                 case _:
                     raise ValueError(line)
-    except (KeyError, IndexError, ValueError):
+    except (LookupError, ValueError):
         raise UserError("ply_header", name=name) from None
     names = [element.name for element in elements]
     doubled = any(len({p[0] for p in e.properties}) < len(e.properties) for e in elements)
     if order is None or "vertex" not in names or len(set(names)) < len(names) or doubled:
         raise UserError("ply_header", name=name)
-    return order, elements, end.end()
+    return order, elements, textures, end.end()
 
 
-def _check_counts(elements: list[_Element], order: str, size: int, name: str) -> None:
+def _check_counts(elements: list[Element], order: str, size: int, name: str) -> None:
     """Counts against caps and against the bytes that are there; nothing has been allocated yet."""
     claimed = 0
     for element in elements:
-        scalars = [prop for prop, _, length in element.properties if not length]
-        if element.name == "vertex" and not (
-            set("xyz") <= set(scalars) and len(scalars) == len(element.properties)
-        ):
-            raise UserError("ply_header", name=name)
+        scalars = {prop for prop, _, length in element.properties if not length}
+        if element.name == "vertex" and not set("xyz") <= scalars:
+            packed = any(prop.startswith("packed_") for prop in scalars)
+            raise UserError("splat_packed" if packed else "ply_no_xyz", name=name)
         # An ascii value takes a digit and a space.
         row = 2 * len(element.properties) if order == "ascii" else element.least_bytes
         claimed += element.count * max(row, 1)
@@ -162,143 +183,133 @@ def _check_counts(elements: list[_Element], order: str, size: int, name: str) ->
         raise UserError("scan_truncated", name=name)
 
 
-def _vertex_list(element: _Element) -> str:
+def _corners(element: Element) -> str:
     """The name of the property that lists a face's vertices, or ""."""
-    for name, kind_, length in element.properties:
-        if length and name in ("vertex_indices", "vertex_index") and kind_[0] != "f":
+    for name, of, length in element.properties:
+        if length and name in _CORNERS and of[0] != "f":
             return name
     return ""
-
-
-class _BinaryRows:
-    """Takes one element after the other from a binary body."""
-
-    def __init__(self, data: bytes, start: int, order: str, name: str) -> None:
-        self.data, self.at, self.order, self.name = data, start, order, name
-
-    def scalars(self, element: _Element) -> dict[str, NDArray]:
-        table = self._take(element, element.dtype(self.order, {}))
-        return {name: table[name] for name, _, _ in element.properties}
-
-    def triangles(self, element: _Element, listed: str) -> NDArray[np.int64]:
-        if not element.count:
-            return np.empty((0, 3), np.int64)
-        start = self.at
-        lengths, _ = self._pass_row(element)
-        row = element.dtype(self.order, lengths)
-        self.at = start
-        if start + element.count * row.itemsize <= len(self.data):
-            table = np.frombuffer(self.data, row, element.count, start)
-            if all((table[f"{name} length"] == length).all() for name, length in lengths.items()):
-                self.at += table.nbytes
-                _check_polygons({lengths[listed]: table}, self.name)
-                return fan(table[listed].astype(np.int64))
-        return self._polygons(element, listed)
-
-    def skip(self, element: _Element) -> None:
-        if any(length for _, _, length in element.properties):
-            for _ in range(element.count):
-                self._pass_row(element)
-        else:
-            self.at += element.count * element.least_bytes
-
-    def _polygons(self, element: _Element, listed: str) -> NDArray[np.int64]:
-        """Rows of different lengths, passed one by one, then read together by their number of corners."""
-        places: dict[int, list[int]] = {}
-        for _ in range(element.count):
-            lengths, begins = self._pass_row(element)
-            places.setdefault(lengths[listed], []).append(begins[listed])
-        _check_polygons(places, self.name)
-        index = np.dtype(self.order + next(kind_ for name, kind_, _ in element.properties if name == listed))
-        letters = np.frombuffer(self.data, np.uint8)
-        fans = []
-        for corners, begins_ in places.items():
-            taken = letters[np.array(begins_)[:, None] + np.arange(corners * index.itemsize)]
-            fans.append(fan(taken.view(index).astype(np.int64).reshape(-1, corners)))
-        return np.concatenate([np.empty((0, 3), np.int64), *fans])
-
-    def _pass_row(self, element: _Element) -> tuple[dict[str, int], dict[str, int]]:
-        """Steps over one row; the length of each list in it and where its values begin."""
-        side: Literal["little", "big"] = "little" if self.order == "<" else "big"
-        lengths, begins = {}, {}
-        for name, kind_, length in element.properties:
-            size = int(kind_[1])
-            if length:
-                end = self.at + int(length[1])
-                lengths[name] = int.from_bytes(self.data[self.at : end], side, signed=length[0] == "i")
-                begins[name] = end
-                self.at, size = end, lengths[name] * size
-            self.at += size
-            if size < 0 or self.at > len(self.data):
-                raise UserError("scan_truncated", name=self.name)
-        return lengths, begins
-
-    def _take(self, element: _Element, row: np.dtype) -> NDArray:
-        if self.at + element.count * row.itemsize > len(self.data):
-            raise UserError("scan_truncated", name=self.name)
-        table = np.frombuffer(self.data, row, element.count, self.at)
-        self.at += table.nbytes
-        return table
-
-
-class _AsciiRows:
-    """Takes one element after the other from a body of lines."""
-
-    def __init__(self, data: bytes, start: int, name: str) -> None:
-        text = io.StringIO(data[start:].decode("ascii", "replace"))
-        self.lines = [line for line in text if not line.isspace()]
-        self.at, self.name = 0, name
-
-    def scalars(self, element: _Element) -> dict[str, NDArray]:
-        table = self._table(self._take(element), len(element.properties))
-        columns = enumerate(element.properties)
-        return {name: table[:, i] if of[0] == "f" else integers(table[:, i]) for i, (name, of, _) in columns}
-
-    def triangles(self, element: _Element, listed: str) -> NDArray[np.int64]:
-        lines = self._take(element)
-        by_corners: dict[int, list[str]] = {}
-        if element.properties[0][0] != listed:
-            raise UserError("ply_header", name=self.name)
-        for line in lines:
-            first = line.split(None, 1)[0]
-            by_corners.setdefault(int(first) if first.isdigit() and len(first) < 10 else -1, []).append(line)
-        _check_polygons(by_corners, self.name)
-        fans = []
-        for corners, rows in by_corners.items():
-            if not 0 <= corners < len(rows[0]):
-                raise UserError("scan_truncated", name=self.name)
-            table = self._table(rows, corners + len(element.properties))
-            fans.append(fan(integers(table[:, 1 : corners + 1])))
-        return np.concatenate([np.empty((0, 3), np.int64), *fans])
-
-    def skip(self, element: _Element) -> None:
-        self._take(element)
-
-    def _take(self, element: _Element) -> list[str]:
-        if self.at + element.count > len(self.lines):
-            raise UserError("scan_truncated", name=self.name)
-        self.at += element.count
-        return self.lines[self.at - element.count : self.at]
-
-    def _table(self, lines: list[str], columns: int) -> NDArray[np.float64]:
-        try:
-            table = np.loadtxt(lines, ndmin=2, comments=None)
-        except ValueError:
-            raise UserError("scan_truncated", name=self.name) from None
-        if table.shape != (len(lines), columns):
-            raise UserError("scan_truncated", name=self.name)
-        return table
-
-
-def _check_polygons(by_corners: Mapping[int, Sized], name: str) -> None:
-    """Bounds the triangles that polygons will become. by_corners: the polygons of each number of corners."""
-    triangles = sum(max(corners - 2, 0) * len(polygons) for corners, polygons in by_corners.items())
-    check_counts(name, 1, triangles)
 
 
 def _colours(vertex: dict[str, NDArray]) -> NDArray[np.uint8] | None:
     for names in _COLOURS:
         if all(name in vertex for name in names):
-            colours = np.stack([vertex[name] for name in names], axis=1)
-            return to_bytes(colours)
+            return to_bytes(np.stack([vertex[name] for name in names], axis=1))
     return None
+
+
+def _unused(vertex: Table) -> list[Note]:
+    """What the vertices carry that nothing here reads."""
+    names = [name for name in vertex.scalars if not (_KNOWN.fullmatch(name) or _INSTANCES.fullmatch(name))]
+    pairs = {name for pair in _TEXTURE for name in pair}
+    left = [name for name in [*names, *vertex.lists] if name not in pairs]
+    return [note("fields_unused", names=", ".join(left[:8]))] if left else []
+
+
+def _instances(
+    vertex: dict[str, NDArray],
+    face: Table | None,
+    faces: NDArray[np.int64],
+    row: NDArray[np.int64],
+    count: int,
+) -> NDArray[np.int64] | None:
+    """(N,) instance ids by vertex, -1 for none; of a face's id each of its corners has it."""
+    for name, values in vertex.items():
+        if _INSTANCES.fullmatch(name):
+            return integers(values)
+    for name, values in (face.scalars if face else {}).items():
+        if _INSTANCES.fullmatch(name):
+            found = np.full(count, -1, np.int64)
+            found[faces[::-1]] = integers(values)[row][::-1, None]
+            return found
+    return None
+
+
+def _by_corner(face: Table | None) -> NDArray | None:
+    found = face.lists.get("texcoord") if face else None
+    return None if found is None or not found.values.size else found.values
+
+
+def _by_vertex(vertex: dict[str, NDArray]) -> NDArray[np.float64] | None:
+    for names in _TEXTURE:
+        if all(name in vertex for name in names):
+            return np.stack([vertex[name].astype(np.float64) for name in names], axis=1)
+    return None
+
+
+def _paint(
+    name: str,
+    faces: NDArray[np.int64],
+    row: NDArray[np.int64],
+    vertex: Table,
+    face: Table | None,
+    textures: Sequence[str],
+    companions: Sequence[Path],
+) -> tuple[Paint | None, list[Note]]:
+    """The texture of a mesh, by corner or by vertex; a note where its picture isn't there."""
+    found = [picture_of(one, companions) for one in textures]
+    if not textures and len(companions) == 1:
+        found = list(companions)  # coordinates without a name, and one picture beside it
+    missing = [one for one, file in zip(textures, found, strict=False) if file is None]
+    if missing:
+        return None, [note("texture_missing", name=name, missing=", ".join(missing[:4]))]
+    if not found:
+        return None, [note("texture_unnamed", name=name)]
+    pictures = [file for file in found if file is not None]
+    check_images([(file.read_bytes(), file.name) for file in pictures])
+    images = tuple(pixels_of(file.read_bytes(), file.name) for file in pictures)
+    number = np.zeros(len(faces), np.int64)
+    if face is not None and "texnumber" in face.scalars:
+        number = np.clip(integers(face.scalars["texnumber"])[row], -1, len(images) - 1)
+    by_vertex = _by_vertex(vertex.scalars)
+    listed = face.lists.get("texcoord") if face else None
+    if listed is not None and listed.values.size and face is not None:
+        corners = face.lists[next(one for one in _CORNERS if one in face.lists)]
+        whole = listed.lengths == 2 * corners.lengths
+        starts = np.cumsum(listed.lengths) - listed.lengths
+        inside = corners.fans(name)[0] - (np.cumsum(corners.lengths) - corners.lengths)[row][:, None]
+        at = np.minimum(starts[row][:, None] + 2 * inside, listed.values.size - 2)
+        uv = np.stack([listed.values[at], listed.values[at + 1]], axis=-1).astype(np.float64)
+        number = np.where(whole[row], number, -1)
+        return Paint(uv, number, images), []
+    if by_vertex is None:
+        return None, [note("texture_unnamed", name=name)]
+    if not len(faces):  # a cloud: each point has its own place in the picture
+        return Paint(by_vertex[:, None], np.zeros(len(by_vertex), np.int64), images), []
+    return Paint(by_vertex[faces], number, images), []
+
+
+def _splat(vertices: NDArray[np.float64], scalars: dict[str, NDArray]) -> Mesh:
+    """The middles of a splat's Gaussians as a coloured cloud, without the faint, the huge and the stray."""
+    colours = np.stack([scalars[f"f_dc_{i}"].astype(np.float64) for i in range(3)], axis=1)
+    colours = np.clip(np.nan_to_num(0.5 + DEGREE_0 * colours), 0, 1)
+    opacity = 1 / (1 + np.exp(-np.clip(scalars["opacity"].astype(np.float64), -50, 50)))
+    keep = np.isfinite(vertices).all(axis=1) & (opacity >= FAINT)
+    if keep.sum() > 100:
+        low, high = np.quantile(vertices[keep], (0.01, 0.99), axis=0)
+        reach = np.maximum(high - low, 1e-9)
+        keep &= ((vertices > low - 0.25 * reach) & (vertices < high + 0.25 * reach)).all(axis=1)
+        scales = [scalars[f"scale_{i}"] for i in range(3) if f"scale_{i}" in scalars]
+        if scales:
+            size = np.exp(np.clip(np.stack(scales, axis=1).astype(np.float64), -50, 50)).max(axis=1)
+            keep &= size < WIDE * reach.max()
+        keep &= ~_stray(vertices, keep)
+    notes = (note("splat", kept=int(keep.sum()), dropped=int((~keep).sum())),)
+    return Mesh(
+        vertices[keep],
+        to_bytes(colours[keep]),
+        np.empty((0, 3), np.int64),
+        notes=notes,
+        tilted=True,
+    )
+
+
+def _stray(vertices: NDArray[np.float64], keep: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Points far from their neighbours, in deviations of such distances (Rusu et al., 2008)."""
+    from scipy.spatial import cKDTree
+
+    points = vertices[keep]
+    far = cKDTree(points).query(points, k=min(9, len(points)))[0][:, 1:].mean(axis=1)
+    stray = np.zeros(len(vertices), bool)
+    stray[np.flatnonzero(keep)] = far > np.median(far) * 5 + 1e-9
+    return stray

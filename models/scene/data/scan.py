@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from models.core.notes import Note
+from models.scene.data.mesh_io import GREY
 from models.scene.data.voxels import voxel_keys
 
 
@@ -38,6 +40,7 @@ class Scan:
     instances: () where the file carried no labels.
     alignment: (4, 4) float64; aligned = R p + t (ScanNet's axisAlignment), z up.
     unit: what the file was taken to be in: "m", "cm" or "mm".
+    notes: what a visitor should know of the files. labels_from: "file", or "none" where these had no labels.
     """
 
     name: str
@@ -48,6 +51,13 @@ class Scan:
     instances: tuple[Instance, ...] = ()
     alignment: NDArray[np.float64] = field(default_factory=lambda: np.eye(4))
     unit: str = "m"
+    notes: tuple[Note, ...] = ()
+    labels_from: str = "none"
+
+    @property
+    def coloured(self) -> bool:
+        """Whether the files told any colour; where they didn't, all is GREY."""
+        return bool((self.colours != np.uint8(GREY)).any())
 
     @property
     def aligned(self) -> NDArray[np.float32]:
