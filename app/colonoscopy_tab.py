@@ -307,12 +307,12 @@ class ColonoscopyTab:
         """The same for work that shows more than one thing; Stop is set right at its end."""
         told: Updates = {}
         try:
-            yield from work(self.visits.of(request))
+            for updates in work(self.visits.of(request)):
+                told |= updates
+                yield updates
         except Exception as error:
-            told = {
-                self.notice: why(request, error),
-                self.status: "",
-            }
+            told |= {self.notice: why(request, error), self.status: ""}
+        # All of it once more: a browser that is busy may join updates, and the last one is what stays.
         yield told | {self.stop: gr.update(interactive=False)}
 
 

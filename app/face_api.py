@@ -9,6 +9,7 @@ import gradio as gr
 
 from app import face_desk as desk
 from app.components.brought import File
+from app.components.raw_fields import Flag, Number, Text
 from app.telling import answered
 from app.visits import Visit, Visits
 from models.core.errors import UserError
@@ -26,14 +27,14 @@ class FaceApi:
                 File(label="portrait"),
                 File(label="video"),
                 File(label="audio"),
-                gr.Textbox("", label="text"),
-                gr.Textbox("en", label="language"),
-                gr.Textbox("", label="voice"),
-                gr.Textbox(STAGES[-1], label="stage"),
-                gr.Checkbox(True, label="panels"),
-                gr.Checkbox(True, label="marked"),
-                gr.Number(0, label="seed"),
-                gr.Checkbox(False, label="consent"),
+                Text("", label="text"),
+                Text("en", label="language"),
+                Text("", label="voice"),
+                Text(STAGES[-1], label="stage"),
+                Flag(True, label="panels"),
+                Flag(True, label="marked"),
+                Number(0, label="seed"),
+                Flag(False, label="consent"),
             ]
             results = [
                 gr.JSON(label="result"),
