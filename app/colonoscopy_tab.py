@@ -279,7 +279,7 @@ class ColonoscopyTab:
                         self.comparison: gr.update(visible=True),
                         self.place: place,
                         self.other: gr.update(choices=choices, value=chosen),
-                        self.slider: gr.update(value=answer.sides(kept, step)),
+                        self.slider: gr.update(value=answer.sides(visit, kept, step)),
                         self.pairing: answer.pair(name, kept, step),
                         self.status: "",
                     }

@@ -140,6 +140,18 @@ def show(visit: Visit, file: Path) -> Path:
     return Path(shutil.copyfile(file, visit.shown / file.name))
 
 
+def forget(visit: Visit, what: str) -> None:
+    """The visitor takes a "portrait", "footage" or "speech" away again: it is deleted, and so is its copy.
+
+    One that a film is being made of stays until the visit ends.
+    """
+    kept: Path | None = getattr(visit.sitting, what)
+    setattr(visit.sitting, what, None)
+    if kept is not None and not visit.sitting.at_work.locked():
+        kept.unlink(missing_ok=True)
+        (visit.shown / kept.name).unlink(missing_ok=True)
+
+
 def _taken(path: str | Path | None, keep: Callable[[Path], Path]) -> Path:
     if not path:
         raise UserError("no_file")

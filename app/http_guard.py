@@ -4,10 +4,12 @@ Gradio has routes that this page does not use, and some write what a visitor did
 fetch an address for whoever asks. So there is a list of what is used, and the rest is not found.
 """
 
+import asyncio
 import ipaddress
 import re
 import socket
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from typing import Any
 
 from starlette.requests import Request
@@ -18,6 +20,7 @@ from app import uploads, words
 from models.core.guards import MEGABYTE, megabytes
 
 MAX_BODY = 4 * MEGABYTE  # bytes of what is no upload; a drawn mask has 0.4
+DRAIN = 20.0  # seconds that the rest of a refused request may take
 API = "/gradio_api/"
 READ = re.compile(
     r"/(?:config/?|theme\.css|robots\.txt|favicon\.ico|manifest\.json|pwa_icon.*|(?:assets|static|svelte)/.*)?"
@@ -72,6 +75,7 @@ class HttpGuard:
             return
         refused = self._refused(scope)
         if refused is not None:
+            await _drain(receive)
             await refused(scope, receive, send)
             return
         limit = uploads.MAX_REQUEST if scope["path"].startswith(f"{API}upload") else MAX_BODY
@@ -81,6 +85,7 @@ class HttpGuard:
         except Exception:
             if not bounded.exceeded or begun.true:
                 raise
+            await _drain(receive)
             await _too_large(scope, limit)(scope, receive, send)
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -137,6 +142,18 @@ class _Bounded:
             self.exceeded = True
             raise TooLargeError
         return message
+
+
+async def _drain(receive: Receive) -> None:
+    """Let a body come that nobody reads: who is cut off while sending does not see the answer."""
+    left = uploads.MAX_REQUEST
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN):
+            while left > 0:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                if message["type"] == "http.disconnect" or not message.get("more_body"):
+                    return
 
 
 class _Begun:
