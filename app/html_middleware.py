@@ -11,6 +11,8 @@ from typing import Any
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.http_guard import HEADERS
+
 # ?lang= overrules the browser; ?talk=1 sets a class; [data-set] controls change one parameter.
 SCRIPT = """<script>(() => {
 const asked = new URLSearchParams(location.search);
@@ -29,8 +31,6 @@ document.addEventListener('click', event => {
   location.assign(url);
 });
 })();</script>"""
-
-HEADERS = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer"}
 
 
 class Document:

@@ -285,7 +285,7 @@ class ColonoscopyTab:
                         self.comparison: gr.update(visible=True),
                         self.place: place,
                         self.other: gr.update(choices=choices, value=chosen),
-                        self.slider: gr.update(value=answer.sides(kept, step)),
+                        self.slider: gr.update(value=answer.sides(visit, kept, step)),
                         self.pairing: answer.pair(name, kept, step),
                         self.status: "",
                     }
@@ -313,12 +313,12 @@ class ColonoscopyTab:
         """The same for work that shows more than one thing; Stop is set right at its end."""
         told: Updates = {}
         try:
-            yield from work(self.visits.of(request))
+            for updates in work(self.visits.of(request)):
+                told |= updates
+                yield updates
         except Exception as error:
-            told = {
-                self.notice: why(request, error),
-                self.status: "",
-            }
+            told |= {self.notice: why(request, error), self.status: ""}
+        # All of it once more: a browser that is busy may join updates, and the last one is what stays.
         yield told | {self.stop: gr.update(interactive=False)}
 
 

@@ -1,12 +1,14 @@
 """What the colonoscopy tab says: cards of its frames, sentences, what two models made of one noise."""
 
+import tempfile
 from html import escape
+from pathlib import Path
 
 from app.components.result_strip import Card, outline_path, picture_url
 from app.i18n import say
 from app.messages import quiet
+from app.session import Visit
 from models.colonoscopy import TOO_NEAR
-from models.colonoscopy.data.images import Frame
 from models.colonoscopy.pipeline import Sample
 
 
@@ -55,11 +57,19 @@ def pair(name: str, left: Sample, right: Sample) -> str:
     return f'<p class="tl-pairing"><b>{escape(told[0])}</b><b>{escape(told[1])}</b></p>'
 
 
-def sides(left: Sample, right: Sample) -> tuple[Frame, Frame]:
-    """The two frames for the slider, marked as what they are: it offers them for saving."""
+def sides(visit: Visit, left: Sample, right: Sample) -> tuple[str, str]:
+    """The two frames for the slider, marked as what they are: it offers them for saving.
+
+    They are files of the visit: the slider would write its own, which nobody deletes.
+    """
+    from PIL import Image
+
     from models.colonoscopy.data.exports import burnt
 
-    return burnt(left.frame), burnt(right.frame)
+    folder = Path(tempfile.mkdtemp(dir=visit.shown))
+    for name, sample in (("left", left), ("right", right)):
+        Image.fromarray(burnt(sample.frame)).save(folder / f"{name}.png", compress_level=1)
+    return str(folder / "left.png"), str(folder / "right.png")
 
 
 def caution(name: str) -> str:

@@ -307,9 +307,12 @@ class FaceTab:
         told: Updates = {}
         visit = self.visits.of(request)
         try:
-            yield from work(visit)
+            for updates in work(visit):
+                told |= updates
+                yield updates
         except Exception as error:
-            told = {self.notice: why(request, error), self.status: "", **self._result(request, visit)}
+            told |= {self.notice: why(request, error), self.status: "", **self._result(request, visit)}
+        # All of it once more: a browser that is busy may join updates, and the last one is what stays.
         yield told | {self.stop: gr.update(interactive=False)}
 
 
