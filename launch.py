@@ -17,21 +17,33 @@ def main() -> int:
         offline.allow(
             "gradio.app", "gradio.live", "huggingface.co"
         )  # the relay, and where its program is from
+    from app import process_folder
+
+    process_folder.settle()
     from app import i18n, page
 
     try:
         device.choose(flags.device)
-        page.serve(flags.host, flags.port, flags.share, flags.browser)
+        page.serve(flags.host, flags.port, flags.share, flags.browser, flags.allowed_host)
     except UserError as error:
         print(i18n.explain("en", error), file=sys.stderr)
         return 2
+    finally:
+        process_folder.remove()
     return 0
 
 
 def _flags() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Serve Trilab on this machine.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (0.0.0.0: the network)")
-    parser.add_argument("--port", type=int, default=7860, help="port to listen on")
+    parser.add_argument("--port", type=int, default=7860, help="port to listen on (0: any that is free)")
+    parser.add_argument(
+        "--allowed-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name under which the page may be opened, besides addresses and this machine's own",
+    )
     parser.add_argument("--device", default="auto", choices=device.CHOICES, help="where networks run")
     parser.add_argument("--share", action="store_true", help="open a public link through Gradio's relay")
     parser.add_argument("--browser", action="store_true", help="open the page in this machine's browser")
@@ -39,4 +51,6 @@ def _flags() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)  # threads that still compute would crash while Python takes itself apart

@@ -16,6 +16,21 @@ from models.core.progress import Progress
 log = logging.getLogger("trilab")
 T = TypeVar("T")
 
+_working: set[threading.Thread] = set()
+
+
+def idle() -> bool:
+    """Whether no job runs in any gate."""
+    return not _working
+
+
+def wait_until_idle(seconds: float) -> None:
+    """Wait until no job runs, at most so long."""
+    end = time.monotonic() + seconds
+    while _working and time.monotonic() < end:
+        time.sleep(0.05)
+
+
 POLL = 0.1  # seconds between looks at whether the visitor is still there
 
 
@@ -27,6 +42,7 @@ class _Job(Generic[T]):
         self.result: T | None = None
         self.error: BaseException | None = None
         self.thread = threading.Thread(target=self._run, daemon=True)
+        _working.add(self.thread)
         self.thread.start()
 
     def _run(self) -> None:
@@ -36,6 +52,7 @@ class _Job(Generic[T]):
         except BaseException as error:  # handed to the thread that waits
             self.error = error
         finally:
+            _working.discard(self.thread)
             self._leave(time.monotonic() - started)
 
 

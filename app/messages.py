@@ -65,7 +65,8 @@ def why(request: gr.Request, error: Exception) -> str:
 def answered(visits: Visits, request: gr.Request, work: Callable[[Visit], Result]) -> Result:
     """What `work` gives to a client of the API, which gets the same sentence as a visitor where it fails."""
     try:
-        return work(visits.of(request))
+        with visits.during(request) as visit:
+            return work(visit)
     except Exception as error:
         told = explain(language(request), in_plain_words(error))
         raise gr.Error(told, print_exception=False) from None

@@ -1,12 +1,15 @@
 """The page: header, one tab for each lab, footer; and how it is served."""
 
-import atexit
 import importlib
 import os
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from html import escape
@@ -16,16 +19,34 @@ from typing import Any
 import gradio as gr
 from gradio import networking
 from gradio.context import Context
+from gradio.utils import LRUCache
 from starlette.middleware import Middleware
 
-from app import __version__, api_page, html_middleware, page_cache, process_folder, theme, uploads, validation
+from app import (
+    __version__,
+    allocator,
+    api_page,
+    connections,
+    html_middleware,
+    http_guard,
+    job_queue,
+    page_cache,
+    process_folder,
+    theme,
+    uploads,
+    validation,
+)
 from app import i18n as words
 from app.job_queue import in_plain_words
 from app.messages import hears_language, notice
-from app.session import Visits
+from app.session import MOST, Visits
 from models.core import checkpoints, device
 from models.core.errors import UserError
 from models.core.upload_validation import MAX_FILE
+
+TICK = 10.0  # seconds
+FAREWELL = 3.0  # seconds that jobs have to end when the program is stopped
+_served: list[Visits] = []
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -45,17 +66,33 @@ LABS = (
 )
 
 
-def build() -> tuple[gr.Blocks, gr.I18n]:
+class Page(gr.Blocks):
+    """Gradio's page, which tells in a sentence why the values of a call can't be read; Gradio says null."""
+
+    def block_thread(self) -> None:
+        """Wait until interrupted. Gradio would wait for its connections first, while files lie there."""
+        with suppress(KeyboardInterrupt):
+            while self.is_running:
+                time.sleep(0.1)
+
+    async def preprocess_data(
+        self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False
+    ) -> list[Any]:
+        """What a call's function gets. Raises gr.Error."""
+        try:
+            return await super().preprocess_data(block_fn, inputs, state, explicit_call)
+        except gr.Error:
+            raise
+        except Exception:
+            raise validation.refusal("payload") from None
+
+
+def build(visits: Visits | None = None) -> tuple[gr.Blocks, gr.I18n]:
     """The whole page and its words; nothing is served yet."""
-    visits = Visits()
-    atexit.register(visits.end_all)
-
-    def leave(request: gr.Request) -> None:
-        visits.end(request)
-
+    visits = visits or Visits()
     modules = {lab: _load(lab) for lab in LABS}
     i18n = words.i18n({name: _fragments(name, modules) for name in words.LANGUAGES})
-    with gr.Blocks(title="Trilab", fill_width=True, delete_cache=(600, 3600)) as page:
+    with Page(title="Trilab", fill_width=True) as page:
         gr.HTML(i18n("html.header"), elem_id="tl-header", apply_default_css=False)
         with gr.Tabs(elem_id="tl-labs", selected=LABS[0].name):
             for lab, module in modules.items():
@@ -67,33 +104,65 @@ def build() -> tuple[gr.Blocks, gr.I18n]:
         foot = gr.HTML(i18n("html.footer"), elem_id="tl-footer", apply_default_css=False)
         page.load(_footer, None, foot, show_progress="hidden", api_visibility="private")
         hearing.spoken(_footer, None, foot, show_progress="hidden", api_visibility="private")
-        page.unload(leave)
     page.queue(max_size=64, default_concurrency_limit=None)
+    page._queue.pending_messages_per_session = LRUCache(MOST)  # answers that nobody fetches, else 2,000
     return page, i18n
 
 
-def serve(host: str, port: int, share: bool, browser: bool) -> None:
-    """Serve the page until interrupted. Raises UserError("port_taken")."""
+def serve(host: str, port: int, share: bool, browser: bool, names: Sequence[str] = ()) -> None:
+    """Serve the page until interrupted or terminated, then leave nothing behind.
+
+    names: under which the page may be opened, besides addresses. Raises UserError: port_range, port_taken.
+    """
+    port = _free_port(host, port)
+    allocator.bound()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # systemd and Docker stop as Ctrl+C does
+    try:
+        page = start(host, port, share, browser, names)
+        print(f"Trilab is at {page.local_url}", flush=True)
+        page.block_thread()
+    except KeyboardInterrupt:  # before all was ready
+        pass
+    finally:
+        _leave()
+
+
+def _leave() -> None:
+    """Tell the jobs, wait for them a moment, and delete what was kept; ends within 10 s."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for visits in _served:
+        visits.end_all()
+    job_queue.wait_until_idle(FAREWELL)
+    process_folder.remove()
+
+
+def _free_port(host: str, port: int) -> int:
+    """The port, or for 0 one that is free. Raises UserError: port_range, port_taken."""
+    if not 0 <= port <= 65535:
+        raise UserError("port_range", port=port)
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
             raise UserError("port_taken", host=host, port=port) from error
-    page = start(host, port, share, browser)
-    print(f"Trilab is at {page.local_url}", flush=True)
-    page.block_thread()
+        return int(probe.getsockname()[1])
 
 
-def start(host: str, port: int | None, share: bool = False, browser: bool = False) -> gr.Blocks:
+def start(
+    host: str, port: int | None, share: bool = False, browser: bool = False, names: Sequence[str] = ()
+) -> gr.Blocks:
     """Serve the page from a thread; `.close()` ends it. port: None for any that is free."""
+    visits = Visits()
+    _served.append(visits)
     _private_uploads()
     validation.forbid_fetching()
     # Gradio gives up where its own page takes 3 s, as it may on a busy machine; by then it has answered once.
     networking.url_ok = lambda url: True
-    page, i18n = build()
+    connections.install()
+    page, i18n = build(visits)
     page.launch(
-        server_name=host,
+        server_name=f"[{host}]" if ":" in host else host,
         server_port=port,
         share=share,
         inbrowser=browser,
@@ -107,8 +176,15 @@ def start(host: str, port: int | None, share: bool = False, browser: bool = Fals
         enable_monitoring=False,
         ssr_mode=False,
         mcp_server=False,
+        state_session_capacity=MOST,
         app_kwargs={
             "middleware": [
+                Middleware(
+                    http_guard.HttpGuard,
+                    hosts=[*names, *([".gradio.live"] if share else [])],
+                    arrived=visits.arrived,
+                    left=visits.left,
+                ),
                 Middleware(page_cache.PageCache),
                 Middleware(
                     html_middleware.Document,
@@ -118,12 +194,22 @@ def start(host: str, port: int | None, share: bool = False, browser: bool = Fals
             ]
         },
     )
+    threading.Thread(target=_tick, args=(page, visits), daemon=True).start()
     return page
 
 
+def _tick(page: gr.Blocks, visits: Visits) -> None:
+    """Forget who has left, and what was left, every TICK seconds while the page is served."""
+    while page.is_running:
+        visits.forget()
+        uploads.sweep()
+        if job_queue.idle():
+            allocator.trim()
+        time.sleep(TICK)
+
+
 def _private_uploads() -> None:
-    """Let uploads land in the folder of this process, each alone; a killed one's leavings go."""
-    process_folder.sweep()
+    """Let uploads land in the folder of this process, each alone."""
     os.environ["GRADIO_TEMP_DIR"] = str(process_folder.served())
     uploads.install()
 

@@ -52,6 +52,13 @@ def visits() -> Path:
     return folder() / "visits"
 
 
+def settle() -> None:
+    """Let all files for a while lie in the folder, those of libraries too; before gradio is imported."""
+    sweep()
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder())
+    os.environ["GRADIO_TEMP_DIR"] = str(served())
+
+
 def remove() -> None:
     """Delete the folder with all that is in it."""
     shutil.rmtree(folder(), ignore_errors=True)

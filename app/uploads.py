@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,9 @@ from models.core.upload_validation import MEGABYTE
 
 MAX_REQUEST = 300 * MEGABYTE  # bytes of one request, all its files together
 MAX_FILES = 16  # of one request; a ScanNet scene has four
+SPARE = 16 * MEGABYTE  # bytes that uploads leave free on the disk
 SILENCE = 30.0  # seconds without a byte after which an upload is given up
+HELD = 1800.0  # seconds after which one that a request claimed is: longer than any request
 UNREAD = 100.0  # seconds after which an upload that no request claimed is deleted
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -62,6 +65,9 @@ async def receive(
     """
     if parse_options_header(request.headers.get("Content-Type", ""))[0] != b"multipart/form-data":
         raise HTTPException(400, "Invalid content type.")
+    wanted = int(request.headers.get("Content-Length") or max_file_size)
+    if shutil.disk_usage(upload_dir).free < wanted + SPARE:
+        raise HTTPException(507, i18n.say(i18n.language(request), "errors.disk_full"))
     if upload_id and upload_progress:
         upload_progress.track(upload_id)
     folder = Path(tempfile.mkdtemp(prefix=secrets.token_urlsafe(24), dir=upload_dir))
@@ -126,6 +132,10 @@ def sweep() -> None:
     for file in map(Path, old):
         file.unlink(missing_ok=True)
         _remove_empty(file.parent, file.parent.parent)
+    for place in process_folder.held().iterdir():
+        with suppress(OSError):
+            if time.time() - place.stat().st_mtime > HELD:
+                shutil.rmtree(place, ignore_errors=True)
 
 
 def _named(request: Request, folder: Path, number: int, file: Any) -> Path:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_SENTENCE = 300  # characters; ScanRefer's longest description has fewer
+MAX_TYPED = 10_000  # characters, white space and all, that are looked at
 MAX_DRAWING = 400_000  # characters of a drawn mask; one of noise has 90,000
 PNG_URL = "data:image/png;base64,"
 MAX_LABEL = 40  # characters; ScanNet's longest label has fewer
@@ -25,6 +26,8 @@ def sentence(text: object) -> str:
     Raises UserError("sentence_empty"), ("sentence_long"), or ("sentence_language") when it
     has letters of another script than Latin: the language model would be guessing.
     """
+    if isinstance(text, str) and len(text) > MAX_TYPED:
+        raise UserError("sentence_long", count=len(text), limit=MAX_SENTENCE)
     clean = _clean(text)
     if not clean:
         raise UserError("sentence_empty")
@@ -40,6 +43,8 @@ def label(text: object) -> str:
 
     Raises UserError("label_empty"), ("label_long"), or ("label_language"): labels are read in English only.
     """
+    if isinstance(text, str) and len(text) > MAX_TYPED:
+        raise UserError("label_long", count=len(text), limit=MAX_LABEL)
     clean = _clean(text).lower()
     if not clean:
         raise UserError("label_empty")
@@ -52,7 +57,9 @@ def label(text: object) -> str:
 
 def _clean(text: object) -> str:
     """Without control characters, its white space made single; "" for what is no text."""
-    clean = " ".join(text.split()) if isinstance(text, str) else ""
+    if not isinstance(text, str):
+        return ""
+    clean = " ".join(text.split())
     return "".join(letter for letter in clean if unicodedata.category(letter)[0] != "C").strip()
 
 
@@ -95,17 +102,31 @@ def png_url(data: bytes) -> str:
     return PNG_URL + base64.b64encode(data).decode()
 
 
+def flag(value: object, name: str) -> bool:
+    """A yes or no from a field that may hold anything. Raises UserError("flag_wrong")."""
+    if not isinstance(value, bool):
+        raise UserError("flag_wrong", name=name)
+    return value
+
+
+def refusal(key: str) -> Exception:
+    """The gr.Error that tells a sentence of "errors" in the language of the request that is being read."""
+    import gradio as gr
+    from gradio.context import LocalContext
+
+    told = i18n.say(i18n.language(LocalContext.request.get(None)), f"errors.{key}")
+    return gr.Error(told, print_exception=False)
+
+
 def forbid_fetching() -> None:
     """Let no address that a client sends be fetched.
 
     Gradio downloads an http address that stands where an uploaded file should, and has no
     switch for it; every such download goes through this one function.
     """
-    import gradio as gr
     from gradio import processing_utils
-    from gradio.context import LocalContext
 
     async def refuse(*_: object, **__: object) -> NoReturn:
-        raise gr.Error(i18n.say(i18n.language(LocalContext.request.get(None)), "errors.no_url"))
+        raise refusal("no_url")
 
     processing_utils.async_ssrf_protected_get = refuse

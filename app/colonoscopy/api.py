@@ -9,6 +9,7 @@ import gradio as gr
 
 from app import validation
 from app.colonoscopy import service
+from app.components.raw_fields import Flag, Number, Text
 from app.components.upload_widgets import File
 from app.messages import answered
 from app.session import Visit, Visits
@@ -24,12 +25,12 @@ class ColonoscopyApi:
         with gr.Row(visible=False):
             mask = File(label="mask")
             frame = File(label="frame")
-            count = gr.Number(1, label="count")
-            seed = gr.Number(0, label="seed")
-            model = gr.Textbox("arsdm", label="model")
-            steps = gr.Number(20, label="steps")
-            sampler = gr.Textbox(SAMPLERS[0], label="sampler")
-            burn = gr.Checkbox(True, label="burn")
+            count = Number(1, label="count")
+            seed = Number(0, label="seed")
+            model = Text("arsdm", label="model")
+            steps = Number(20, label="steps")
+            sampler = Text(SAMPLERS[0], label="sampler")
+            burn = Flag(True, label="burn")
             result = gr.JSON(label="result")
             packed = gr.File(label="zip")
             button = gr.Button()
@@ -53,12 +54,13 @@ class ColonoscopyApi:
         def work(visit: Visit) -> tuple[list[dict[str, Any]], str]:
             from models.colonoscopy.data.exports import facts
 
+            marked = validation.flag(burn, "burn")
             drawn = service.open_mask(_files(mask))
             wanted = service.order(drawn.mask, count, seed, model, steps, sampler)
             wanted = service.as_it_came(wanted, drawn.shape)
             for _ in service.draw(visit, wanted):
                 pass
-            return [facts(sample) for sample in visit.frames], str(service.pack(visit, bool(burn)))
+            return [facts(sample) for sample in visit.frames], str(service.pack(visit, marked))
 
         return answered(self.visits, request, work)
 

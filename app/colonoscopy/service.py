@@ -130,9 +130,9 @@ def order(mask: Mask, count: object, seed: object, model: object, steps: object,
         raise UserError("seed_range", limit=pipeline.MAX_SEED - MOST_FRAMES)
     if times is None or not 1 <= times <= MOST_STEPS:
         raise UserError("steps_range", steps=_short(steps), limit=MOST_STEPS)
-    if model not in MODELS:
+    if not isinstance(model, str) or model not in MODELS:
         raise UserError("model_unknown", name=_short(model), choices=", ".join(MODELS))
-    if sampler not in SAMPLERS:
+    if not isinstance(sampler, str) or sampler not in SAMPLERS:
         raise UserError("sampler_unknown", name=_short(sampler), choices=", ".join(SAMPLERS))
     return Order(mask, frames, first, str(model), times, str(sampler))
 

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.context import LocalContext
 from gradio.data_classes import FileData, ImageData, ListFiles
 
-from app import i18n, uploads
+from app import uploads, validation
 from models.core.errors import UserError
 
 
@@ -26,8 +25,7 @@ def claimed(files: list[FileData]) -> list[str]:
     except UserError as error:
         for file in mine:
             uploads.drop(file)
-        told = i18n.explain(i18n.language(LocalContext.request.get(None)), error)
-        raise gr.Error(told, print_exception=False) from None
+        raise validation.refusal(error.key) from None
     return [str(file) for file in mine]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.components.raw_fields import Flag, Number, Text
 from app.components.upload_widgets import File
 from app.face import service
 from app.messages import answered
@@ -26,14 +27,14 @@ class FaceApi:
                 File(label="portrait"),
                 File(label="video"),
                 File(label="audio"),
-                gr.Textbox("", label="text"),
-                gr.Textbox("en", label="language"),
-                gr.Textbox("", label="voice"),
-                gr.Textbox(STAGES[-1], label="stage"),
-                gr.Checkbox(True, label="panels"),
-                gr.Checkbox(True, label="marked"),
-                gr.Number(0, label="seed"),
-                gr.Checkbox(False, label="consent"),
+                Text("", label="text"),
+                Text("en", label="language"),
+                Text("", label="voice"),
+                Text(STAGES[-1], label="stage"),
+                Flag(True, label="panels"),
+                Flag(True, label="marked"),
+                Number(0, label="seed"),
+                Flag(False, label="consent"),
             ]
             results = [
                 gr.JSON(label="result"),

@@ -142,6 +142,18 @@ def show(visit: Visit, file: Path) -> Path:
     return Path(shutil.copyfile(file, visit.shown / file.name))
 
 
+def forget(visit: Visit, what: str) -> None:
+    """The visitor takes a "portrait", "footage" or "speech" away again: it is deleted, and so is its copy.
+
+    One that a film is being made of stays until the visit ends.
+    """
+    kept: Path | None = getattr(visit.sitting, what)
+    setattr(visit.sitting, what, None)
+    if kept is not None and not visit.sitting.at_work.locked():
+        kept.unlink(missing_ok=True)
+        (visit.shown / kept.name).unlink(missing_ok=True)
+
+
 def _taken(path: str | Path | None, keep: Callable[[Path], Path]) -> Path:
     if not path:
         raise UserError("no_file")
@@ -168,15 +180,15 @@ def order(
     """An order of what fields hold, whatever they hold. face: a kept picture, or a video where `moving`.
 
     audio: kept speech; None where `text` is spoken by `voice` of `language`.
-    Raises UserError: consent_missing, face_input, speech_input, stage_unknown, seed_range, language_unknown,
-    voice_unknown, and for the text as `voices.cleaned` and `voices.check_script` do.
+    Raises UserError: consent_missing, flag_wrong, face_input, speech_input, stage_unknown, seed_range,
+    language_unknown, voice_unknown, and for the text as `voices.cleaned` and `voices.check_script` do.
     """
     if consent is not True:
         raise UserError("consent_missing")
     if face is None:
         raise UserError("face_input")
     spoken, tongue, speaker = ("", "", "") if audio else _spoken(text, language, voice)
-    if stage not in STAGES:
+    if not isinstance(stage, str) or stage not in STAGES:
         raise UserError("stage_unknown", name=_short(stage), choices=", ".join(STAGES))
     first = validation.whole_number(seed)
     if first is None or not 0 <= first <= MAX_SEED:
@@ -189,8 +201,8 @@ def order(
         language=tongue,
         voice=speaker,
         stage=str(stage),
-        panels=bool(panels),
-        marked=bool(marked),
+        panels=validation.flag(panels, "panels"),
+        marked=validation.flag(marked, "marked"),
         seed=first,
     )
 

@@ -83,7 +83,7 @@ class Bringing:
         """What takes away again what a widget holds."""
 
         def work(request: gr.Request) -> Updates:
-            setattr(self.tab.visits.of(request).sitting, self.held[widget], None)
+            service.forget(self.tab.visits.of(request), self.held[widget])
             return {self._beside(widget): ""}
 
         return work
@@ -94,7 +94,7 @@ class Bringing:
         """The widget with what was kept of a file; where it was refused, empty, and a sentence tells why."""
         visit, beside = self.tab.visits.of(request), self._beside(widget)
         told: Updates = {beside: ""}
-        setattr(visit.sitting, self.held[widget], None)
+        service.forget(visit, self.held[widget])
         if file:
             try:
                 kept = take(visit, file)

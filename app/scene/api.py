@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.components.raw_fields import Number, Text
 from app.components.upload_widgets import Files
 from app.messages import answered
 from app.scene import comparison, service
@@ -23,11 +24,11 @@ class SceneApi:
     def __init__(self, visits: Visits) -> None:
         self.visits = visits
         with gr.Row(visible=False):
-            scan = gr.Textbox(label="scan")
+            scan = Text(label="scan")
             files = Files(label="files")
-            sentence = gr.Textbox(label="sentence")
-            methods = gr.Textbox(label="methods")
-            number = gr.Number(label="object_id", precision=0)
+            sentence = Text(label="sentence")
+            methods = Text(label="methods")
+            number = Number(label="object_id", precision=0)
             result = gr.JSON(label="result")
             button = gr.Button()
         button.click(self.open, [scan, files], result, api_name="scene_open")

@@ -67,7 +67,7 @@ def get_ready(opened: Callable[[], Scan]) -> None:
 
 def open_shipped(visit: Visit, name: str) -> Scan:
     """Open a scan by its name. Raises UserError("unknown_scan") for any other text."""
-    if name not in pipeline.examples():
+    if not isinstance(name, str) or name not in pipeline.examples():
         raise UserError("unknown_scan")
     scan = reading.run(lambda: shipped(name), visit.gone)
     visit.opens(scan, name)
@@ -205,10 +205,11 @@ def instance(visit: Visit, object_id: object) -> Instance:
     """An object of the visit's scan by its id. Raises UserError("no_scan"), ("object_unknown")."""
     if visit.scan is None:
         raise UserError("no_scan")
+    wanted = validation.whole_number(object_id)
     for found in visit.scan.instances:
-        if found.id == object_id:
+        if found.id == wanted:
             return found
-    raise UserError("object_unknown", object=object_id if isinstance(object_id, int) else "-")
+    raise UserError("object_unknown", object="-" if wanted is None else wanted)
 
 
 def _labelled(visit: Visit) -> Scan:

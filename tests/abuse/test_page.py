@@ -141,7 +141,8 @@ def test_a_visit_that_ends_leaves_nothing():
     visit = visits.of(request)
     folder = visit.folder
     (folder / "scan.ply").write_text("x")
-    visits.end(request)
+    visits.arrived("one")
+    visits.left("one")
     assert not folder.exists()
     assert visit.gone.is_set()
     assert visits.of(request) is not visit

@@ -40,8 +40,7 @@ def look(self):
     body = urllib.request.urlopen(self.local_url).read().decode()
     print("page", "gradio_config" in body and "navigator" in body)
     print("heavy", *sorted(set({HEAVY!r}) & set(sys.modules)))
-import gradio
-gradio.Blocks.block_thread = look
+page.Page.block_thread = look
 code = launch.main()
 import os
 os._exit(code)

@@ -118,3 +118,14 @@ def test_a_text_is_no_command():
     for trick in ("[[_::_]] Guten Tag", "-f /etc/passwd", "<audio src='/etc/passwd'/> ja", "`id`; $(id)"):
         assert len(voices.speak(trick, "de")) > 0.2 * len(plain)
     assert voices.cleaned("a[[b]]\x00c") == "a((b)) c"
+
+
+@pytest.mark.parametrize("text", ["1" * 37, "the number " + "9" * 31, "1" + ",000" * 12])
+def test_a_number_without_a_name_is_refused_in_a_sentence(text):
+    with pytest.raises(UserError) as caught:
+        voices.cleaned(text)
+    assert caught.value.key == "text_number"
+
+
+def test_a_number_of_thirty_digits_is_spoken():
+    assert voices.cleaned("9" * 30) == "9" * 30

@@ -20,6 +20,7 @@ from models.core.errors import UserError
 from models.core.import_lock import LOADING
 from models.face import RATE
 
+MAX_DIGITS = 30  # of a number; the English voice has no names for more than 36
 MAX_TEXT = 2000  # characters: some two minutes
 DEADLINE = 60.0  # seconds that espeak-ng may take
 PACE = "155"  # words a minute; its own 175 is hasty
@@ -108,7 +109,7 @@ def speak(text: str, language: str, voice: str | None = None) -> Array:
 def cleaned(text: str) -> str:
     """Text without control characters and without what espeak-ng would take for phonemes, [[like this]].
 
-    Raises UserError: text_empty, text_long.
+    Raises UserError: text_empty, text_long, text_number.
     """
     if len(text) > MAX_TEXT:
         raise UserError("text_long", count=len(text), limit=MAX_TEXT)
@@ -116,6 +117,8 @@ def cleaned(text: str) -> str:
     kept = re.sub(r"\s+", " ", kept.replace("[", "(").replace("]", ")")).strip()
     if not any(c.isalnum() for c in kept):
         raise UserError("text_empty")
+    if re.search(rf"\d{{{MAX_DIGITS + 1}}}", kept.replace(",", "")):
+        raise UserError("text_number", limit=MAX_DIGITS)
     return kept
 
 

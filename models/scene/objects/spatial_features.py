@@ -17,6 +17,7 @@ from torch.nn.functional import normalize
 
 from models.scene.synthetic_language.vocabulary import COLOURS
 
+FLAT = 1e-3  # metres: a room is taken to be no thinner, or nothing has a place in it
 TIE = 0.03  # metres: two measures nearer than this do not outrank each other
 RANKS = 5
 CANDIDATE_WIDTH = 21 + 14 * (1 + RANKS)
@@ -52,7 +53,7 @@ def object_features(boxes: Tensor, colours: Tensor, room: Tensor) -> Tensor:
             size,
             torch.log(size + 0.02),
             (place - centres(room))[..., :2],
-            (place - centres(room)) / sizes(room),
+            (place - centres(room)) / sizes(room).clamp(min=FLAT),
             boxes[..., [2, 5]] - room[..., 2:3],
             colours,
             _to_edges(place, room).amin(-1, keepdim=True),
@@ -93,7 +94,7 @@ def candidate_features(boxes: Tensor, colours: Tensor, likely: Tensor, room: Ten
         ],
         -1,
     )
-    relative = (place - middle) / sizes(room)
+    relative = (place - middle) / sizes(room).clamp(min=FLAT)
     plain = [
         size,
         torch.log(size + 0.02),

@@ -1,0 +1,1 @@
+"""A crowd for an hour: `python -m tests.soak --minutes 60`."""
