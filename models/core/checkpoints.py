@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from models.core import device
 from models.core.errors import UserError
 
 FOLDER = Path(__file__).resolve().parents[2] / "checkpoints"
@@ -59,7 +60,7 @@ def card(name: str) -> CheckpointCard:
 
 
 def load_checkpoint(kind: type[Any], name: str) -> Any:
-    """A network of checkpoints/NAME, in full precision, to be asked and not trained.
+    """A network of checkpoints/NAME on the chosen device, in full precision, to be asked and not trained.
 
     kind: its class, with the hub's mixin. Raises UserError("checkpoint_missing" or "checkpoint_broken").
     """
@@ -67,9 +68,10 @@ def load_checkpoint(kind: type[Any], name: str) -> Any:
     try:
         with redirect_stdout(sys.stderr):  # the hub's mixin prints; a command's output is its answer alone
             network = kind.from_pretrained(path, map_location="cpu", strict=True)
-        return network.float().eval()
+        network = network.float().eval()
     except Exception as error:
         raise UserError("checkpoint_broken", file=f"checkpoints/{name}") from error
+    return network.to(device.best())
 
 
 def all_cards(lab: str) -> list[CheckpointCard]:

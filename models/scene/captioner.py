@@ -34,8 +34,8 @@ class Captioner:
         """Raises UserError("checkpoint_missing" or "checkpoint_broken") naming the file."""
         self.checkpoint = checkpoint
         self.device = device.best()
-        self.network: OpenXTrans2Cap = load_checkpoint(OpenXTrans2Cap, checkpoint).to(self.device)
-        self.prepared = PreparedScans(load_checkpoint(ShapeEncoder, shapes).to(self.device))
+        self.network: OpenXTrans2Cap = load_checkpoint(OpenXTrans2Cap, checkpoint)
+        self.prepared = PreparedScans(load_checkpoint(ShapeEncoder, shapes))
 
     def __call__(self, scan: Scan, object_id: int) -> Caption:
         """What there is to say of an object. Raises UserError: object_unknown, scan_unlabelled."""

@@ -35,8 +35,8 @@ class Grounder:
         """Raises UserError("checkpoint_missing" or "checkpoint_broken") naming the file."""
         self.checkpoint = checkpoint
         self.device = device.best()
-        self.network = load_checkpoint(OpenInstanceRefer, checkpoint).to(self.device)
-        self.prepared = PreparedScans(load_checkpoint(ShapeEncoder, shapes).to(self.device))
+        self.network = load_checkpoint(OpenInstanceRefer, checkpoint)
+        self.prepared = PreparedScans(load_checkpoint(ShapeEncoder, shapes))
 
     @torch.inference_mode()
     def __call__(self, scan: Scan, sentence: str) -> Answer:

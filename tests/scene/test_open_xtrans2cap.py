@@ -39,6 +39,7 @@ from models.scene.training.captioning import (
 )
 from models.scene.training.captions import NOTHING, Judged, Told
 from models.scene.training.views import flat_views, rendered_views
+from models.scene.xtrans2cap import Taught
 
 WORDS = (
     *NOTHING,
@@ -100,7 +101,8 @@ def test_teacher_sees_what_the_student_does_not():
     told = lesson(net)
     truth = replace(told.around, views=1 - told.around.views)
     with torch.no_grad():
-        one, two = net.taught(told.around, told.ids), net.taught(truth, told.ids)
+        one = Taught(*net(told.around, told.ids, teacher=True))
+        two = Taught(*net(truth, told.ids, teacher=True))
     torch.testing.assert_close(one.student, two.student)
     assert not torch.allclose(one.teacher, two.teacher)
 
