@@ -43,10 +43,14 @@ class Elsewhere(Tensor):
         return f"Elsewhere({self.inside!r})"
 
     @classmethod
-    def __torch_dispatch__(
-        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return _carried_out(func, args, kwargs or {})
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return super().__getitem__(_indexed(index))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        super().__setitem__(_indexed(index), value)
 
     def tolist(self) -> Any:
         return self.inside.tolist()
@@ -61,6 +65,13 @@ class Elsewhere(Tensor):
         return self.numpy()
 
 
+def _indexed(index: Any) -> Any:
+    """Lists in an index as tensors: torch would make them on its own meta device, without values."""
+    if isinstance(index, tuple):
+        return tuple(map(_indexed, index))
+    return torch.tensor(index) if isinstance(index, list) else index
+
+
 class _Factories(TorchDispatchMode):
     """Makes what is asked for with device="meta" an Elsewhere."""
 
@@ -70,11 +81,20 @@ class _Factories(TorchDispatchMode):
 
 def _carried_out(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     tensors = [one for one in tree_leaves((args, kwargs)) if isinstance(one, Tensor)]
+    if any(one.device == META and not isinstance(one, Elsewhere) for one in tensors):
+        raise RuntimeError(f"{func.name()}: a tensor without values")
     elsewhere = [isinstance(one, Elsewhere) for one in tensors]
     name = func.name()
-    copies = name in ("aten::_to_copy", "aten::copy_")
+    copies = (
+        name in ("aten::_to_copy", "aten::copy_") or "pack" in name
+    )  # lengths of sequences stay on the CPU
     if any(elsewhere) and not all(elsewhere) and not copies:
-        indexing = name in ("aten::index.Tensor", "aten::index_put_", "aten::_index_put_impl_", "aten::index_put")
+        indexing = name in (
+            "aten::index.Tensor",
+            "aten::index_put_",
+            "aten::_index_put_impl_",
+            "aten::index_put",
+        )
         for one, there in zip(tensors, elsewhere, strict=True):
             # A number, and an index kept on the CPU, may meet a tensor of any device in torch.
             if not there and one.dim() and not (indexing and elsewhere[0]):
@@ -92,13 +112,17 @@ def _carried_out(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
             func(*args, **kwargs)
     if not goes:
         return found
-    known = {id(one.inside): one for one in tensors if isinstance(one, Elsewhere)}  # in-place: the same object
+    known = {
+        id(one.inside): one for one in tensors if isinstance(one, Elsewhere)
+    }  # in-place: the same object
 
     def outside(one: Any) -> Any:
         if not isinstance(one, Tensor):
             return one
         return known.get(id(one)) if id(one) in known else Elsewhere(one)
 
+    if name == "aten::_pack_padded_sequence":  # its second result, how many go on at each step, stays too
+        return outside(found[0]), found[1]
     return tree_map(outside, found)
 
 
@@ -113,5 +137,14 @@ def elsewhere() -> Iterator[torch.device]:
     def made(data: Any, *, device: Any = None, **options: Any) -> Tensor:
         return tensor(data, **options).to(device or "cpu")
 
-    with patch.object(torch, "autocast", known), patch.object(torch, "tensor", made), _Factories():
+    def enter(mode: Any) -> None:  # a wrapped tensor can be no inference tensor
+        mode._inference_mode_context = torch.no_grad()
+        mode._inference_mode_context.__enter__()
+
+    with (
+        patch.object(torch, "autocast", known),
+        patch.object(torch, "tensor", made),
+        patch.object(torch.inference_mode, "__enter__", enter),
+        _Factories(),
+    ):
         yield META

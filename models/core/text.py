@@ -53,7 +53,7 @@ def _minilm() -> tuple[Any, Any]:
 
 @torch.inference_mode()
 def token_vectors(sentences: Sequence[str]) -> Tokens:
-    """Contextual vectors of every token, at most LONGEST of them a sentence; on the CPU, as batches are made."""
+    """Contextual vectors of every token, at most LONGEST of them a sentence, on the CPU."""
     tokenizer, network = _minilm()
     batch = tokenizer(
         list(sentences),

@@ -150,7 +150,7 @@ def seed_of(seed: int, rank: int, steps: int) -> int:
 
 
 def first_alone() -> AbstractContextManager[None]:
-    """Within this the first process goes ahead and the others follow: what it kept in runs/ is found there."""
+    """Within this the first process goes ahead; what it kept in runs/ the others find there."""
     return PartialState(cpu=device.best() == "cpu").main_process_first()
 
 

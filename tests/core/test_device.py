@@ -87,11 +87,15 @@ def _sum(batch: object) -> float:
         return float(batch.double().sum())
     parts = batch.values() if isinstance(batch, dict) else batch
     parts = vars(parts).values() if hasattr(parts, "__dataclass_fields__") else parts
-    return sum(_sum(part) for part in parts) if isinstance(batch, tuple | dict) or hasattr(batch, "__dataclass_fields__") else 0.0
+    return (
+        sum(_sum(part) for part in parts)
+        if isinstance(batch, tuple | dict) or hasattr(batch, "__dataclass_fields__")
+        else 0.0
+    )
 
 
 @pytest.fixture(scope="module")
-def _ranks(tmp_path_factory):
+def ranks(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -101,9 +105,9 @@ def _ranks(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", TRAINERS)
-def test_a_trainer_steps_under_two_processes(name, _ranks):
-    one, two = (rank["found"][name] for rank in _ranks)
+def test_a_trainer_steps_under_two_processes(name, ranks):
+    one, two = (rank["found"][name] for rank in ranks)
     assert len(one["drawn"]) == len(two["drawn"]) == 2
     assert len({*one["drawn"], *two["drawn"]}) == 4, "no two ranks or steps see the same batch"
     assert one["weights"] == two["weights"]
-    assert _ranks[0]["saved"].count(name) == 1 and not _ranks[1]["saved"]
+    assert ranks[0]["saved"].count(name) == 1 and not ranks[1]["saved"]

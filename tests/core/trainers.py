@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -100,21 +101,32 @@ def _pointgroup(name: str, **how: Any) -> Any:
 
 def _shapes(name: str, **how: Any) -> Any:
     rng = np.random.default_rng(0)
-    taught = [
-        (Cloud(k, "chair", rng.random((210, 3)).astype(np.float32)), 0.0, k % 2) for k in range(4)
-    ]
-    return fit(name, ShapeEncoder(classes=["a", "b"]), partial(shapes.batches, taught), shapes.losses, rate=1e-3, **how)
+    taught = [(Cloud(k, "chair", rng.random((210, 3)).astype(np.float32)), 0.0, k % 2) for k in range(4)]
+    with patch.object(shapes, "BATCH", 4):
+        return fit(
+            name,
+            ShapeEncoder(classes=["a", "b"]),
+            partial(shapes.batches, taught),
+            shapes.losses,
+            rate=1e-3,
+            **how,
+        )
 
 
 def _motion(name: str, **how: Any) -> Any:
     samples = [heard_sample(seed) for seed in range(3)]
     network = FaceMotion(components=4, width=16, layers=1, heads=2, reduced=4)
-    return fit(name, network, partial(motion_batches.batches, samples), motion_batches.losses, rate=1e-3, **how)
+    return fit(
+        name, network, partial(motion_batches.batches, samples), motion_batches.losses, rate=1e-3, **how
+    )
 
 
 def _sync(name: str, **how: Any) -> Any:
     clips = [mouth_clip(60, seed) for seed in range(3)]
-    return fit(name, SyncNet(width=8, out=16), partial(sync.batches, clips), sync.losses, rate=1e-3, **how)
+    with patch.object(sync, "CLIPS", 3):
+        return fit(
+            name, SyncNet(width=8, out=16), partial(sync.batches, clips), sync.losses, rate=1e-3, **how
+        )
 
 
 def _generator(name: str, **how: Any) -> Any:
@@ -127,13 +139,23 @@ def _generator(name: str, **how: Any) -> Any:
 def _segmentation(name: str, **how: Any) -> Any:
     frames, masks = views()
     known = list(zip(frames, masks, strict=True))
-    return fit(name, SmallSegmenter(8), partial(segmentation.batches, known), segmentation.losses, rate=1e-3, **how)
+    with patch.object(segmentation, "BATCH", 2):
+        return fit(
+            name,
+            SmallSegmenter(8),
+            partial(segmentation.batches, known),
+            segmentation.losses,
+            rate=1e-3,
+            **how,
+        )
 
 
 def _autoencoder(name: str, **how: Any) -> Any:
     losses = repair.RepairLosses()
     network = diffusion.autoencoder_of(views())
-    return fit(name, network, partial(repair.crops, views()), losses, rate=1e-3, beside={"judge": losses}, **how)
+    return fit(
+        name, network, partial(repair.crops, views()), losses, rate=1e-3, beside={"judge": losses}, **how
+    )
 
 
 def _diffusion(name: str, spade: bool, refined: bool, **how: Any) -> Any:

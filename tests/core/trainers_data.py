@@ -16,7 +16,13 @@ from models.scene.training.captions import NOTHING, Told
 from models.scene.training.pointgroup import Scene
 from models.scene.training.views import flat_views
 
-TINY_POINTGROUP = {**SHIPPED, "classes": ["wall", "floor", "chair", "table"], "width": 4, "levels": 2, "least": 2}
+TINY_POINTGROUP = {
+    **SHIPPED,
+    "classes": ["wall", "floor", "chair", "table"],
+    "width": 4,
+    "levels": 2,
+    "least": 2,
+}
 LABELS = ("chair", "chair", "table", "window", "door", "lamp")
 WORDS = (*NOTHING, "this", "is", "a", "red", "blue", "chair", "table", "lamp", ".", "it", "near", "the")
 
@@ -34,7 +40,7 @@ def labelled_room() -> Objects:
     vectors = {label: rng.normal(size=LABEL).astype(np.float32) for label in sorted(set(LABELS))}
     names = np.stack([vectors[label] / np.linalg.norm(vectors[label]) for label in LABELS])
     low = np.array([[k, k % 2, 0] for k in range(len(LABELS))], np.float32)
-    boxes = np.concatenate([low, low + (0.5, 0.5, 1)], 1).astype(np.float32)
+    boxes = np.concatenate([low, low + np.array([0.5, 0.5, 1])], 1).astype(np.float32)
     colours = rng.random((len(LABELS), 3)).astype(np.float32)
     shapes = rng.normal(size=(len(LABELS), SHAPE)).astype(np.float32)
     room = np.concatenate([boxes[:, :3].min(0), boxes[:, 3:].max(0)])
@@ -79,7 +85,13 @@ def heard_sample(seed: int) -> Sample:
     lips, coefficients = rng.random((70, len(LIPS), 3)), rng.random((70, 4))
     shapes = rng.random((70, 52)).astype(np.float32)
     return Sample(
-        f"p{seed}", "made", heard, lips.astype(np.float32), coefficients.astype(np.float32), shapes, np.ones(52, bool)
+        f"p{seed}",
+        "made",
+        heard,
+        lips.astype(np.float32),
+        coefficients.astype(np.float32),
+        shapes,
+        np.ones(52, bool),
     )
 
 

@@ -151,9 +151,7 @@ def train_base(
 
 def train_further(views: Views, losses: DiffusionLosses, start: LatentSdm, run: str) -> nn.Module:
     """EXTRA steps from a trained network, with SDM's loss or ArSDM's, in runs/RUN; the averaged network."""
-    network, done = fit(
-        run, start, partial(batches, views), losses, rate=FURTHER_RATE, steps=EXTRA, seed=1
-    )
+    network, done = fit(run, start, partial(batches, views), losses, rate=FURTHER_RATE, steps=EXTRA, seed=1)
     print(run, done, flush=True)
     return network
 
