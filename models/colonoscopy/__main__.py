@@ -113,9 +113,9 @@ def _segment(options: argparse.Namespace) -> None:
     from models.colonoscopy.images import image_files, read_frame
 
     files = image_files(options.frames) if options.frames.is_dir() else [options.frames]
-    options.out.mkdir(parents=True, exist_ok=True)
     for path in files:
         found = pipeline.segment(read_frame(path))
+        options.out.mkdir(parents=True, exist_ok=True)
         (options.out / f"{path.stem}.png").write_bytes(marks.mask_png(found))
         print(f"{found.mean():6.1%}  {path.name}")
 

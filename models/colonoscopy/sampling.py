@@ -17,6 +17,7 @@ from natsort import natsorted
 from models.colonoscopy import marks, pipeline
 from models.colonoscopy.images import fitted, read_mask
 from models.colonoscopy.masks import read_drawn
+from models.colonoscopy.synthesis import check_model, check_sampler
 from models.core import device
 from models.core.checkpoints import card
 from models.core.errors import UserError
@@ -56,6 +57,9 @@ def sample(
     order: model, steps and sampler of every frame; its mask and seed are those of the job.
     Raises UserError as `read_drawn` and `pipeline.draw` do, before or between frames.
     """
+    check_model(order.model)
+    check_sampler(order.sampler, order.steps)
+    card(order.model)  # before a folder is made
     state = PartialState(cpu=device.best() == "cpu")
     images, masks = out / "images", out / "masks"
     for folder in (images, masks):

@@ -29,20 +29,22 @@ def parser() -> argparse.ArgumentParser:
 
     ground = commands.add_parser("ground", help="the object that a sentence means in a scan")
     ground.add_argument(
-        "scan", type=Path, help="a scan's folder (ScanNet's form) or file (PLY, OBJ, GLB, zip)"
+        "scan",
+        type=Path,
+        help="a scan's folder (ScanNet's form) or file (PLY, OBJ, GLB, zip), or a shipped one's name",
     )
     ground.add_argument("sentence")
     _add_proposals(ground)
     ground.add_argument("--json", action="store_true", help="everything, as one JSON object")
 
     caption = commands.add_parser("caption", help="what there is to say of an object, or of all")
-    caption.add_argument("scan", type=Path, help="a scan's folder or file")
+    caption.add_argument("scan", type=Path, help="a scan's folder or file, or a shipped one's name")
     caption.add_argument("--object", type=int, help="its id; without it all objects are described")
     _add_proposals(caption)
     caption.add_argument("--json", action="store_true", help="one JSON object; of all, in Scan2Cap's form")
 
     segment = commands.add_parser("segment", help="the objects in a raw scan, in ScanNet's benchmark form")
-    segment.add_argument("scan", type=Path, help="a scan's folder or file, labels or none")
+    segment.add_argument("scan", type=Path, help="a scan's folder or file, or a shipped one's name")
     segment.add_argument("--out", type=Path, required=True, help="gets SCENE.txt and predicted_masks/")
 
     rooms = commands.add_parser("rooms", help="make furnished rooms, scanned, in ScanNet's format")

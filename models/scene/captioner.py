@@ -16,10 +16,9 @@ from models.scene.caption_search import say
 from models.scene.meshed_memory import PAD
 from models.scene.objects import Objects
 from models.scene.open_xtrans2cap import END, SILENT, STYLES, OpenXTrans2Cap, chosen, collate, places_around
-from models.scene.prepared import PreparedScans
+from models.scene.prepared import prepared_scans
 from models.scene.scan import Scan
 from models.scene.sentence_words import STRUCTURE
-from models.scene.shapes import ShapeEncoder
 
 BEAMS = 5
 SHOWN = 3  # captions, and objects attended to
@@ -30,12 +29,12 @@ LIGHT = 0.05  # attention from which an object is shown
 class Captioner:
     """Loads a checkpoint and its point encoder, and describes objects of scans."""
 
-    def __init__(self, checkpoint: str, shapes: str = "shapes") -> None:
+    def __init__(self, checkpoint: str) -> None:
         """Raises UserError("checkpoint_missing" or "checkpoint_broken") naming the file."""
         self.checkpoint = checkpoint
         self.device = device.best()
         self.network: OpenXTrans2Cap = load_checkpoint(OpenXTrans2Cap, checkpoint)
-        self.prepared = PreparedScans(load_checkpoint(ShapeEncoder, shapes))
+        self.prepared = prepared_scans()
 
     def __call__(self, scan: Scan, object_id: int) -> Caption:
         """What there is to say of an object. Raises UserError: object_unknown, scan_unlabelled."""

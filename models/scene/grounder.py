@@ -16,9 +16,8 @@ from models.scene.answer import Anchor, Answer, Candidate
 from models.scene.objects import Objects
 from models.scene.open_instancerefer import OpenBatch, OpenGrounding, OpenInstanceRefer
 from models.scene.padded import padded_objects
-from models.scene.prepared import PreparedScans
+from models.scene.prepared import prepared_scans
 from models.scene.scan import Scan
-from models.scene.shapes import ShapeEncoder
 
 # Below this likelihood no object is of the class asked for. On sentences of held-out train scenes it rejects
 # 96 % of those asked in a scene without the class and 2 % of the others.
@@ -31,12 +30,12 @@ ARTICLES = {"the", "a", "an", "this", "that", "these", "those", "my", "it", "is"
 class Grounder:
     """Loads a checkpoint and its point encoder, and answers sentences about scans."""
 
-    def __init__(self, checkpoint: str, shapes: str = "shapes") -> None:
+    def __init__(self, checkpoint: str) -> None:
         """Raises UserError("checkpoint_missing" or "checkpoint_broken") naming the file."""
         self.checkpoint = checkpoint
         self.device = device.best()
         self.network = load_checkpoint(OpenInstanceRefer, checkpoint)
-        self.prepared = PreparedScans(load_checkpoint(ShapeEncoder, shapes))
+        self.prepared = prepared_scans()
 
     @torch.inference_mode()
     def __call__(self, scan: Scan, sentence: str) -> Answer:
