@@ -26,6 +26,7 @@ from models.scene import pipeline
 from models.scene.caption_search import say
 from models.scene.instancerefer import InstanceRefer
 from models.scene.pointgroup import PointGroup, Points
+from models.scene.prepared import prepared_scans
 from models.scene.segmenter import finding
 from models.scene.xtrans2cap import XTrans2Cap
 from tests.core.trainers_data import TINY_POINTGROUP, cloud_scene, heard_sample, mouth_clip
@@ -96,7 +97,7 @@ def test_a_network_is_asked_on_meta(name):
 def meta(monkeypatch):
     """`--device meta`, the caches of loaded networks empty before and after."""
     tokenizer, minilm = text._minilm()
-    caches = (pipeline._grounder, pipeline._captioner)
+    caches = (pipeline._grounder, pipeline._captioner, prepared_scans)
     with elsewhere() as there:
         moved = copy.deepcopy(minilm).to(there)
         monkeypatch.setattr(text, "_minilm", lambda: (tokenizer, moved))
