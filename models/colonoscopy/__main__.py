@@ -13,10 +13,19 @@ from models.core import device
 from models.core.checkpoints import FOLDER
 from models.core.command_line import run, sentence
 from models.core.errors import UserError
+from models.core.methods import Method, show
 
 SEGMENTERS = ("polyps", "polyps_guide")
 TRAININGS = (*SEGMENTERS, "memory", "autoencoder", "base", "sdm", "adaptive", "arsdm", "ldm")
 PARTS = ("fidelity", "realism", "memory", "speed", "use")
+
+METHODS = (
+    Method("arsdm", "synthesis", "Du et al., MICCAI 2023", "arsdm"),
+    Method("adaptive", "synthesis", "Du et al., MICCAI 2023, without the refinement", "adaptive"),
+    Method("sdm", "synthesis", "Wang et al., 2022", "sdm"),
+    Method("polyps", "segmentation", "Lin et al., CVPR 2017, on EfficientNet-Lite0", "polyps"),
+    Method("pranet", "segmentation", "Fan et al., MICCAI 2020", None),
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -69,6 +78,9 @@ def parser() -> argparse.ArgumentParser:
     given.add_argument("--pairs", type=Path, help="a folder of images/ and masks/: real frames stand beside")
     sheet.add_argument("--limit", type=_some, default=6, help="only the first so many")
     sheet.add_argument("--out", type=Path, required=True, help="the PNG to write")
+
+    listed = commands.add_parser("models", help="the methods: paper, checkpoint, data, figures")
+    listed.add_argument("--json", action="store_true", help="a JSON list of objects")
     return top
 
 
@@ -162,7 +174,12 @@ def _sheet(options: argparse.Namespace) -> None:
     print(options.out)
 
 
+def _models(options: argparse.Namespace) -> None:
+    show("colonoscopy", METHODS, options.json)
+
+
 COMMANDS = {
+    "models": _models,
     "sample": _sample,
     "segment": _segment,
     "train": _train,

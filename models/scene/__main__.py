@@ -14,11 +14,18 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 from models.core import device
 from models.core.checkpoints import FOLDER
 from models.core.command_line import run
+from models.core.methods import Method, show
 
 if TYPE_CHECKING:
     from models.scene.scan import Scan
 
 TASKS = ("scanrefer", "nr3d", "sr3d")
+
+METHODS = (
+    Method("instancerefer", "grounding", "Yuan et al., ICCV 2021", "instancerefer"),
+    Method("xtrans2cap", "captioning", "Yuan et al., CVPR 2022", "xtrans2cap"),
+    Method("pointgroup", "segmentation", "Jiang et al., CVPR 2020", "pointgroup"),
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -70,6 +77,9 @@ def parser() -> argparse.ArgumentParser:
         "--boxes", type=Path, help="predicted boxes, Mask3D's form; else those of the data folder"
     )
     evaluate.add_argument("--language", type=Path, help="a language file; else the data folder's of the task")
+
+    listed = commands.add_parser("models", help="the methods: paper, checkpoint, data, figures")
+    listed.add_argument("--json", action="store_true", help="a JSON list of objects")
     return top
 
 
@@ -181,7 +191,12 @@ def _evaluate(options: argparse.Namespace) -> None:
     print(json.dumps(found))
 
 
+def _models(options: argparse.Namespace) -> None:
+    show("scene", METHODS, options.json)
+
+
 COMMANDS = {
+    "models": _models,
     "ground": _ground,
     "caption": _caption,
     "segment": _segment,
