@@ -211,7 +211,7 @@ class ColonoscopyTab:
                 yield self._begun(request) | {
                     self.comparison: gr.update(visible=False),
                     self.home: gr.update(visible=False),
-                    self.strip: result_strip.show([]),
+                    self.strip: result_strip.clear(),
                 }
                 yield from self._drawn(request, visit, wanted)
             finally:
@@ -252,17 +252,18 @@ class ColonoscopyTab:
         return self._told(request, work)
 
     def _drawn(self, request: gr.Request, visit: Visit, wanted: Order) -> Iterator[Updates]:
-        name, cards = language(request), []
+        name, cards = language(request), 0
         for step in service.draw(visit, wanted):
             if isinstance(step, Sample):
-                cards.append(answer.card(name, step))
-                yield {self.strip: result_strip.show(cards), self.home: gr.update(visible=True)}
-            elif (index := step.preview["index"]) == len(cards):
+                card = result_strip.add(cards, answer.card(name, step))
+                cards += 1
+                yield {self.strip: card, self.home: gr.update(visible=True)}
+            elif (index := step.preview["index"]) == cards:
                 text = say(name, "colonoscopy.drawing", number=index + 1, count=wanted.count)
                 share = step.fraction * wanted.count - index
                 yield {self.strip: result_strip.preview(_picture(step.preview), share, text)}
         yield {
-            self.strip: result_strip.show(cards),
+            self.strip: result_strip.settle(),
             self.status: answer.finished(name, visit.frames, wanted.count),
         }
 

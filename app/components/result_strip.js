@@ -118,13 +118,17 @@ function startStrip() {
 
   function refresh() {
     if (props.words !== state.spoken) { state.spoken = props.words; speak(); }
-    const fresh = props.value !== state.value;
+    const count = Number(props.value || 0);
+    const sent = Array.from({length: count}, (_, place) => props[`card_${place}`]);
+    if (sent.some(card => !card)) return;  // the number came before the card
+    const value = sent.join('\n');
+    const fresh = value !== state.value;
     if (!fresh && props.preview === state.previewed) return;
     state.previewed = props.preview;
     state.preview = props.preview ? JSON.parse(props.preview) : null;
     if (!fresh) return showPreview();
-    state.value = props.value;
-    state.cards = JSON.parse(props.value || '[]');
+    state.value = value;
+    state.cards = sent.map(card => JSON.parse(card));
     if (large.open) large.close();
     showCards();
   }

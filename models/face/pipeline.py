@@ -22,6 +22,7 @@ from models.face.speech import voices
 if TYPE_CHECKING:
     from models.face.motion.face_motion import Motion
     from models.face.sources.source import Sitter
+    from models.face.sources.tracking import Track
 
 PREVIEW = FPS  # frames that are shown before the long job
 TELLING = 8  # frames from one word about progress to the next
@@ -33,6 +34,7 @@ class Order:
 
     stage: what the film shows, one of STAGES. panels: all three side by side as a film of its own.
     marked: the word in the corner; the file's metadata tell it anyway. seed: of blinks and head motion.
+    track: the portrait's, where it was tracked when it arrived.
     """
 
     portrait: Path | None = None
@@ -45,6 +47,7 @@ class Order:
     panels: bool = True
     marked: bool = True
     seed: int = 0
+    track: "Track | None" = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -105,13 +108,16 @@ def animate(order: Order, folder: Path) -> Iterator[Progress | Made]:
     with watch.at("motion"):
         motion, mel = _motion(order, samples, sitter)
     yield Progress(0.08, "face_draws")
-    sound = folder / ".speech.part.wav"
+    written = folder / ".speech.part.wav"
     try:
-        media.write_sound(sound, samples, count)
+        if order.audio and media.is_written(order.audio, count):
+            sound = order.audio
+        else:
+            sound = media.write_sound(written, samples, count)
         del samples  # minutes of it are large
         yield from _film(order, folder, sound, sitter, motion, mel, watch)
     finally:
-        sound.unlink(missing_ok=True)
+        written.unlink(missing_ok=True)
 
 
 def _check(order: Order) -> None:
@@ -137,7 +143,7 @@ def _sitter(order: Order, count: int) -> "Sitter":
     with LOADING:
         from models.face.sources import source
     if order.portrait:
-        return source.Portrait(media.read_portrait(order.portrait))
+        return source.Portrait(media.read_portrait(order.portrait), order.track)
     assert order.video is not None
     return source.Footage(media.open_clip(order.video), count)
 

@@ -185,3 +185,12 @@ def test_a_sheet_shows_what_each_model_draws(masks, pairs, tmp_path, drawn):
     beside = np.asarray(Image.open(tmp_path / "real.png"))
     assert beside.shape[1] == sheet.shape[1] + 264
     assert np.array_equal(beside[30:286, -264:-8], next(read_pairs(pairs)).frame)
+
+
+@pytest.mark.parametrize("wrong", [("--model", "foo"), ("--sampler", "foo"), ("--steps", 0)])
+def test_what_cannot_be_sampled_is_told_and_leaves_no_folder(masks, tmp_path, capsys, wrong):
+    out = tmp_path / "none"
+    assert run("sample", "--mask", masks / "m1.png", *wrong, "--out", out) == 2
+    told = capsys.readouterr().err
+    assert "Traceback" not in told and not out.exists()
+    assert wrong[0] != "--model" or ("arsdm" in told and "restore" not in told.lower())

@@ -60,6 +60,35 @@ def read_sound(path: Path, limit: float = MAX_SECONDS) -> np.ndarray:
     Raises UserError: sound_unreadable, sound_long, sound_short, ffmpeg_missing, and those of check_file.
     """
     check_file(path, MAX_FILE)
+    written = _written(path)
+    samples = _decoded(path, limit) if written is None else written
+    if len(samples) > limit * RATE:
+        raise UserError("sound_long", limit=round(limit / 60))
+    if len(samples) < RATE / FPS:
+        raise UserError("sound_short")
+    return samples
+
+
+def is_written(path: Path, count: int) -> bool:
+    """Whether a file is as `write_sound` writes it, of at least `count` frames."""
+    samples = _written(path)
+    return samples is not None and len(samples) >= count * RATE // FPS
+
+
+def _written(path: Path) -> np.ndarray | None:
+    """The samples of a wav as `write_sound` writes it, None for any other file."""
+    try:
+        with wave.open(str(path), "rb") as file:
+            if file.getparams()[:3] != (1, 2, RATE):
+                return None
+            data = file.readframes(file.getnframes())
+    except (wave.Error, EOFError):
+        return None
+    return np.frombuffer(data, "<i2", len(data) // 2).astype(np.float32) / 32767
+
+
+def _decoded(path: Path, limit: float) -> np.ndarray:
+    """The first sound of any file, by ffmpeg."""
     _check_media(path, "sound_unreadable")
     ask = _input(path, vn=None, t=limit + 1).output(
         "pipe:", format="f32le", acodec="pcm_f32le", ac=1, ar=RATE, map="0:a:0"
@@ -67,10 +96,6 @@ def read_sound(path: Path, limit: float = MAX_SECONDS) -> np.ndarray:
     data = _run(ask, "sound_unreadable", path.name)
     samples = np.nan_to_num(np.frombuffer(data, np.float32, len(data) // 4))
     np.clip(samples, -1, 1, out=samples)
-    if len(samples) > limit * RATE:
-        raise UserError("sound_long", limit=round(limit / 60))
-    if len(samples) < RATE / FPS:
-        raise UserError("sound_short")
     return samples
 
 
