@@ -272,7 +272,8 @@ def _header(language: str) -> str:
 
 def _foot(language: str, processor: str | None) -> str:
     say = words.words(language)
-    names = ", ".join(f"{card.name} · {card.sha256}" for lab in LABS for card in _cards(lab.name))
+    cards = [card for lab in LABS for card in checkpoints.all_cards(lab.name)]
+    names = ", ".join(f"{card.name} · {card.sha256}" for card in cards)
     facts = [
         say["page.device"].format(device=processor.upper()) if processor else say["page.device_unknown"],
         say["page.answered_by"].format(names=names) if names else say["page.no_checkpoint"],
@@ -284,13 +285,6 @@ def _foot(language: str, processor: str | None) -> str:
         + "".join(f"<span>{escape(fact)}</span>" for fact in facts)
         + f'<a href="api?lang={language}" target="_blank">{escape(say["page.api"])}</a></p></footer>'
     )
-
-
-def _cards(lab: str) -> list[checkpoints.CheckpointCard]:
-    try:
-        return checkpoints.all_cards(lab)
-    except UserError:
-        return []
 
 
 def _footer(request: gr.Request) -> str:

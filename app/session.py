@@ -19,6 +19,7 @@ from models.scene.types import Answer, Caption
 
 if TYPE_CHECKING:
     from models.colonoscopy.pipeline import Sample
+    from models.face.sources.tracking import Track
     from models.face.types import Made
     from models.scene.grounding.base import Grounding
 
@@ -34,6 +35,7 @@ class Sitting:
     """What the face lab has of a visitor; its files lie in the visit's folders.
 
     portrait, footage, speech: what the visitor brought, as it was kept. made: the result that is there.
+    track: of the portrait of that path.
     halt: set when the video that is being made is not wanted any more. at_work: held while one is made.
     """
 
@@ -41,6 +43,7 @@ class Sitting:
     footage: Path | None = None
     speech: Path | None = None
     made: "Made | None" = None
+    track: "tuple[Path, Track] | None" = None
     halt: threading.Event = field(default_factory=threading.Event)
     at_work: threading.Lock = field(default_factory=threading.Lock)
 

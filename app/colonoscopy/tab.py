@@ -272,22 +272,23 @@ class ColonoscopyTab:
         return self._told(request, work)
 
     def _drawn(self, request: gr.Request, visit: Visit, wanted: Order) -> Iterator[Updates]:
-        name, cards = language(request), []
+        name, cards = language(request), 0
         clock = answer.Clock(name, wanted.count)
         for step in service.draw(visit, wanted):
             if isinstance(step, Sample):
-                cards.append(answer.card(name, step))
-                yield {self.strip: result_strip.show(cards), self.home: gr.update(visible=True)}
+                card = result_strip.add(cards, answer.card(name, step))
+                cards += 1
+                yield {self.strip: card, self.home: gr.update(visible=True)}
             elif step.key == "in_line":
                 yield {self.status: quiet(clock.told(step))}
-            elif (index := step.preview["index"]) == len(cards):
+            elif (index := step.preview["index"]) == cards:
                 share = step.fraction * wanted.count - index
                 yield {
                     self.strip: result_strip.preview(_picture(step), share, clock.told(step)),
                     self.status: "",
                 }
         yield {
-            self.strip: result_strip.show(cards),
+            self.strip: result_strip.settle(),
             self.status: answer.finished(name, visit.frames, wanted.count),
         }
 

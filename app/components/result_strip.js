@@ -158,13 +158,17 @@ function startStrip() {
       state.pair = state.beside ? JSON.parse(state.beside) : null;
       if (pair.open) state.pair ? showPair() : pair.close();
     }
-    const fresh = props.value !== state.value;
+    const count = Number(props.value || 0);
+    const sent = Array.from({length: count}, (_, place) => given(`card_${place}`));
+    if (sent.some(card => !card)) return;  // the number came before the card
+    const value = sent.join('\n');
+    const fresh = value !== state.value;
     if (!fresh && given('preview') === state.previewed) return;
     state.previewed = given('preview');
     state.preview = state.previewed ? JSON.parse(state.previewed) : null;
     if (!fresh) return showPreview();
-    state.value = props.value;
-    state.cards = JSON.parse(props.value || '[]');
+    state.value = value;
+    state.cards = sent.map(card => JSON.parse(card));
     if (large.open) large.close();
     if (pair.open && state.pair?.place >= state.cards.length) pair.close();
     showCards();

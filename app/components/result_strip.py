@@ -1,12 +1,14 @@
 """The result strip: pictures as they come, each with outlines over it and what is to be said of it.
 
-It knows no lab: it gets `Card`s. Finished cards and the one that is being made travel apart, so that
-a preview never resends what is there:
+It knows no lab: it gets `Card`s. Each finished card travels by itself, once, and so does the one that is
+being made; the value is the number of cards to show:
 
     strip = ResultStrip(words=...)
     strip.choose(fn)                         # fn(event: gr.EventData): read_choice(event)
-    yield show(cards)                        # finished cards
+    yield show(cards)                        # finished cards, none at first
     yield preview(image, 0.4, "Frame 2 of 4")
+    yield add(0, card)                       # one more
+    yield settle()                           # nothing more is being made
     yield beside(place, "sdm", others, preview=...)   # what is put beside a card, in a window over the page
 """
 
@@ -41,6 +43,9 @@ WORDS = {
 }
 
 
+MOST = 16  # cards
+
+
 @dataclass(frozen=True)
 class Card:
     """A picture. image: a data URL. drawn, found: SVG paths in its pixels, "" for none.
@@ -64,12 +69,24 @@ class ResultStrip(Component):
 
     def changing(self) -> tuple[str, ...]:
         """See `Component`."""
-        return ("preview", "beside")
+        return ("preview", "beside", *(f"card_{place}" for place in range(MOST)))
 
 
 def show(cards: list[Card]) -> dict[str, Any]:
-    """The update that shows finished cards, and no preview."""
-    return gr.update(value=json.dumps([asdict(card) for card in cards]), preview="", beside="")
+    """The update that shows these finished cards, and no preview."""
+    sent: dict[str, Any] = {f"card_{place}": json.dumps(asdict(card)) for place, card in enumerate(cards)}
+    return gr.update(value=str(len(cards)), preview="", beside="", **sent)
+
+
+def add(place: int, card: Card) -> dict[str, Any]:
+    """The update that shows one more finished card, behind `place` others, and no preview."""
+    props: dict[str, Any] = {f"card_{place}": json.dumps(asdict(card))}
+    return gr.update(value=str(place + 1), preview="", **props)
+
+
+def settle() -> dict[str, Any]:
+    """The update that shows the finished cards alone."""
+    return gr.update(preview="")
 
 
 def preview(image: str, fraction: float, text: str) -> dict[str, Any]:

@@ -25,13 +25,15 @@ from models.core import checkpoints
 from models.core.errors import UserError
 from models.core.import_lock import LOADING
 from models.core.progress import Progress
-from models.face import STAGES, pipeline
+from models.face import STAGES, frames_of, pipeline
 from models.face.sources import face_model, media
 from models.face.speech import voices
 from models.face.types import Made, Order
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from models.face.sources.tracking import Track
 
 MOST_SECONDS = 180  # of speech; the command line takes more
 NEEDED = ("face_motion", "face_generator", "face_sync")
@@ -90,21 +92,22 @@ def take_portrait(visit: Visit, path: str | Path | None) -> Path:
         from PIL import Image
 
         kept, image = visit.folder / f"{_name()}.png", media.read_portrait(file)
-        look(image)
+        track = look(image)
         Image.fromarray(image).save(kept, compress_level=1)
+        visit.sitting.track = kept, track
         return kept
 
     return _taken(path, keep)
 
 
-def look(image: "np.ndarray") -> None:
-    """Find the one face of a picture (H, W, 3), so that a visitor hears at once where there is none.
+def look(image: "np.ndarray") -> "Track":
+    """The one face of a picture (H, W, 3), tracked when it arrives: a visitor hears at once of one without.
 
     Raises as `tracking.track_image` does.
     """
     with LOADING:
         from models.face.sources import tracking
-    tracking.track_image(image)
+    return tracking.track_image(image)
 
 
 def take_example(visit: Visit) -> Path:
@@ -132,7 +135,8 @@ def take_speech(visit: Visit, path: str | Path | None) -> Path:
 
     def keep(file: Path) -> Path:
         kept = visit.folder / f"{_name()}.wav"
-        return media.write_sound(kept, media.read_sound(file, MOST_SECONDS))
+        samples = media.read_sound(file, MOST_SECONDS)
+        return media.write_sound(kept, samples, frames_of(len(samples)))
 
     return _taken(path, keep)
 
@@ -229,6 +233,9 @@ def animate(visit: Visit, wanted: Order) -> Iterator[Progress | Made]:
     """
     sitting = visit.sitting
     sitting.halt = stop = threading.Event()
+    picture, track = sitting.track or (None, None)
+    if picture == wanted.portrait:
+        wanted = replace(wanted, track=track)
     if visit.gone.is_set():
         raise UserError("cancelled")
     folder = Path(tempfile.mkdtemp(dir=visit.folder))

@@ -95,17 +95,19 @@ def ask(visit: Visit, text: object) -> Answer:
 
     A shipped example sentence is answered from the stored answers while they are of the installed checkpoint
     and the scan is as it was shipped. Raises UserError for a sentence that can't be asked, "no_scan",
-    "scan_unlabelled", and what the pipeline and the gate raise.
+    "scan_unlabelled", "scan_changed" where the answer is about a scan that is not open any more, and what the
+    pipeline and the gate raise.
     """
     sentence = validation.sentence(text)
     scan = _labelled(visit)
     as_shipped = visit.shipped and not visit.edits
     answer = example_cache.stored(visit.shipped, sentence) if as_shipped else None
-    visit.stored = answer is not None
+    stored = answer is not None
     if answer is None:
         answer = thinking.run(lambda: pipeline.ground(scan, sentence), visit.gone)
-    if visit.scan is scan:  # else another was opened, or this one repaired, in the meantime
-        visit.answer, visit.compared = answer, ()
+    if visit.scan is not scan:
+        raise UserError("scan_changed")
+    visit.answer, visit.compared, visit.stored = answer, (), stored
     return answer
 
 

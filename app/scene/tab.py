@@ -23,7 +23,6 @@ from app.scene.room_panel import Room
 from app.scripts import script
 from app.session import Visit, Visits
 from models.core import checkpoints
-from models.core.errors import UserError
 from models.core.upload_validation import MAX_FILE, megabytes
 from models.scene import pipeline
 from models.scene.data.scan import Scan
@@ -120,7 +119,7 @@ class SceneTab:
         self.object = html(elem_id="tl-object", js_on_load=script("object"))
         self.hearing = hears_language()
         self.room = html(elem_id="tl-room", js_on_load=script("room"))
-        cards = _cards()
+        cards = pipeline.checkpoints()
         if cards:
             with gr.Accordion(i18n("scene.card"), open=False, elem_id="tl-card"):
                 gr.Markdown("\n\n---\n\n".join(card.summary for card in cards))
@@ -150,6 +149,8 @@ class SceneTab:
         names = example_cache.names()
         scan = asked.get("scan") or (names[0] if names else "")
         updates = self.told(request, lambda visit: self._opened(request, visit, scan))
+        if broken := checkpoints.faults("scene"):
+            updates[self.notice] = why(request, broken[0])
         if self.visits.of(request).scan is None:
             return updates | {self.view: scene_view.show(None)}
         if asked.get("methods"):
@@ -259,7 +260,7 @@ class SceneTab:
     def answered(self, request: gr.Request, visit: Visit, chosen: int | None) -> str:
         """The panel with the visit's answer, `chosen` lit in it."""
         answer = visit.answer
-        if answer is None:  # the scan was changed while it was asked
+        if answer is None:  # the scan was changed while an object of it was looked at
             return self.waiting(request)
         name = language(request)
         return views.panel(name, answer, visit.stored, self.how(name, answer.checkpoint), chosen)
@@ -267,7 +268,7 @@ class SceneTab:
     @staticmethod
     def how(name: str, checkpoint: str) -> str:
         """A checkpoint as it is named under what it said. name: of the language."""
-        hashes = {card.name: card.sha256 for card in _cards()}
+        hashes = {card.name: card.sha256 for card in pipeline.checkpoints()}
         return say(name, "scene.checkpoint", name=checkpoint, hash=hashes.get(checkpoint, "-"))
 
 
@@ -286,14 +287,6 @@ def _payload(visit: Visit, scan: Scan) -> str:
 @lru_cache(maxsize=12)
 def _shipped_payload(scan: str) -> str:
     return scene_view.scan_payload(service.shipped(scan))
-
-
-def _cards() -> list[checkpoints.CheckpointCard]:
-    """Cards of the installed checkpoints; a broken one is told of when it is asked to answer."""
-    try:
-        return pipeline.checkpoints()
-    except UserError:
-        return []
 
 
 def _chips(name: str, scan: str) -> str:

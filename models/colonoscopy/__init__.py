@@ -3,4 +3,5 @@
 # What can be asked for, here because it is shown before any network is loaded.
 MODELS = ("arsdm", "adaptive", "sdm")
 SAMPLERS = ("dpm", "ddim")
+MAX_STEPS = 1000  # of a sampler
 TOO_NEAR = 1.0  # the percentile of real frames' distances below which a drawn one counts as remembered

@@ -13,10 +13,19 @@ from models.core import device
 from models.core.checkpoints import FOLDER
 from models.core.cli import run, sentence, tell_read, told
 from models.core.errors import UserError
+from models.core.methods import Method, show
 
 SEGMENTERS = ("polyps", "polyps_guide")
 TRAININGS = (*SEGMENTERS, "memory", "autoencoder", "base", "sdm", "adaptive", "arsdm", "ldm")
 PARTS = ("fidelity", "realism", "memory", "speed", "use")
+
+METHODS = (
+    Method("arsdm", "synthesis", "Du et al., MICCAI 2023", "arsdm"),
+    Method("adaptive", "synthesis", "Du et al., MICCAI 2023, without the refinement", "adaptive"),
+    Method("sdm", "synthesis", "Wang et al., 2022", "sdm"),
+    Method("polyps", "segmentation", "Lin et al., CVPR 2017, on EfficientNet-Lite0", "polyps"),
+    Method("pranet", "segmentation", "Fan et al., MICCAI 2020", None),
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -75,6 +84,9 @@ def parser() -> argparse.ArgumentParser:
     given.add_argument("--pairs", type=Path, help="a folder of images/ and masks/: real frames stand beside")
     sheet.add_argument("--limit", type=_some, default=6, help="only the first so many")
     sheet.add_argument("--out", type=Path, required=True, help="the PNG to write")
+
+    listed = commands.add_parser("models", help="the methods: paper, checkpoint, data, figures")
+    listed.add_argument("--json", action="store_true", help="a JSON list of objects")
     return top
 
 
@@ -168,7 +180,6 @@ def _segment(options: argparse.Namespace) -> int:
     files = image_files(options.frames) if folder else [options.frames]
     if not files:
         raise UserError("frames_missing", name=options.frames.name)
-    options.out.mkdir(parents=True, exist_ok=True)
     skipped = 0
     for path in files:
         try:
@@ -184,6 +195,7 @@ def _segment(options: argparse.Namespace) -> int:
         for one in notes:
             print(f"{path.name}: {told(one)}", file=sys.stderr)
         found = pipeline.segment(frame)
+        options.out.mkdir(parents=True, exist_ok=True)
         (options.out / f"{path.stem}.png").write_bytes(exports.mask_png(found))
         print(f"{found.mean():6.1%}  {path.name}")
     return _skipped(skipped)
@@ -239,7 +251,12 @@ def _sheet(options: argparse.Namespace) -> None:
     print(options.out)
 
 
+def _models(options: argparse.Namespace) -> None:
+    show("colonoscopy", METHODS, options.json)
+
+
 COMMANDS = {
+    "models": _models,
     "sample": _sample,
     "segment": _segment,
     "inspect": _inspect,

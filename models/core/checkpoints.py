@@ -1,14 +1,21 @@
-"""A checkpoint is a folder: config.json, model.safetensors and README.md, its model card."""
+"""A checkpoint is a folder: config.json, model.safetensors and README.md, its model card.
+
+Those that ship lie in checkpoints/, those that a person imported in $TRILAB_HOME, else in the user's data
+folder. Where both have a name, what ships counts.
+"""
 
 import hashlib
 import json
+import os
+import re
 import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+from models.core import device
 from models.core.errors import UserError
 
 FOLDER = Path(__file__).resolve().parents[2] / "checkpoints"
@@ -33,18 +40,40 @@ class CheckpointCard:
     path: Path
 
 
+def home() -> Path:
+    """The folder of what a person imported: $TRILAB_HOME/checkpoints, else in the user's data folder."""
+    import platformdirs
+
+    chosen = os.environ.get("TRILAB_HOME")
+    return (Path(chosen) if chosen else platformdirs.user_data_path("trilab")) / "checkpoints"
+
+
+def folder_of(name: str) -> Path:
+    """The folder of a checkpoint. Raises UserError("checkpoint_missing") where no place has one."""
+    for place in (FOLDER, home()):
+        folder = place / name
+        if folder.parent == place and folder.is_dir():
+            return folder
+    raise UserError("checkpoint_missing", file=f"checkpoints/{Path(name).name}")
+
+
 def card(name: str) -> CheckpointCard:
-    """The card of checkpoints/NAME.
+    """The card of a checkpoint, read anew only when one of its files has changed.
 
     Raises UserError("checkpoint_missing") naming the file that isn't there (or a name that
     isn't a folder here), UserError("checkpoint_broken") naming one that can't be read.
     """
-    folder = FOLDER / name
-    if folder.parent != FOLDER or not folder.is_dir():
-        raise UserError("checkpoint_missing", file=f"checkpoints/{Path(name).name}")
+    folder = folder_of(name)
     for file in FILES:
         if not (folder / file).is_file():
             raise UserError("checkpoint_missing", file=f"checkpoints/{name}/{file}")
+    known = [(folder / file).stat() for file in FILES]
+    return _card(folder, tuple((one.st_mtime_ns, one.st_size) for one in known))
+
+
+@lru_cache(maxsize=256)
+def _card(folder: Path, changed: tuple[tuple[int, int], ...]) -> CheckpointCard:
+    name = folder.name
     _check_weights(folder / "model.safetensors")
     front, summary = _split(folder / "README.md")
     return CheckpointCard(
@@ -59,7 +88,7 @@ def card(name: str) -> CheckpointCard:
 
 
 def load_checkpoint(kind: type[Any], name: str) -> Any:
-    """A network of checkpoints/NAME, in full precision, to be asked and not trained.
+    """A network of checkpoints/NAME on the chosen device, in full precision, to be asked and not trained.
 
     kind: its class, with the hub's mixin. Raises UserError("checkpoint_missing" or "checkpoint_broken").
     """
@@ -67,17 +96,34 @@ def load_checkpoint(kind: type[Any], name: str) -> Any:
     try:
         with redirect_stdout(sys.stderr):  # the hub's mixin prints; a command's output is its answer alone
             network = kind.from_pretrained(path, map_location="cpu", strict=True)
-        return network.float().eval()
+        network = network.float().eval()
     except Exception as error:
         raise UserError("checkpoint_broken", file=f"checkpoints/{name}") from error
+    return network.to(device.best())
 
 
 def all_cards(lab: str) -> list[CheckpointCard]:
-    """Cards of a lab's complete checkpoints, by name; a broken one raises as `card` does."""
-    if not FOLDER.is_dir():
-        return []
-    names = sorted(path.name for path in FOLDER.iterdir() if (path / "README.md").is_file())
-    return [found for found in map(card, names) if found.lab == lab]
+    """Cards of a lab's complete checkpoints, by name; `faults` tells of the others."""
+    return [found for found in _all() if isinstance(found, CheckpointCard) and found.lab == lab]
+
+
+def faults(lab: str) -> list[UserError]:
+    """What is wrong with checkpoints that say they are this lab's, or no longer say whose they are."""
+    return [error for error in _all() if isinstance(error, UserError) and error.facts.get("lab") in (lab, "")]
+
+
+def _all() -> list[CheckpointCard | UserError]:
+    """Every checkpoint's card, or why it has none; by name."""
+    places = [place for place in (FOLDER, home()) if place.is_dir()]
+    found: list[CheckpointCard | UserError] = []
+    for name in sorted({path.parent.name for place in places for path in place.glob("*/README.md")}):
+        try:
+            found.append(card(name))
+        except UserError as error:
+            readme = (folder_of(name) / "README.md").read_text(encoding="utf-8", errors="replace")
+            said = re.search(r"^lab:\s*(\w+)", readme, re.MULTILINE)
+            found.append(UserError(error.key, **error.facts, lab=said[1] if said else ""))
+    return found
 
 
 def _split(path: Path) -> tuple[dict[str, Any], str]:

@@ -1,12 +1,27 @@
 """Which processor the networks run on. torch is imported when one is asked for."""
 
 import importlib.util
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, Self
 
 from models.core.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
 
 CHOICES = ("auto", "cuda", "mps", "cpu")
 
 _chosen = "auto"
+
+
+class Movable:
+    """A dataclass of tensors that moves to a device as one; its other fields stay as they are."""
+
+    def to(self, device: "str | torch.device") -> Self:
+        """The same on a device."""
+        one: Any = self
+        moved = {item.name: getattr(self, item.name) for item in fields(one)}
+        return replace(one, **{name: v.to(device) for name, v in moved.items() if hasattr(v, "to")})
 
 
 def choose(name: str) -> None:

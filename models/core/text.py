@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from models.core import device
 from models.core.import_lock import LOADING
 
 WIDTH = 384
@@ -47,12 +48,12 @@ def _minilm() -> tuple[Any, Any]:
         disable_progress_bar()
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         network = AutoModel.from_pretrained(folder, local_files_only=True).eval().requires_grad_(False)
-    return tokenizer, network
+    return tokenizer, network.to(device.best())
 
 
 @torch.inference_mode()
 def token_vectors(sentences: Sequence[str]) -> Tokens:
-    """Contextual vectors of every token, at most LONGEST of them a sentence."""
+    """Contextual vectors of every token, at most LONGEST of them a sentence, on the CPU."""
     tokenizer, network = _minilm()
     batch = tokenizer(
         list(sentences),
@@ -64,7 +65,8 @@ def token_vectors(sentences: Sequence[str]) -> Tokens:
         return_special_tokens_mask=True,
     )
     offsets, special = batch.pop("offset_mapping"), batch.pop("special_tokens_mask")
-    hidden = network(**batch).last_hidden_state
+    hidden = network(**batch.to(network.device)).last_hidden_state.cpu()
+    batch = batch.to("cpu")
     mask = (special == 0) & batch["attention_mask"].bool()
     hidden, mask, offsets = hidden[:, 1:], mask[:, 1:], offsets[:, 1:]
     spans = tuple(
@@ -82,6 +84,7 @@ def phrase_vectors(phrases: Sequence[str]) -> Tensor:
     batch = tokenizer(
         list(phrases), padding=True, truncation=True, max_length=LONGEST + 2, return_tensors="pt"
     )
+    batch = batch.to(network.device)
     mask = batch["attention_mask"][..., None]
     mean = (network(**batch).last_hidden_state * mask).sum(1) / mask.sum(1)
-    return torch.nn.functional.normalize(mean, dim=-1)
+    return torch.nn.functional.normalize(mean, dim=-1).cpu()

@@ -14,6 +14,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from models.core import device
 from models.core.checkpoints import FOLDER
 from models.core.cli import run
+from models.core.methods import Method, show
 from models.core.progress import Progress
 from models.face import FPS, STAGES
 from models.face.sources import face_model
@@ -21,6 +22,12 @@ from models.face.sources import face_model
 WITHOUT = ("grid_others", "vidtimit", "lipreading_course")
 TRAININGS = ("motion", "generator", "sync")
 EVALUATIONS = ("sync", "image", "speed")
+
+METHODS = (
+    Method("motion", "speech to motion", "Zhang et al., 2025", "face_motion"),
+    Method("generator", "rendering", "Zhang et al., 2025", "face_generator"),
+    Method("sync", "sync", "Chung and Zisserman, ACCVW 2016", "face_sync"),
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -74,6 +81,9 @@ def parser() -> argparse.ArgumentParser:
 
     sheet = commands.add_parser("sheet", help="frames of the example portrait, each in its three stages")
     sheet.add_argument("--out", type=Path, required=True, help="the PNG to write")
+
+    listed = commands.add_parser("models", help="the methods: paper, checkpoint, data, figures")
+    listed.add_argument("--json", action="store_true", help="a JSON list of objects")
     return top
 
 
@@ -194,7 +204,12 @@ def _sheet(options: argparse.Namespace) -> None:
     print(options.out)
 
 
+def _models(options: argparse.Namespace) -> None:
+    show("face", METHODS, options.json)
+
+
 COMMANDS = {
+    "models": _models,
     "animate": _animate,
     "languages": _languages,
     "track": _track,

@@ -48,13 +48,16 @@ def animate(order: Order, folder: Path) -> Iterator[Progress | Made]:
     with watch.at("motion"):
         motion, mel = _motion(order, samples, sitter)
     yield Progress(0.08, "face_draws")
-    sound = folder / ".speech.part.wav"
+    written = folder / ".speech.part.wav"
     try:
-        media.write_sound(sound, samples, count)
+        if order.audio and media.is_written(order.audio, count):
+            sound = order.audio
+        else:
+            sound = media.write_sound(written, samples, count)
         del samples  # minutes of it are large
         yield from _film(order, folder, sound, sitter, motion, mel, watch)
     finally:
-        sound.unlink(missing_ok=True)
+        written.unlink(missing_ok=True)
 
 
 def _check(order: Order) -> None:
@@ -80,7 +83,7 @@ def _sitter(order: Order, count: int) -> "Sitter":
     with LOADING:
         from models.face.sources import source
     if order.portrait:
-        return source.Portrait(media.read_portrait(order.portrait))
+        return source.Portrait(media.read_portrait(order.portrait), order.track)
     assert order.video is not None
     return source.Footage(media.open_clip(order.video), count)
 

@@ -5,6 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from models.face.sources.tracking import Track
 
 
 @dataclass(frozen=True)
@@ -13,6 +17,7 @@ class Order:
 
     stage: what the film shows, one of STAGES. panels: all three side by side as a film of its own.
     marked: the word in the corner; the file's metadata tell it anyway. seed: of blinks and head motion.
+    track: the portrait's, where it was tracked when it arrived.
     """
 
     portrait: Path | None = None
@@ -25,6 +30,7 @@ class Order:
     panels: bool = True
     marked: bool = True
     seed: int = 0
+    track: "Track | None" = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,18 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from models.core import device
 from models.core.checkpoints import FOLDER
 from models.core.cli import run
+from models.core.methods import Method, show
 
 if TYPE_CHECKING:
     from models.scene.data.scan import Scan
 
 TASKS = ("scanrefer", "nr3d", "sr3d")
+
+METHODS = (
+    Method("instancerefer", "grounding", "Yuan et al., ICCV 2021", "instancerefer"),
+    Method("xtrans2cap", "captioning", "Yuan et al., CVPR 2022", "xtrans2cap"),
+    Method("pointgroup", "segmentation", "Jiang et al., CVPR 2020", "pointgroup"),
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -28,7 +35,9 @@ def parser() -> argparse.ArgumentParser:
 
     ground = commands.add_parser("ground", help="the object that a sentence means in a scan")
     ground.add_argument(
-        "scan", type=Path, help="a scan's folder (ScanNet's form) or file (PLY, OBJ, GLB, zip)"
+        "scan",
+        type=Path,
+        help="a scan's folder (ScanNet's form) or file (PLY, OBJ, GLB, zip), or a shipped one's name",
     )
     ground.add_argument("sentence")
     _add_proposals(ground)
@@ -38,14 +47,14 @@ def parser() -> argparse.ArgumentParser:
     ground.add_argument("--json", action="store_true", help="everything, as one JSON object")
 
     caption = commands.add_parser("caption", help="what there is to say of an object, or of all")
-    caption.add_argument("scan", type=Path, help="a scan's folder or file")
+    caption.add_argument("scan", type=Path, help="a scan's folder or file, or a shipped one's name")
     caption.add_argument("--model", default="xtrans2cap", help="the method (see captioning/registry.py)")
     caption.add_argument("--object", type=int, help="its id; without it all objects are described")
     _add_proposals(caption)
     caption.add_argument("--json", action="store_true", help="one JSON object; of all, in Scan2Cap's form")
 
     segment = commands.add_parser("segment", help="the objects in a raw scan, in ScanNet's benchmark form")
-    segment.add_argument("scan", type=Path, help="a scan's folder or file, labels or none")
+    segment.add_argument("scan", type=Path, help="a scan's folder or file, or a shipped one's name")
     segment.add_argument("--out", type=Path, required=True, help="gets SCENE.txt and predicted_masks/")
 
     inspect = commands.add_parser("inspect", help="what is read of a scan's files; 2 where they are refused")
@@ -89,6 +98,9 @@ def parser() -> argparse.ArgumentParser:
         "--boxes", type=Path, help="predicted boxes, Mask3D's form; else those of the data folder"
     )
     evaluate.add_argument("--language", type=Path, help="a language file; else the data folder's of the task")
+
+    listed = commands.add_parser("models", help="the methods: paper, checkpoint, data, figures")
+    listed.add_argument("--json", action="store_true", help="a JSON list of objects")
     return top
 
 
@@ -267,7 +279,12 @@ def _evaluate(options: argparse.Namespace) -> None:
     print(json.dumps(found))
 
 
+def _models(options: argparse.Namespace) -> None:
+    show("scene", METHODS, options.json)
+
+
 COMMANDS = {
+    "models": _models,
     "ground": _ground,
     "caption": _caption,
     "segment": _segment,

@@ -46,10 +46,10 @@ def open_upload(paths: Sequence[Path], workdir: Path) -> Scan:
 
 
 def open_path(path: Path) -> Scan:
-    """A scan of the command line: a folder or a file."""
+    """A scan of the command line: a folder, a file, or the name of one that ships."""
     from models.scene.data.scannet import load_folder
 
-    return load_folder(path)
+    return open_example(path.name) if str(path) in examples() and not path.exists() else load_folder(path)
 
 
 def with_proposals(scan: Scan, path: Path) -> Scan:

@@ -238,3 +238,16 @@ def test_memory_runs_out_while_finding_and_the_next_run_works(
     monkeypatch.setattr(pipeline, "segmenting", paint_finder)
     list(service.finding(raw))
     assert raw.found
+
+
+def test_an_answer_to_another_scan_is_dropped_with_a_word(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(scan: Scan, sentence: str) -> object:
+        service.open_shipped(visit, SCANS[1])  # opened while the network thinks
+        return name_matcher(scan, sentence)
+
+    monkeypatch.setattr(pipeline, "ground", slow)
+    with pytest.raises(UserError, match="scan_changed"):
+        service.ask(visit, "the chair")
+    assert visit.answer is None and visit.shipped == SCANS[1]

@@ -87,6 +87,13 @@ def test_the_refinement_has_a_gradient_and_the_segmenter_keeps_its_weights():
     assert segmenter.weight.grad is None
 
 
+class Difference(torch.nn.Module):
+    """A segmenter that takes red for polyp."""
+
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        return 4 * (frames[:, :1] - frames[:, 1:2])
+
+
 def losses_for(views, **options) -> DiffusionLosses:
     frames = torch.from_numpy(views[0]).permute(0, 3, 1, 2) / 127.5 - 1
     return DiffusionLosses(Autoencoder().fit_components(frames), **options)
@@ -105,7 +112,7 @@ def test_the_refinement_moves_the_unet(views):
     """With the denoising loss at no weight, what is left of the gradient comes through the segmenter."""
     torch.manual_seed(0)
     network = LatentSdm(TINY)
-    losses = losses_for(views, segment=lambda frames: 4 * (frames[:, :1] - frames[:, 1:2]))
+    losses = losses_for(views, segment=Difference())
     found = losses(network, next(batches(views, 0, 2)), 0.0)
     assert found["polyp"].requires_grad
     found["polyp"].backward()
@@ -126,5 +133,5 @@ def test_one_batch_is_learnt_by_heart(views, options, tmp_path, monkeypatch):
         log.append(found["loss"].item())
         return found
 
-    training.fit("tiny", LatentSdm(TINY), itertools.repeat(batch), noted, rate=4e-3, steps=40)
+    training.fit("tiny", LatentSdm(TINY), lambda seed: itertools.repeat(batch), noted, rate=4e-3, steps=40)
     assert log[-1] < 0.6 * log[0]

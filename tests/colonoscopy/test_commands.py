@@ -257,3 +257,12 @@ def test_inspect_a_frame(pairs, tmp_path, capsys):
     assert np.array_equal(
         np.asarray(Image.open(tmp_path / "read.png")), np.asarray(Image.open(pairs / "images" / "1.png"))
     )
+
+
+@pytest.mark.parametrize("wrong", [("--model", "foo"), ("--sampler", "foo"), ("--steps", 0)])
+def test_what_cannot_be_sampled_is_told_and_leaves_no_folder(masks, tmp_path, capsys, wrong):
+    out = tmp_path / "none"
+    assert run("sample", "--mask", masks / "m1.png", *wrong, "--out", out) == 2
+    told = capsys.readouterr().err
+    assert "Traceback" not in told and not out.exists()
+    assert wrong[0] != "--model" or ("arsdm" in told and "restore" not in told.lower())

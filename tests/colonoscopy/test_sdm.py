@@ -169,3 +169,18 @@ def test_before_training_it_predicts_the_v_of_its_guess():
         kept.sqrt() * noisy - (1 - kept).sqrt() * v, network.linear_guess(noisy, kept), atol=1e-5
     )
     assert torch.allclose(v[1], torch.zeros(32, 16, 16), atol=1e-5), "of pure noise the guess is the mean"
+
+
+def test_blocks_that_are_computed_again_have_the_same_gradients():
+    torch.manual_seed(0)
+    network, given = SdmUNet(TINY).train(), torch.rand(1, TINY.channels, 16, 16)
+    torch.nn.init.normal_(network.out[2].weight)
+    label, time = torch.rand(1, TINY.labels, 16, 16), torch.tensor([3])
+    found = []
+    for checkpoints in (True, False):
+        network.config = replace(TINY, checkpoints=checkpoints)
+        network.zero_grad()
+        network(given, time, label).square().mean().backward()
+        found.append([weight.grad.clone() for weight in network.parameters() if weight.grad is not None])
+    for one, two in zip(*found, strict=True):
+        torch.testing.assert_close(one, two)

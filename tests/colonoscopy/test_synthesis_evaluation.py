@@ -49,7 +49,7 @@ def sets(tmp_path, monkeypatch, stand_ins):  # noqa: F811
 
 def test_fidelity_tells_a_polyp_in_place_from_one_elsewhere(sets, tmp_path):
     rows = figures.evaluate(sets, None, ["fidelity"])["fidelity"]
-    dice = {row["frames"]: row["Dice"] for row in rows}
+    dice = {row["model"]: row["Dice"] for row in rows}
     assert dice["real"] > 99 and dice["arsdm"] > 99 and dice["sdm"] < 70
     assert rows[0]["n"] == 5 and rows[0]["not drawn"] == 1  # the empty mask
     assert not (tmp_path / "RESULTS.md").exists()
@@ -63,7 +63,7 @@ def test_frames_are_drawn_once(sets, monkeypatch):
 
 def test_realism_tells_like_from_unlike(sets, tmp_path):
     rows = figures.evaluate(sets, tmp_path, ["realism"])["realism"]
-    far = {row["frames"]: float(row["Frechet"]) for row in rows}
+    far = {row["model"]: float(row["Frechet"]) for row in rows}
     assert far["arsdm"] < 10 < far["sdm"]
     assert {row["n"] for row in rows} == {5}
 
@@ -71,14 +71,14 @@ def test_realism_tells_like_from_unlike(sets, tmp_path):
 def test_memory_counts_what_is_too_near(sets, tmp_path):
     rows = figures.evaluate(sets, tmp_path, ["memory"])["memory"]
     column = next(key for key in rows[0] if key.startswith("nearer"))
-    unseen = next(row for row in rows if "nobody" in row["frames"])
+    unseen = next(row for row in rows if "nobody" in row["model"])
     assert unseen["n"] == 30 and unseen[column] == 1  # the first percentile of thirty
-    assert all(row["n"] == 5 for row in rows if row["frames"] in figures.MODELS)
+    assert all(row["n"] == 5 for row in rows if row["model"] in figures.MODELS)
 
 
 def test_without_the_data_folder_training_frames_have_no_rows(sets):
     found = figures.evaluate(sets, None, ["realism", "memory"])
-    labels = [row["frames"] for rows in found.values() for row in rows]
+    labels = [row["model"] for rows in found.values() for row in rows]
     assert "arsdm" in labels and not any("training frames" in label for label in labels)
 
 

@@ -71,3 +71,34 @@ def test_a_broken_card_is_named(folder, text):
 @pytest.mark.parametrize("name", ["", ".", "..", "../net", "net/../net", "/etc", "other"])
 def test_only_names_of_folders_here(folder, name):
     assert refused(name)[0] == "checkpoint_missing"
+
+
+def test_one_broken_card_keeps_no_other_lab_from_living(folder):
+    other = folder.parent / "face_net"
+    other.mkdir()
+    for file in checkpoints.FILES:
+        (other / file).write_bytes((folder / file).read_bytes())
+    (other / "README.md").write_text(CARD.replace("lab: scene", "lab: face"))
+    (folder / "model.safetensors").unlink()
+    (folder.parent / "nobody").mkdir()
+    (folder.parent / "nobody" / "README.md").write_text("# no front matter")
+    assert [card.name for card in checkpoints.all_cards("face")] == ["face_net"]
+    assert checkpoints.all_cards("scene") == []
+    told = {error.facts["file"] for error in checkpoints.faults("scene")}
+    assert "checkpoints/net/model.safetensors" in told and len(told) == 2
+    assert "checkpoints/net/model.safetensors" not in {e.facts["file"] for e in checkpoints.faults("face")}
+
+
+def test_a_card_is_read_again_only_when_a_file_has_changed(folder, monkeypatch):
+    first = checkpoints.card("net")
+    monkeypatch.setattr(checkpoints, "_split", lambda path: pytest.fail("read again"))
+    assert checkpoints.card("net") is first
+
+
+def test_imported_weights_are_found_beside_those_that_ship(folder, monkeypatch, tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("TRILAB_HOME", str(home))
+    (home / "checkpoints").mkdir()
+    folder.rename(home / "checkpoints" / "mine")
+    assert [card.name for card in checkpoints.all_cards("scene")] == ["mine"]
+    assert checkpoints.card("mine").path == home / "checkpoints" / "mine"

@@ -19,29 +19,29 @@ def line(network: nn.Module, batch: torch.Tensor, spent: float) -> dict[str, tor
     return {"loss": (network(batch).float() - 3 * batch).square().mean()}
 
 
-def batches():
-    generator = torch.Generator().manual_seed(0)
+def batches(seed: int):
+    generator = torch.Generator().manual_seed(seed)
     return (torch.randn(16, 1, generator=generator) for _ in itertools.count())
 
 
 def test_it_learns_and_counts_its_steps(tmp_path):
-    average, done = training.fit("line", nn.Linear(1, 1), batches(), line, rate=0.1, steps=300)
+    average, done = training.fit("line", nn.Linear(1, 1), batches, line, rate=0.1, steps=300)
     assert done["steps"] == 300
     assert average.weight.item() == pytest.approx(3, abs=0.2)
     assert (tmp_path / "line" / "state.pt").exists()
 
 
 def test_a_stopped_run_goes_on(monkeypatch):
-    training.fit("line", nn.Linear(1, 1), batches(), line, rate=0.05, steps=30)
+    training.fit("line", nn.Linear(1, 1), batches, line, rate=0.05, steps=30)
     fresh = nn.Linear(1, 1)
-    average, done = training.fit("line", fresh, batches(), line, rate=0.05, steps=40)
+    average, done = training.fit("line", fresh, batches, line, rate=0.05, steps=40)
     assert done["steps"] == 40
-    finished, done = training.fit("line", nn.Linear(1, 1), batches(), line, rate=0.05, steps=40)
+    finished, done = training.fit("line", nn.Linear(1, 1), batches, line, rate=0.05, steps=40)
     assert done["steps"] == 40, "a finished run is not trained further"
     assert torch.equal(finished.weight, average.weight)
 
 
 def test_minutes_are_a_budget_too():
-    _, done = training.fit("line", nn.Linear(1, 1), batches(), line, rate=0.05, minutes=0.02)
+    _, done = training.fit("line", nn.Linear(1, 1), batches, line, rate=0.05, minutes=0.02)
     assert done["steps"] > 0
     assert done["minutes"] == pytest.approx(0.02, abs=0.05)

@@ -60,7 +60,7 @@ def test_evaluate_measures_clips_that_it_is_given(name, spoken):
     found = json.loads(done.stdout.splitlines()[-1])
     assert found
     if name == "sync":
-        own = next(row for row in found["sync"] if row["lips moved by"] == "FaceMotion")
+        own = next(row for row in found["sync"] if row["model"] == "FaceMotion")
         assert own["r"] > 0.5  # the same network moved them
 
 

@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -153,13 +154,13 @@ def test_training_goes_on_where_it_was(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "RUNS", tmp_path)
     first = MouthGenerator(*SMALL)
     _, done = training.fit(
-        "generator", first, batches(some_examples(), 0, 2), GeneratorLosses(), rate=1e-3, steps=2
+        "generator", first, partial(batches, some_examples(), batch=2), GeneratorLosses(), rate=1e-3, steps=2
     )
     assert done["steps"] == 2
     _, done = training.fit(
         "generator",
         MouthGenerator(*SMALL),
-        batches(some_examples(), 0, 2),
+        partial(batches, some_examples(), batch=2),
         GeneratorLosses(),
         rate=1e-3,
         steps=3,

@@ -101,7 +101,7 @@ def test_face_model_makes_the_lips_and_leaves_the_eyes(clips, samples):
 def test_batches_have_everybody_alike(samples):
     few = [one for one in samples[0] if one.person == "p0"][:1]
     many = [one for one in samples[0] if one.person == "p1"]
-    stream = batches.batches(few + many)
+    stream = batches.batches(few + many, 0)
     batch = next(stream)
     assert batch["features"].shape == (batches.BATCH, batches.CROP, 544)
     assert batch["lips"].shape == (batches.BATCH, batches.CROP, 40, 3)
@@ -142,7 +142,7 @@ def test_recordings_without_a_face_teach_blendshapes_only(samples):
     known, basis, offset = samples
     shapes = np.zeros((80, 52), np.float32)
     faceless = Sample("x", "x", heard(80, 5), None, None, shapes, np.ones(52, bool))
-    batch = next(batches.batches([faceless]))
+    batch = next(batches.batches([faceless], 0))
     network = training.prepared(known, set(), basis, offset)
     found = batches.losses(network, batch, 0.0)
     assert found["lips"] < 0.02 and found["gap"] == 0 and found["shapes"] > 0

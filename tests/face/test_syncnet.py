@@ -24,7 +24,7 @@ def made(frames: int, seed: int) -> Seen:
 
 def test_vectors_have_length_one_and_gradients_reach_every_weight():
     network = SyncNet()
-    seen, heard = network(torch.rand(3, 9, SIDE, SIDE), torch.rand(3, 12, 160))
+    seen, heard, _ = network(torch.rand(3, 9, SIDE, SIDE), torch.rand(3, 12, 160))
     assert seen.shape == (3, 5, 128) and heard.shape == (3, 8, 128)
     torch.testing.assert_close(seen.norm(dim=2), torch.ones(3, 5))
     batch = next(batches([made(60, 0), made(60, 1)], seed=0))

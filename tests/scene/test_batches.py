@@ -51,7 +51,7 @@ def test_what_must_stay_stays():
         changed, places = disturbed(scene(), rng, labels, [0, 3])
         assert {0, 3} <= set(places.tolist())
         assert (changed.boxes[:, :3] < changed.boxes[:, 3:]).all()
-        assert len(changed.boxes) == len(places)
+        assert len(changed) == len(changed.labels) == len(changed.boxes) == len(places)
         seen |= {len(places)}
     assert min(seen) < 6 == max(seen), "some objects are missed, sometimes none"
 

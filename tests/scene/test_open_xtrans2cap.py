@@ -31,6 +31,7 @@ from models.scene.captioning.xtrans2cap.open_xtrans2cap import (
     view_boxes,
 )
 from models.scene.captioning.xtrans2cap.predictor import Captioner, readable
+from models.scene.captioning.xtrans2cap.xtrans2cap import Taught
 from models.scene.data.scan import Instance, Scan
 from models.scene.objects.cache import PreparedScans
 from models.scene.objects.object_set import LABEL, SHAPE, Objects
@@ -100,7 +101,8 @@ def test_teacher_sees_what_the_student_does_not():
     told = lesson(net)
     truth = replace(told.around, views=1 - told.around.views)
     with torch.no_grad():
-        one, two = net.taught(told.around, told.ids), net.taught(truth, told.ids)
+        one = Taught(*net(told.around, told.ids, teacher=True))
+        two = Taught(*net(truth, told.ids, teacher=True))
     torch.testing.assert_close(one.student, two.student)
     assert not torch.allclose(one.teacher, two.teacher)
 

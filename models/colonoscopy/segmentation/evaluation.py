@@ -30,7 +30,7 @@ def evaluate(sets: Sets, limit: int | None = None) -> dict[str, Any]:
     rows = []
     for name, folder in sets.items():
         for label, sure in _segmenters().items():
-            rows.append({"": label, "set": name, **measured(sure, folder, limit)})
+            rows.append({"model": label, "set": name, **measured(sure, folder, limit)})
     if official(sets, limit):
         command = "`python -m models.colonoscopy evaluate segmentation --data DIR`"
         write("colonoscopy-segmentation", f"{TITLE}\n\n{markdown(rows)}\n\n{command}")

@@ -16,7 +16,6 @@ from torch.nn.functional import interpolate
 
 from models.colonoscopy.data.images import Frame, Mask, squared
 from models.colonoscopy.segmentation.efficientnet import EfficientNetLite
-from models.core import device
 from models.core.checkpoints import load_checkpoint
 
 SIZE = 256  # of the square that a frame is scaled to, in pixels
@@ -73,4 +72,4 @@ class Separable(nn.Sequential):
 @cache
 def load(name: str = "polyps") -> SmallSegmenter:
     """A shipped segmenter, one of NAMES, kept in memory. Raises UserError as `load_checkpoint` does."""
-    return load_checkpoint(SmallSegmenter, name).to(device.best())
+    return load_checkpoint(SmallSegmenter, name)

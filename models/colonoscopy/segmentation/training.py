@@ -1,6 +1,7 @@
 """Training the small segmenters on real frames, much disturbed: a polyp is more than its colour."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 from models.colonoscopy.data.images import Frame, Mask, fitted, read_pairs, squared
 from models.colonoscopy.segmentation.small import SIZE, SmallSegmenter
 from models.colonoscopy.synthesis.arsdm import structure_loss
-from models.core.training import fit
+from models.core.training import fit, save_half
 
 SEEDS = {"polyps": 2, "polyps_guide": 1}
 BATCH = 8
@@ -108,9 +109,9 @@ def losses(network: nn.Module, batch: Batch, spent: float) -> dict[str, Tensor]:
 @torch.inference_mode()
 def mean_dice(network: nn.Module, known: Examples) -> float:
     """Mean over the frames of the Dice at 0.5."""
-    found = []
+    found, where = [], next(network.parameters()).device
     for start in range(0, len(known), BATCH):
-        frames, masks = as_tensors(known[start : start + BATCH])
+        frames, masks = (part.to(where) for part in as_tensors(known[start : start + BATCH]))
         drawn = network(frames) > 0
         both, either = (drawn & (masks > 0)).sum((1, 2, 3)), drawn.sum((1, 2, 3)) + masks.sum((1, 2, 3))
         found += (2 * both / either.clamp(min=1)).tolist()
@@ -128,7 +129,7 @@ def train(name: str, data: Path, out: Path, minutes: float) -> None:
         minutes=minutes,
         watched=watched,
     )
-    network.half().save_pretrained(out)
+    save_half(network, out)
 
 
 def trained(
@@ -149,7 +150,7 @@ def trained(
     average, done = fit(
         run,
         network,
-        batches(known, seed),
+        partial(batches, known),
         losses,
         rate=RATE,
         minutes=minutes,

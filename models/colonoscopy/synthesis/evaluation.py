@@ -106,12 +106,12 @@ def fidelity(material: Material) -> Rows:
             [dice(pipeline.segment(f), m) for f, m in zip(given.frames, given.masks, strict=True)]
         )
         counts = {"n": len(given.names), "not drawn": given.skipped}
-        rows.append({"set": name, "frames": "real", "Dice": float(real), "of real": "", **counts})
+        rows.append({"set": name, "model": "real", "Dice": float(real), "of real": "", **counts})
         for model in MODELS:
             _, facts = material.drawn[name, model]
             reached = 100 * float(np.mean([row["dice"] for row in facts]))
             share = f"{reached / real:.2f}" if real else ""
-            rows.append({"set": name, "frames": model, "Dice": reached, "of real": share, **counts})
+            rows.append({"set": name, "model": model, "Dice": reached, "of real": share, **counts})
     return rows
 
 
@@ -136,7 +136,7 @@ def realism(material: Material) -> Rows:
             rows.append(
                 {
                     "set": name,
-                    "frames": label,
+                    "model": label,
                     "Frechet": f"{frechet_distance(real, found):.2f}",
                     "kernel x 1000": f"{1000 * kernel_distance(real, found):.2f}",
                     "n": len(frames),
@@ -164,7 +164,7 @@ def remembered(material: Material) -> Rows:
     limit = float(np.percentile(usual, TOO_NEAR))
     return [
         {
-            "frames": label,
+            "model": label,
             "median": f"{np.median(found):.3f}",
             "least": f"{min(found):.3f}",
             f"nearer than {limit:.3f}": sum(one < limit for one in found),

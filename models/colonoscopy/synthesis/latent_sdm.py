@@ -29,6 +29,7 @@ SHIPPED = SdmConfig(
     head=32,
     hidden=8,
     labels_by="area",
+    checkpoints=False,
 )
 SHIPPED_LDM = replace(SHIPPED, spade=False)
 

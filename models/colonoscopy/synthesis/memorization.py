@@ -52,7 +52,7 @@ class Memory(nn.Module, PyTorchModelHubMixin):
 
     def nearest(self, features: Tensor) -> Tensor:
         """Distances (B,) of (B, width) to the nearest training frame, in root mean square deviations."""
-        standard = (features - self.mean) / self.deviation
+        standard = (features.to(self.mean.device) - self.mean) / self.deviation
         return torch.cdist(standard, self.features).amin(1) / self.mean.numel() ** 0.5
 
     def percentile(self, distance: float) -> float:

@@ -9,7 +9,7 @@ import torch
 from diffusers import DDIMScheduler, DiffusionPipeline, DPMSolverMultistepScheduler
 from torch import Tensor
 
-from models.colonoscopy import MODELS, SAMPLERS
+from models.colonoscopy import MAX_STEPS, MODELS, SAMPLERS
 from models.colonoscopy.data.images import Frame, Mask, fitted
 from models.colonoscopy.synthesis.arsdm import clean_estimate, schedule
 from models.colonoscopy.synthesis.autoencoder import Autoencoder, label_maps
@@ -19,7 +19,6 @@ from models.core.checkpoints import load_checkpoint
 from models.core.errors import UserError
 from models.core.progress import Progress
 
-MAX_STEPS = 1000
 PREVIEWS = 5  # a frame, about
 GUIDANCE = 2.0
 
@@ -56,10 +55,7 @@ class SynthesisPipeline(DiffusionPipeline):
         Yields Progress with {"index", "frame"} as preview, a frame that is done or what it will be, and at
         last all frames, uint8 (256, 256, 3). Raises UserError: steps_range, sampler_unknown.
         """
-        if not 1 <= steps <= MAX_STEPS:
-            raise UserError("steps_range", steps=steps, limit=MAX_STEPS)
-        if sampler not in SAMPLERS:
-            raise UserError("sampler_unknown", name=sampler, choices=", ".join(SAMPLERS))
+        check_sampler(sampler, steps)
         drawn = torch.from_numpy(np.ascontiguousarray(fitted(mask, SIZE, SIZE)))
         label = label_maps(drawn[None].float()).to(self.device)
         done: list[Frame] = []
@@ -108,14 +104,27 @@ class SynthesisPipeline(DiffusionPipeline):
         return ((frame + 1) * 127.5).round().byte().permute(1, 2, 0).cpu().numpy()
 
 
+def check_sampler(sampler: str, steps: int) -> None:
+    """Raises UserError: steps_range, sampler_unknown."""
+    if not 1 <= steps <= MAX_STEPS:
+        raise UserError("steps_range", steps=steps, limit=MAX_STEPS)
+    if sampler not in SAMPLERS:
+        raise UserError("sampler_unknown", name=sampler, choices=", ".join(SAMPLERS))
+
+
+def check_model(model: str) -> None:
+    """Raises UserError("model_unknown") with the names of those there are."""
+    if model not in MODELS:
+        raise UserError("model_unknown", name=model, choices=", ".join(MODELS))
+
+
 @cache
 def load(model: str) -> SynthesisPipeline:
     """The pipeline of a shipped model, one of MODELS, kept in memory.
 
     Raises UserError("model_unknown"), and as `load_checkpoint` does.
     """
-    if model not in MODELS:
-        raise UserError("model_unknown", name=model, choices=", ".join(MODELS))
+    check_model(model)
     unet = load_checkpoint(LatentSdm, model)
     autoencoder = load_checkpoint(Autoencoder, "colonoscopy_autoencoder")
     return SynthesisPipeline(unet, autoencoder, schedule()).to(device.best())

@@ -1,6 +1,7 @@
 """Training the diffusion models: SDM, SDM with the adaptive loss, ArSDM, and the LDM baseline."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -56,7 +57,7 @@ def scaled(frames: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-class DiffusionLosses:
+class DiffusionLosses(nn.Module):
     """The loss of a batch at random times.
 
     adaptive: weigh places by the polyp's share. segment: a frozen segmenter to refine against, which takes
@@ -68,23 +69,26 @@ class DiffusionLosses:
         autoencoder: Autoencoder,
         *,
         adaptive: bool = False,
-        segment: Callable[[Tensor], Tensor] | None = None,
+        segment: nn.Module | None = None,
     ) -> None:
+        super().__init__()
         self.autoencoder = autoencoder.eval().requires_grad_(False)
-        self.adaptive, self.segment = adaptive, segment
+        self.adaptive = adaptive
+        self.segment = segment
         self.schedule = schedule()
 
-    def __call__(self, network: nn.Module, batch: Batch, spent: float) -> dict[str, Tensor]:
+    def forward(self, network: nn.Module, batch: Batch, spent: float) -> dict[str, Tensor]:
         """batch: frames (B, 3, S, S) in -1..1 and masks (B, S, S)."""
         frames, masks = batch
         latents = self.autoencoder.encode(frames)
-        count = len(latents)
+        count, where = len(latents), latents.device
         # One time from each of `count` equal parts: less luck in a batch's loss.
-        times = ((torch.arange(count) + torch.rand(count)) / count * STEPS).long()
+        parts = torch.arange(count, device=where) + torch.rand(count, device=where)
+        times = (parts / count * STEPS).long()
         noise = torch.randn_like(latents)
         noisy = self.schedule.add_noise(latents, noise, times)
         wanted = self.schedule.get_velocity(latents, noise, times)
-        heard = (torch.rand(count) >= SILENT).float()
+        heard = (torch.rand(count, device=where) >= SILENT).float()
         predicted = network(noisy, times, label_maps(masks) * heard.view(-1, 1, 1, 1))
         weights = None
         if self.adaptive:
@@ -95,8 +99,8 @@ class DiffusionLosses:
         found = {"v": denoising_loss(predicted.detach(), wanted)}
         if self.segment is not None:
             # Early estimates show no polyp yet, late ones show that of the noisy image.
-            rows = torch.arange(count)[count // 4 : 3 * count // 4 : 2]
-            kept = self.schedule.alphas_cumprod[times[rows]]
+            rows = torch.arange(count // 4, 3 * count // 4, 2, device=where)
+            kept = self.schedule.alphas_cumprod.to(where)[times[rows]]
             clean = clean_estimate(noisy[rows], predicted[rows].float(), kept)
             drawn = (self.autoencoder.decode(clean).float().clamp(-1, 1) + 1) / 2
             found["polyp"] = refinement_loss(drawn, masks[rows, None], self.segment, kept * heard[rows])
@@ -136,7 +140,7 @@ def train_base(
     network, done = fit(
         run,
         untrained(views, autoencoder, config),
-        batches(views, fresh_seed()),
+        partial(batches, views),
         DiffusionLosses(autoencoder),
         rate=RATE,
         minutes=minutes,
@@ -147,7 +151,7 @@ def train_base(
 
 def train_further(views: Views, losses: DiffusionLosses, start: LatentSdm, run: str) -> nn.Module:
     """EXTRA steps from a trained network, with SDM's loss or ArSDM's, in runs/RUN; the averaged network."""
-    network, done = fit(run, start, batches(views, seed=1), losses, rate=FURTHER_RATE, steps=EXTRA)
+    network, done = fit(run, start, partial(batches, views), losses, rate=FURTHER_RATE, steps=EXTRA, seed=1)
     print(run, done, flush=True)
     return network
 
@@ -159,8 +163,3 @@ def averaged(run: str, network: Network) -> Network:
         {key.removeprefix("module."): v for key, v in saved.items() if key != "n_averaged"}
     )
     return network
-
-
-def fresh_seed() -> int:
-    """Another order of the data after each resumption."""
-    return int.from_bytes(np.random.default_rng().bytes(4))

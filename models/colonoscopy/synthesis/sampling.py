@@ -18,6 +18,7 @@ from models.colonoscopy import pipeline
 from models.colonoscopy.data import exports
 from models.colonoscopy.data.images import fitted, own_part, padded, read_mask
 from models.colonoscopy.data.masks import read_drawn
+from models.colonoscopy.synthesis.patch_pipeline import check_model, check_sampler
 from models.core import device
 from models.core.checkpoints import card
 from models.core.errors import UserError
@@ -57,6 +58,9 @@ def sample(
     order: model, steps and sampler of every frame; its mask and seed are those of the job.
     Raises UserError as `read_drawn` and `pipeline.draw` do, before or between frames.
     """
+    check_model(order.model)
+    check_sampler(order.sampler, order.steps)
+    card(order.model)  # before a folder is made
     state = PartialState(cpu=device.best() == "cpu")
     images, masks = out / "images", out / "masks"
     for folder in (images, masks):

@@ -5,6 +5,7 @@ ask for. Latents carry noise, so that the decoder forgives what a sampler leaves
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
 from models.colonoscopy.data.crops import SIZE, Views
-from models.colonoscopy.synthesis.patch_training import autoencoder_of, fresh_seed, scaled, turned
+from models.colonoscopy.synthesis.patch_training import autoencoder_of, scaled, turned
 from models.core.nn.patch_discriminator import Adversary, edge_loss
-from models.core.training import fit
+from models.core.training import fit, unwrapped
 
 NAME = "colonoscopy_autoencoder"
 CROP = 128
@@ -35,9 +36,10 @@ class RepairLosses(Adversary):
     def __call__(self, network: nn.Module, frames: Tensor, spent: float) -> dict[str, Tensor]:
         """frames: (B, 3, H, W) in -1..1."""
         with torch.no_grad():
-            latents = network.encode(frames)  # type: ignore[operator]
-            latents = latents + NOISE * torch.rand(len(frames), 1, 1, 1) * torch.randn_like(latents)
-        drawn = network.decode(latents).float()  # type: ignore[operator]
+            latents = unwrapped(network).encode(frames)
+            strength = NOISE * torch.rand(len(frames), 1, 1, 1, device=latents.device)
+            latents = latents + strength * torch.randn_like(latents)
+        drawn = network(latents).float()
         found = {"l1": l1_loss(drawn, frames), "edges": edge_loss(drawn, frames)}
         plain = found["l1"] + found["edges"]
         if spent > ALONE / 2:
@@ -64,7 +66,7 @@ def train_repair(views: Views, minutes: float) -> nn.Module:
     network, done = fit(
         NAME,
         autoencoder_of(views),
-        crops(views, fresh_seed()),
+        partial(crops, views),
         losses,
         rate=RATE,
         minutes=minutes,

@@ -7,6 +7,7 @@ import numpy as np
 from models.colonoscopy.data.crops import VIEWS, training_views, views
 from models.colonoscopy.data.images import read_pairs
 from models.colonoscopy.synthesis.memorization import Memory, features
+from models.core.training import save_half
 
 TESTS = ("kvasir_test", "polypgen_C1")
 
@@ -22,5 +23,5 @@ def train(data: Path, out: Path) -> None:
         for frame, _ in views(pair.frame, pair.mask, 1, rng)
     ]
     memory = Memory.of(features(list(known)), features(unseen))
-    memory.half().save_pretrained(out)
+    save_half(memory, out)
     print({"known": len(known), "unseen": len(unseen), "usual": memory.usual.float().median().item()})

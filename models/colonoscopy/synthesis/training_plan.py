@@ -19,6 +19,7 @@ from models.colonoscopy.synthesis.patch_training import (
 )
 from models.colonoscopy.synthesis.train_decoder import NAME as AUTOENCODER
 from models.colonoscopy.synthesis.train_decoder import train_repair
+from models.core.training import first_alone, save_half
 
 NAMES = ("autoencoder", "base", "sdm", "adaptive", "arsdm", "ldm")
 GUIDE = "polyps_guide"  # never the one that the figures are made with
@@ -31,7 +32,8 @@ def train(name: str, data: Path, minutes: float, out: Path) -> None:
     minutes: of "autoencoder", "base" and "ldm" in total; the others take a fixed number of steps and want
     "base" trained before, "arsdm" the autoencoder and the checkpoint of the guiding segmenter too.
     """
-    views = training_views(data)
+    with first_alone():
+        views = training_views(data)
     if name == "autoencoder":
         network = train_repair(views, minutes)
     elif name in ("base", "ldm"):
@@ -45,4 +47,4 @@ def train(name: str, data: Path, minutes: float, out: Path) -> None:
             segment = small.load(GUIDE).requires_grad_(False)
         losses = DiffusionLosses(autoencoder, adaptive=name != "sdm", segment=segment)
         network = train_further(views, losses, averaged(BASE, LatentSdm(SHIPPED)), f"colonoscopy_{name}")
-    network.half().save_pretrained(out)  # type: ignore[operator]
+    save_half(network, out)

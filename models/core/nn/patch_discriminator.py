@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import torch
+from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss, leaky_relu, relu
 
@@ -40,7 +41,13 @@ class Adversary:
 
     def __init__(self, rate: float) -> None:
         self.judge, self.rate = PatchJudge(), rate
-        self.optimiser = torch.optim.Adam(self.judge.parameters(), lr=rate, betas=(0.5, 0.9))
+        self.optimiser: Any = torch.optim.Adam(self.judge.parameters(), lr=rate, betas=(0.5, 0.9))
+        self._taught: nn.Module = self.judge  # as it learns, wrapped where several processes do
+
+    def prepare(self, accelerator: Accelerator) -> None:
+        """Go where the training is."""
+        self._taught, self.optimiser = accelerator.prepare(self.judge, self.optimiser)
+        self.judge = accelerator.unwrap_model(self._taught)
 
     def state_dict(self) -> dict[str, Any]:
         """The judge's weights and its optimiser."""
@@ -55,7 +62,7 @@ class Adversary:
 
     def teach(self, real: Tensor, drawn: Tensor) -> Tensor:
         """One step of the judge; its hinge loss on frames (B, 3, H, W)."""
-        yes, no = self.judge(torch.cat([real, drawn]))[0].float().chunk(2)
+        yes, no = self._taught(torch.cat([real, drawn]))[0].float().chunk(2)
         loss = relu(1 - yes).mean() + relu(1 + no).mean()
         self.optimiser.zero_grad()
         loss.backward()

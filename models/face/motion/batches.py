@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.core.training import unwrapped
 from models.face.motion.face_motion import tensors
 from models.face.sources import mesh
 from models.face.speech.features import Heard
@@ -43,7 +43,7 @@ class Sample:
     known: NDArray[np.bool_]
 
 
-def batches(samples: Sequence[Sample], seed: int = 0) -> Iterator[Batch]:
+def batches(samples: Sequence[Sample], seed: int) -> Iterator[Batch]:
     """Crops without end: a person by the square root of their frames, then one of their clips."""
     rng = np.random.default_rng(seed)
     counts = Counter[str]()
@@ -90,7 +90,7 @@ def disturbed(features: Tensor, rng: np.random.Generator) -> Tensor:
 def losses(network: nn.Module, batch: Batch, spent: float) -> dict[str, Tensor]:
     """Errors in millimetres or in parts: lips, their velocity, the gap between them, closure, blendshapes."""
     coefficients, shapes = network(batch["features"], batch["voice"], batch["mean"])
-    inner: Any = getattr(network, "module", network)
+    inner = unwrapped(network)  # of the face model, which is given
     basis, offset = inner.basis[:, COLUMNS], inner.offset[COLUMNS]
     made = 10 * (coefficients.float() @ basis + offset).unflatten(-1, (len(LIPS), 3))
     true = 10 * batch["lips"]

@@ -53,7 +53,7 @@ def evaluate(data: Path | None, clips: Path | None = None) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     for name, of_set in sets.items():
         for label, mover in movers(of_set, name, data).items():
-            rows.append({"set": name, "lips moved by": label, **measured(of_set, mover)})
+            rows.append({"set": name, "model": label, **measured(of_set, mover)})
     table = markdown([{key: _cell(key, value) for key, value in row.items()} for row in rows])
     print(table)
     if clips is None:

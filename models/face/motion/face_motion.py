@@ -120,13 +120,13 @@ class FaceMotion(nn.Module, PyTorchModelHubMixin):
     @torch.inference_mode()
     def predict(self, heard: Heard) -> Motion:
         """How a face moves that says what is heard; in silence its mouth closes."""
-        device = self.basis.device
+        where = self.basis.device
         total = torch.zeros(len(heard), self.components + len(BLENDSHAPES))
         weights = torch.zeros(len(heard), 1)
-        mean = torch.from_numpy(np.concatenate([heard.whisper.mean(0), heard.mel.mean(0)])).to(device)
+        mean = torch.from_numpy(np.concatenate([heard.whisper.mean(0), heard.mel.mean(0)])).to(where)
         for start in starts(len(heard), CHUNK, OVERLAP):
             end = min(start + CHUNK, len(heard))
-            features, voice = (part[None].to(device) for part in tensors(heard.part(start, end)))
+            features, voice = (part[None].to(where) for part in tensors(heard.part(start, end)))
             found = torch.cat(self(features, voice, mean[None]), dim=2)[0].cpu()
             weight = torch.from_numpy(crossfade(end - start, start > 0, end < len(heard), OVERLAP))[:, None]
             total[start:end] += weight * found

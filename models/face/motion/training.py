@@ -6,13 +6,14 @@ training; a second one then learns from everybody.
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.core.training import fit
+from models.core.training import first_alone, fit, save_half
 from models.face.motion import ridge as motion_ridge
 from models.face.motion.batches import LIPS, LOWER, UPPER, Sample, batches, losses
 from models.face.motion.face_motion import FaceMotion
@@ -34,7 +35,8 @@ def train(data: Path, out: Path, without: str | None = None) -> None:
 
     without: a set that it never sees, for honest figures on that set.
     """
-    clips = training_clips(data, without)
+    with first_alone():
+        clips = training_clips(data, without)
     basis, offset = face_model(clips)
     samples = gather(clips, basis, offset) + ([] if without else recordings(data))
     held = held_people(samples)
@@ -43,7 +45,7 @@ def train(data: Path, out: Path, without: str | None = None) -> None:
     gain = chosen_gain(first, [one for one in samples if one.person in held])
     network = learned(out.name, prepared(samples, set(), basis, offset), samples, STEPS)
     network.gain.fill_(gain)
-    network.half().save_pretrained(out)
+    save_half(network, out)
 
 
 def held_people(samples: Sequence[Sample]) -> set[str]:
@@ -185,7 +187,7 @@ def importance(basis: Array) -> Array:
 
 def learned(name: str, network: FaceMotion, samples: Sequence[Sample], steps: int) -> FaceMotion:
     """The network after `steps` of training on samples."""
-    trained, _ = fit(name, network, batches(samples), losses, rate=RATE, steps=steps, decay=0.05)
+    trained, _ = fit(name, network, partial(batches, samples), losses, rate=RATE, steps=steps, decay=0.05)
     assert isinstance(trained, FaceMotion)
     return trained
 

@@ -128,9 +128,11 @@ class Generator:
         """(B, S, S, 3) float32 in levels."""
         references = np.broadcast_to(self.reference, squares.shape)
         given = inputs(squares, references, drawn).to(memory_format=torch.channels_last)
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=_bf16()):
+        where = self.network.first.weight.device
+        given = given.to(where)
+        with torch.inference_mode(), torch.autocast(where.type, torch.bfloat16, enabled=_bf16(where.type)):
             change = self.network.drawn(given) - given[:, :3]
-        return np.asarray(change.permute(0, 2, 3, 1).contiguous().numpy()) * 127.5
+        return np.asarray(change.permute(0, 2, 3, 1).contiguous().cpu().numpy()) * 127.5
 
 
 def _believed(drawn: np.ndarray, sure: np.ndarray) -> np.ndarray:
@@ -155,6 +157,8 @@ def load() -> MouthGenerator:
 
 
 @cache
-def _bf16() -> bool:
-    """Whether this processor multiplies in bf16 by itself: a third faster there, slower elsewhere."""
-    return bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+def _bf16(where: str) -> bool:
+    """Whether this kind of processor multiplies in bf16 by itself: a third faster there, slower elsewhere."""
+    if where == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return where == "cpu" and bool(torch.cpu.get_capabilities().get("avx512_bf16"))

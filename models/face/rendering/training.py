@@ -1,6 +1,7 @@
 """Training the generator: frames of clips, blended to another moment, against that moment's own frame."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, max_pool2d
 
 from models.core.nn.patch_discriminator import Adversary, edge_loss
-from models.core.training import fit
+from models.core.training import first_alone, fit, save_half
 from models.face.rendering.examples import Examples, training_examples
 from models.face.rendering.generator import NAME, MouthGenerator, inputs
 
@@ -100,17 +101,18 @@ def train(data: Path, out: Path, minutes: float) -> None:
 
     Raises UserError as `training_examples` does.
     """
-    examples = training_examples(data)
+    with first_alone():
+        examples = training_examples(data)
     losses = GeneratorLosses()
     network = MouthGenerator().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     found, done = fit(
         NAME,
         network,
-        batches(examples, int(np.random.SeedSequence().generate_state(1)[0])),
+        partial(batches, examples),
         losses,
         rate=RATE,
         minutes=minutes,
         beside={"judge": losses},
     )
     print(NAME, done, flush=True)
-    found.half().save_pretrained(out)  # type: ignore[operator]
+    save_half(found, out)

@@ -82,18 +82,8 @@ def hear(path: Path, limit: float = MAX_SECONDS) -> Sound:
     Raises UserError: sound_unreadable, sound_long, sound_short, ffmpeg_missing, and those of check_file.
     """
     check_file(path, MAX_FILE)
-    _check_media(path, "sound_unreadable")
-    # More channels than two become two by ffmpeg's own matrix; one stays one.
-    ask = (
-        _input(path, vn=None, t=limit + 1)
-        .filter("aresample", RATE)
-        .filter("aformat", channel_layouts="mono|stereo", sample_fmts="flt")
-        .output("pipe:", format="wav", acodec="pcm_f32le", map_metadata="-1", fflags="+bitexact")
-    )
-    data = _run(ask, "sound_unreadable", path.name)
-    channels = _channels(data)
-    if not len(channels):
-        raise UserError("sound_unreadable", name=path.name)
+    written = _written(path)
+    channels = _decoded(path, limit) if written is None else written[:, None]
     if len(channels) > limit * RATE:
         raise UserError("sound_long", limit=round(limit / 60))
     if len(channels) < RATE / FPS:
@@ -107,6 +97,41 @@ def hear(path: Path, limit: float = MAX_SECONDS) -> Sound:
     if peak < SILENT:
         notes.append(note("sound_silent"))
     return Sound(np.ascontiguousarray(samples, np.float32), tuple(notes))
+
+
+def is_written(path: Path, count: int) -> bool:
+    """Whether a file is as `write_sound` writes it, of at least `count` frames."""
+    samples = _written(path)
+    return samples is not None and len(samples) >= count * RATE // FPS
+
+
+def _written(path: Path) -> np.ndarray | None:
+    """The samples of a wav as `write_sound` writes it, None for any other file."""
+    try:
+        with wave.open(str(path), "rb") as file:
+            if file.getparams()[:3] != (1, 2, RATE):
+                return None
+            data = file.readframes(file.getnframes())
+    except (wave.Error, EOFError):
+        return None
+    return np.frombuffer(data, "<i2", len(data) // 2).astype(np.float32) / 32767
+
+
+def _decoded(path: Path, limit: float) -> np.ndarray:
+    """(N, C) samples of the first sound of any file, by ffmpeg."""
+    _check_media(path, "sound_unreadable")
+    # More channels than two become two by ffmpeg's own matrix; one stays one.
+    ask = (
+        _input(path, vn=None, t=limit + 1)
+        .filter("aresample", RATE)
+        .filter("aformat", channel_layouts="mono|stereo", sample_fmts="flt")
+        .output("pipe:", format="wav", acodec="pcm_f32le", map_metadata="-1", fflags="+bitexact")
+    )
+    data = _run(ask, "sound_unreadable", path.name)
+    channels = _channels(data)
+    if not len(channels):
+        raise UserError("sound_unreadable", name=path.name)
+    return channels
 
 
 def _channels(data: bytes) -> np.ndarray:

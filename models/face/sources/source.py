@@ -61,11 +61,11 @@ class Sitter(Protocol):
 
 
 class Portrait:
-    """A picture (H, W, 3) uint8. Raises as `track_image` does."""
+    """A picture (H, W, 3) uint8, and its track where that is known. Raises as `track_image` does."""
 
-    def __init__(self, image: np.ndarray) -> None:
+    def __init__(self, image: np.ndarray, track: Track | None = None) -> None:
         self.image, self.size = image, image.shape[:2]
-        track = track_image(image)
+        track = track or track_image(image)
         self._pose, self._own = track.poses[0], track.vertices[0]
         self._now = mesh.project(self._pose, self._own)
         self.rest = closed(self._own)

@@ -52,12 +52,16 @@ class SyncNet(nn.Module, PyTorchModelHubMixin):
         self.heard = nn.Conv1d(out, out, 2 * FRAMES, stride=2)
         self.scale = nn.Parameter(torch.tensor(2.3))
 
-    def forward(self, mouths: Tensor, mel: Tensor) -> tuple[Tensor, Tensor]:
-        """mouths (B, T, 48, 48) in 0..1, mel (B, S, 160) -> unit vectors (B, T - 4, 128), (B, S - 4, 128)."""
+    def forward(self, mouths: Tensor, mel: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Unit vectors (B, T - 4, 128) and (B, S - 4, 128), and how much a cosine counts in training.
+
+        mouths: (B, T, 48, 48) in 0..1. mel: (B, S, 160).
+        """
         frames = self.see(mouths.flatten(0, 1)[:, None] - 0.5).unflatten(0, mouths.shape[:2])
         columns = self.hear(mel.reshape(len(mel), 1, -1, BANDS).transpose(2, 3))
         seen = self.seen(frames.transpose(1, 2)).transpose(1, 2)
-        return normalize(seen, dim=2), normalize(self.heard(columns).transpose(1, 2), dim=2)
+        heard = self.heard(columns).transpose(1, 2)
+        return normalize(seen, dim=2), normalize(heard, dim=2), self.scale.exp().clamp(max=50)
 
 
 def _conv(before: int, after: int, stride: int | tuple[int, int]) -> list[nn.Module]:
@@ -119,11 +123,11 @@ def _vectors(
     network: SyncNet, mouth: NDArray[np.uint8] | Spool, mel: NDArray[np.float32]
 ) -> tuple[Tensor, Tensor]:
     """Both vectors of each window, (T - 4, 128) each, computed PIECE windows at a time."""
-    seen, heard = [], []
+    seen, heard, where = [], [], network.scale.device
     for start in range(0, len(mouth) - FRAMES + 1, PIECE):
         part = slice(start, start + PIECE + FRAMES - 1)
         pictures = torch.from_numpy(np.asarray(mouth[part], np.float32))[None] / 255
-        a, b = network(pictures, torch.from_numpy(mel[part])[None])
+        a, b, _ = network(pictures.to(where), torch.from_numpy(mel[part])[None].to(where))
         seen.append(a[0])
         heard.append(b[0])
     return torch.cat(seen), torch.cat(heard)

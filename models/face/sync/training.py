@@ -4,6 +4,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from models.core.training import fit
+from models.core.training import first_alone, fit, save_half
 from models.face.sources.clips import CACHE, Clip
 from models.face.sources.speaker_split import checked, taught
 from models.face.sync.syncnet import BANDS, FRAMES, NAME, SHIFTS, SIDE, SyncNet, measure, mouths
@@ -94,15 +95,13 @@ def _turned(mouth: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[Any]:
 def losses(network: nn.Module, batch: tuple[Tensor, Tensor], spent: float) -> dict[str, Tensor]:
     """Cross-entropy of the right shift among 31, and of the right clip among the batch's."""
     mouth, mel = batch
-    a, b = network(mouth, mel)
-    a, b = a.float(), b.float()
+    a, b, scale = (part.float() for part in network(mouth, mel))
     clips, count = a.shape[:2]
-    scale = network.scale.exp().clamp(max=50)  # type: ignore[operator]
     near = scale * torch.einsum("cid,cjd->cij", a, b)
     shifts = torch.stack([near[:, i, i : i + 2 * SHIFTS + 1] for i in range(count)], dim=1).flatten(0, 1)
-    right = torch.full((len(shifts),), SHIFTS)
+    right = torch.full((len(shifts),), SHIFTS, device=shifts.device)
     others = scale * torch.einsum("cid,kid->ick", a, b[:, SHIFTS : SHIFTS + count]).flatten(0, 1)
-    own = torch.arange(clips).repeat(count)
+    own = torch.arange(clips, device=others.device).repeat(count)
     first, second = cross_entropy(shifts, right), cross_entropy(others, own)
     hit = ((shifts.argmax(1) - SHIFTS).abs() <= 1).float().mean()
     return {"loss": first + second, "shift": first, "other": second, "hit": hit}
@@ -110,7 +109,8 @@ def losses(network: nn.Module, batch: tuple[Tensor, Tensor], spent: float) -> di
 
 def train(data: Path, out: Path, minutes: float) -> None:
     """Train and write the checkpoint folder (its card is written by hand from what this prints)."""
-    learnt, unseen = [seen(clip) for clip in taught(data)], [seen(clip) for clip in checked(data)]
+    with first_alone():
+        learnt, unseen = [seen(clip) for clip in taught(data)], [seen(clip) for clip in checked(data)]
     print(f"{len(learnt)} clips to learn from, {len(unseen)} of held-out people", flush=True)
 
     def check(average: nn.Module) -> str:
@@ -124,10 +124,10 @@ def train(data: Path, out: Path, minutes: float) -> None:
         )
 
     network, done = fit(
-        NAME, SyncNet(), batches(learnt, seed=0), losses, rate=1.5e-3, minutes=minutes, check=check
+        NAME, SyncNet(), partial(batches, learnt), losses, rate=1.5e-3, minutes=minutes, check=check
     )
     print(check(network), done)
-    network.half().save_pretrained(out)  # type: ignore[operator]
+    save_half(network, out)
 
 
 def _fit(mel: NDArray[np.float32], count: int) -> NDArray[np.float32]:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.core.device import Movable
 from models.scene.captioning.metrics import LONGEST, caption_words, framed
 from models.scene.captioning.object_views import flat_views
 from models.scene.captioning.xtrans2cap.open_xtrans2cap import (
@@ -56,7 +57,7 @@ class Caption:
 
 
 @dataclass(frozen=True)
-class Told:
+class Told(Movable):
     """M rows of objects with captions. ids: (M, T). group: (M,) the caption that each row may be about."""
 
     around: Around
@@ -65,7 +66,7 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Judged(Movable):
     """Objects with all that people said of each, framed, in ScanRefer's way.
 
     truth: (objects of the scene as annotated, place) of each, against which claims are held.

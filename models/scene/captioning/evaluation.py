@@ -34,7 +34,8 @@ ABOUT = (
     f"beam 5; by `{COMMAND}`."
 )
 ABOUT_TRUTH = (
-    f"On {JUDGED} of these objects. A colour is true when it is one of the two of nine colours nearest to "
+    f"True claims, per cent (of how many), on {JUDGED} of these objects. "
+    "A colour is true when it is one of the two of nine colours nearest to "
     "the object's mean colour, a neighbour when it is among the six nearest boxes or within a metre, a "
     "side when it holds for a person in the middle of the room who looks at the neighbour. By these rules "
     "people are often wrong too: a mean colour is murky, and people name what they see."
@@ -52,8 +53,8 @@ def template(objects: Objects, place: int) -> list[str]:
     return caption_words(said)
 
 
-def evaluate(data: Path, language: Path | None = None) -> dict[str, float | int | None]:
-    """Prints and writes the table of all rows; returns the scores of the best one by CIDEr."""
+def evaluate(data: Path, language: Path | None = None) -> dict[str, Any]:
+    """Prints and writes the tables of all rows, scores and true claims, and returns them."""
     points = point_encoder()
     asked = load(data, "scanrefer", language=language, labels="annotated", points=points)
     people: dict[tuple[str, int], list[list[str]]] = {}
@@ -73,11 +74,10 @@ def evaluate(data: Path, language: Path | None = None) -> dict[str, float | int 
         )
         for row, said in spoken.items()
     }
-    table = [{"captions by": names[row], **found} for row, found in scores.items()]
-    best = max((row for row in scores if row != "detected"), key=lambda row: float(scores[row]["CIDEr"] or 0))
+    table = [{"model": names[row], **found} for row, found in scores.items()]
     spoken["people"] = [rows[0] for rows in people.values()]
     true = [
-        {"true claims, per cent (of how many)": name, **_shares(_rates(asked.truth, keys, spoken[row]))}
+        {"model": name, **_shares(_rates(asked.truth, keys, spoken[row]))}
         for row, name in {**names, "people": "people (the first description)"}.items()
         if row != "detected"
     ]
@@ -85,7 +85,7 @@ def evaluate(data: Path, language: Path | None = None) -> dict[str, float | int 
     print(text)
     if language is None:
         results.write("captioning", "## Captioning\n\n" + text)
-    return scores[best]
+    return {"captioning": table, "true claims, per cent": true}
 
 
 def evaluate_truth(data: Path) -> dict[str, float | int | None]:

@@ -6,6 +6,7 @@ training (Rennie et al., CVPR 2017; M2's form with beams), goes on from stage 2.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, mse_loss
 
 from models.core.text import phrase_vectors
-from models.core.training import fit
+from models.core.training import first_alone, fit, save_half, unwrapped
 from models.scene.captioning.batches import CaptionCorpus, Judged, Told, asked_about
 from models.scene.captioning.decoding import say
 from models.scene.captioning.faithfulness import truth
@@ -25,11 +26,13 @@ from models.scene.captioning.xtrans2cap.open_xtrans2cap import (
     NAME,
     SILENT,
     STYLES,
+    Around,
     OpenXTrans2Cap,
     chosen,
     collate,
     places_around,
 )
+from models.scene.captioning.xtrans2cap.xtrans2cap import Taught
 from models.scene.grounding.training import point_encoder
 from models.scene.objects.object_set import LABEL, Objects
 
@@ -65,7 +68,7 @@ def losses_alone(network: Any, told: Told, spent: float) -> dict[str, Tensor]:
 
 def losses_taught(network: Any, told: Told, spent: float) -> dict[str, Tensor]:
     """The published loss: captions for student and teacher, and their decoders' outputs agree."""
-    taught = network.taught(told.around, told.ids[:, :-1])
+    taught = Taught(*network(told.around, told.ids[:, :-1], teacher=True))
     student, teacher = spoken(taught.student, told), spoken(taught.teacher, told)
     consistency = mse_loss(taught.student_states.float(), taught.teacher_states.float())
     loss = (student + teacher) / 2 + consistency
@@ -85,12 +88,9 @@ def self_critical(
 
     def losses(network: Any, judged: Judged, spent: float) -> dict[str, Tensor]:
         network.eval()  # what is rewarded is what the search said, without dropout
-        exists, decoder = judged.around.exists, network.captioner.decoder
-        levels = network.encode(judged.around)
-        ids, _ = say(
-            decoder, levels.detach(), exists, STYLES["scanrefer"], END, beams=BEAMS, count=BEAMS, never=SILENT
-        )
-        said = [network.text(row) for row in ids.flatten(0, 1).tolist()]
+        alone: OpenXTrans2Cap = unwrapped(network)
+        ids = searched(alone, judged.around, "scanrefer", BEAMS, BEAMS)
+        said = [alone.text(row) for row in ids.flatten(0, 1).tolist()]
         references = [rows for rows in judged.references for _ in range(BEAMS)]
         cider = torch.tensor(reward(list(map(framed, said)), references)).view(-1, BEAMS)
         scenes = [scene for scene in judged.truth for _ in range(BEAMS)]
@@ -98,9 +98,8 @@ def self_critical(
         true = torch.tensor(right, dtype=cider.dtype).view(-1, BEAMS)
         earned = cider + TRUTH * true
         better = (earned - earned.mean(1, keepdim=True)).flatten()
-        seen = decoder.look(levels).repeat_interleave(BEAMS, 0)
         flat = ids.flatten(0, 1)
-        logits, _ = decoder(flat[:, :-1], seen, exists.repeat_interleave(BEAMS, 0))
+        logits, _ = network(judged.around, flat[:, :-1])
         wanted = flat[:, 1:]
         each = logits.float().log_softmax(-1).gather(2, wanted[..., None])[..., 0] * (wanted != PAD)
         likely = each.sum(1) / (wanted != PAD).sum(1)
@@ -113,6 +112,14 @@ def self_critical(
     return losses
 
 
+@torch.no_grad()
+def searched(network: OpenXTrans2Cap, around: Around, style: str, beams: int, count: int = 1) -> Tensor:
+    """(B, count, T) ids of the best captions that beam search finds."""
+    levels, decoder = network.encode(around), network.captioner.decoder
+    start = STYLES[style]
+    return say(decoder, levels, around.exists, start, END, beams=beams, count=count, never=SILENT)[0]
+
+
 @torch.inference_mode()
 def captions(
     network: OpenXTrans2Cap,
@@ -122,19 +129,11 @@ def captions(
     at_once: int = 48,
 ) -> list[list[str]]:
     """Words of the best caption of each (objects, place of the target)."""
-    found = []
+    found, device = [], network.captioner.decoder.fc.weight.device
     for start in range(0, len(asked), at_once):
         rows = asked[start : start + at_once]
         around = collate([chosen(objects, places_around(objects, place)) for objects, place in rows])
-        ids, _ = say(
-            network.captioner.decoder,
-            network.encode(around),
-            around.exists,
-            STYLES[style],
-            END,
-            beams=beams,
-            never=SILENT,
-        )
+        ids = searched(network, around.to(device), style, beams)
         found += [network.text(row) for row in ids[:, 0].tolist()]
     return found
 
@@ -172,7 +171,8 @@ def start(words: Sequence[str]) -> OpenXTrans2Cap:
 
 def train(data: Path, out: Path, seed: int = 0) -> None:
     """All stages; the last one's student to `out`, those before it to `out`_alone and `out`_taught."""
-    corpus = CaptionCorpus(data, point_encoder(), seed)
+    with first_alone():
+        corpus = CaptionCorpus(data, point_encoder(), seed)
     print({sort: len(rows) for sort, rows in corpus.sorts.items()}, len(corpus.words), "words", flush=True)
 
     def stage(name: str, network: OpenXTrans2Cap, batches: Any, losses: Any, steps: int, rate: float) -> Any:
@@ -187,19 +187,19 @@ def train(data: Path, out: Path, seed: int = 0) -> None:
             check=lambda net: f"dev {dict(dev_scores(net, corpus))}",  # type: ignore[arg-type]
         )
         student: OpenXTrans2Cap = average.student()  # type: ignore[operator]
-        student.half().save_pretrained(out if name == "critical" else out.with_name(f"{out.name}_{name}"))
+        save_half(student, out if name == "critical" else out.with_name(f"{out.name}_{name}"))
         print(name, done, flush=True)
         return average
 
     torch.manual_seed(seed)
     network = start(corpus.words)
-    lessons = corpus.batches(network, seed)
+    lessons = partial(corpus.batches, network)
     stage("alone", network, lessons, losses_alone, STEPS, RATE)
     torch.manual_seed(seed)
     network = start(corpus.words)
-    lessons = corpus.batches(network, seed)
+    lessons = partial(corpus.batches, network)
     taught = stage("taught", network, lessons, losses_taught, STEPS, RATE)
     reward = CiderReward(list(corpus.references("scanrefer").values()))
-    judged = corpus.judged(CRITICAL_BATCH, seed)
+    judged = partial(corpus.judged, CRITICAL_BATCH)
     losses = self_critical(reward, corpus.labels.names)
     stage("critical", taught, judged, losses, CRITICAL_STEPS, CRITICAL_RATE)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from models.core.training import RUNS
+from models.core.training import RUNS, first_alone, main_process
 from models.scene.grounding.sentence_vectors import WordIndices
 from models.scene.grounding.training import Corpus, fit_version, point_encoder
 
@@ -25,7 +25,8 @@ def folder(version: str) -> Path:
 
 def train(data: Path) -> None:
     """Train every version that is not there yet."""
-    corpus = Corpus(data, point_encoder())
+    with first_alone():
+        corpus = Corpus(data, point_encoder())
     vectors, indices = corpus.words, WordIndices(corpus.texts)
     for version, config in VERSIONS.items():
         out = folder(version) / "final"
@@ -35,7 +36,8 @@ def train(data: Path) -> None:
         corpus.words = indices if learned else vectors
         full = {**config, "vocabulary": len(indices)} if learned else config
         network, done = fit_version(corpus, folder(version).name, full, steps=STEPS)
-        network.save_pretrained(out)
-        if learned:
+        if main_process():
+            network.save_pretrained(out)
+        if learned and main_process():
             indices.save(out / "words.json")
         print(version, done, flush=True)

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.core.device import Movable
 from models.scene.data.datasets import PEOPLE, Sentence
 from models.scene.grounding.instancerefer.open_instancerefer import OpenBatch
 from models.scene.objects.batching import padded, padded_objects, rounded
@@ -55,7 +56,7 @@ class Labels:
 
 
 @dataclass(frozen=True)
-class Targets:
+class Targets(Movable):
     """What the losses need beside the batch.
 
     target: (B,) place of the object meant, -1 where only its class is known. peers: (B, N) bool, the objects
@@ -107,6 +108,9 @@ def disturbed(
     shapes = objects.shapes * (rng.random() > 0.3)
     changed = replace(
         objects,
+        ids=objects.ids[places],
+        labels=tuple(objects.labels[place] for place in places),
+        confidence=objects.confidence[places],
         names=names[places],
         boxes=boxes[places].astype(np.float32),
         colours=np.clip(colours[places], 0, 1).astype(np.float32),

@@ -69,7 +69,7 @@ def fit_rival(
     return fit(
         state,
         network,
-        corpus.batches(seed),
+        corpus.batches,
         losses,
         rate=RATE,
         minutes=minutes,

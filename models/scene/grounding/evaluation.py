@@ -225,23 +225,23 @@ def evaluate(data: Path, task: str, boxes: Path | None, language: Path | None) -
     asked = load(data, task, boxes, language, points=encoder)
     network = load_checkpoint(OpenInstanceRefer, "instancerefer")
     answer = by_network(network, WordVectors(row["text"] for row in asked.rows))
-    best = figures(data, asked, answer)
     rows = [
         ("chance", figures(data, asked, by_chance)),
         ("first label named, surest detection of it (no learning)", figures(data, asked, by_first_label)),
-        ("InstanceRefer, shipped", best),
+        ("InstanceRefer, shipped", figures(data, asked, answer)),
     ]
     if task != "scanrefer":
         known = load(data, task, boxes, language, labels="annotated", points=encoder)
         rows.append(("the same, told the annotated labels of all objects", figures(data, known, answer)))
     rows += _points(data, asked, load(data, task, boxes, language), answer)
-    table = markdown([{"": name, **_flat(row)} for name, row in rows])
+    named = [{"model": name, **_flat(row)} for name, row in rows]
+    table = markdown(named)
     print(table)
     if boxes is None and language is None:
         protocol = DETECTIONS if task == "scanrefer" else TRUE_BOXES
         command = f"`python -m models.scene evaluate grounding --data DIR --task {task}`"
         write(f"grounding-{task}", "\n\n".join((f"## Grounding: {TITLES[task]}", protocol, table, command)))
-    return best
+    return {"grounding": named}
 
 
 def _points(data: Path, seen: Asked, unseen: Asked, answer: Chooser) -> list[tuple[str, dict[str, Any]]]:
@@ -259,19 +259,18 @@ def _points(data: Path, seen: Asked, unseen: Asked, answer: Chooser) -> list[tup
 def evaluate_ablation(data: Path) -> dict[str, Any]:
     """Every version that `train ablation` made, on what people said."""
     tasks = {task: load(data, task) for task in ("scanrefer", "nr3d")}
-    rows, found = [], {}
+    rows = []
     for version in VERSIONS:
         path = folder(version) / "final"
         network = OpenInstanceRefer.from_pretrained(path).eval()
         learned = (path / "words.json").exists()
-        row: dict[str, Any] = {"": version}
+        row: dict[str, Any] = {"model": version}
         for task, asked in tasks.items():
             texts = [r["text"] for r in asked.rows]
             words = WordIndices.load(path / "words.json") if learned else WordVectors(texts)
             overall = figures(data, asked, by_network(network, words))["overall"]
             row |= {f"{task} {k}": v for k, v in overall.items()} if task == "scanrefer" else {task: overall}
         rows.append(row)
-        found[version] = row
         print(row, flush=True)
     table = markdown(rows)
     module = "python -m models.scene"
@@ -280,7 +279,7 @@ def evaluate_ablation(data: Path) -> dict[str, Any]:
         f"## Grounding: ablation\n\nEvery row had the same data and {STEPS} steps.\n\n{table}\n\n`{command}`"
     )
     write("grounding-ablation", text)
-    return found
+    return {"ablation": rows}
 
 
 def _flat(result: Mapping[str, Any]) -> dict[str, Any]:

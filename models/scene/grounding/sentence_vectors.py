@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from models.core import device
 from models.core.text import token_vectors
 from models.core.training import RUNS
 from models.scene.grounding.vocabulary import WORD
@@ -76,7 +77,7 @@ def _words(sentence: str) -> list[str]:
 def _compute(texts: list[str], stored: Path) -> None:
     vectors, counts = [], []
     for start in range(0, len(texts), AT_ONCE):
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(device.best(), torch.bfloat16):
             tokens = token_vectors(texts[start : start + AT_ONCE])
         for row, mask in zip(tokens.vectors, tokens.mask, strict=True):
             vectors.append(row[mask].half().numpy())

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, softplus
 
 from models.core.checkpoints import load_checkpoint
-from models.core.training import fit
+from models.core.training import first_alone, fit, save_half
 from models.scene.data.datasets import (
     Cloud,
     Sentence,
@@ -205,7 +205,7 @@ def answers(
     for start in range(0, len(order), at_once):
         chosen = order[start : start + at_once]
         batch = collate([asked[p][0] for p in chosen], [asked[p][1] for p in chosen], words)
-        scores = network(batch).over_objects()
+        scores = network(batch.to(network.weights.device)).over_objects().cpu()
         found.update((p, scores[row, : len(asked[p][0])]) for row, p in enumerate(chosen))
     return [found[place] for place in range(len(asked))]
 
@@ -222,9 +222,10 @@ def dev_accuracy(network: OpenInstanceRefer, corpus: Corpus) -> float:
 
 def train(data: Path, out: Path, minutes: float) -> None:
     """Train what ships and write its checkpoint folder; the model card is written from what this prints."""
-    corpus = Corpus(data, point_encoder())
+    with first_alone():
+        corpus = Corpus(data, point_encoder())
     average, done = fit_version(corpus, "instancerefer", {}, minutes=minutes)
-    average.half().save_pretrained(out)
+    save_half(average, out)
     print(done, flush=True)
 
 
@@ -254,7 +255,7 @@ def fit_version(
     return fit(  # type: ignore[return-value]
         name,
         network,
-        corpus.batches(seed),
+        corpus.batches,
         losses,
         rate=1e-3,
         minutes=minutes,

@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.core.device import Movable
 from models.scene.objects.object_set import Objects
 
 
 @dataclass(frozen=True, kw_only=True)
-class PaddedObjects:
+class PaddedObjects(Movable):
     """What the open-vocabulary networks know of objects.
 
     names: (B, N, 384) MiniLM vector of each object's label, 0 where it has none.
@@ -27,10 +28,6 @@ class PaddedObjects:
     colours: Tensor
     exists: Tensor
     room: Tensor
-
-    def to(self, device: str | torch.device) -> Self:
-        """The same on another device."""
-        return type(self)(**{name: value.to(device) for name, value in vars(self).items()})
 
 
 def padded_objects(scenes: Sequence[Objects], step: int = 1) -> dict[str, Tensor]:

@@ -1,15 +1,23 @@
 """What grounding and captioning share: loaded checkpoints, and scans whose objects were prepared once."""
 
 import weakref
+from functools import cache
 
 import numpy as np
 
+from models.core.checkpoints import load_checkpoint
 from models.core.errors import UserError
 from models.scene.data.scan import Scan
 from models.scene.objects.object_set import Objects, from_instances
 from models.scene.objects.point_encoder import ShapeEncoder, thinned
 
 FEWEST_POINTS = 20
+
+
+@cache
+def prepared_scans(checkpoint: str = "shapes") -> "PreparedScans":
+    """Those of a point encoder's checkpoint, once for a process: captioning finds what grounding prepared."""
+    return PreparedScans(load_checkpoint(ShapeEncoder, checkpoint))
 
 
 class PreparedScans:

@@ -36,8 +36,8 @@ class ShapeEncoder(nn.Module, PyTorchModelHubMixin):
         self.squeeze = nn.Sequential(nn.Linear(2 * 128 + 4, WIDTH), nn.LayerNorm(WIDTH), nn.Tanh())
         self.classify = nn.Linear(WIDTH, len(self.classes))
 
-    def forward(self, xyz: Tensor, item: Tensor, items: int, floor: Tensor) -> Tensor:
-        """(items, WIDTH) features in [-1, 1].
+    def forward(self, xyz: Tensor, item: Tensor, items: int, floor: Tensor) -> tuple[Tensor, Tensor]:
+        """(items, WIDTH) features in [-1, 1] and (items, classes) logits.
 
         xyz: (P, 3) metres, z up. item: (P,) the object of each point.
         floor: (items,) z of the floor of each one's scene.
@@ -51,7 +51,8 @@ class ShapeEncoder(nn.Module, PyTorchModelHubMixin):
         coords, first = quantize(xyz, self.voxel, item, from_zero=True)
         found = self.net(SparseTensor(coords, local[first], items))
         size = torch.cat([high - low, (low[:, 2] - floor)[:, None]], 1)
-        return self.squeeze(torch.cat([global_max_pool(found), global_avg_pool(found), size], 1))
+        features = self.squeeze(torch.cat([global_max_pool(found), global_avg_pool(found), size], 1))
+        return features, self.classify(features)
 
     @torch.inference_mode()
     def encode(self, clouds: Sequence[NDArray[np.float32]], floor: float) -> NDArray[np.float32]:
@@ -64,7 +65,7 @@ class ShapeEncoder(nn.Module, PyTorchModelHubMixin):
             parts = [thinned(clouds[place]) for place in chosen]
             xyz, item = joined(parts)
             floors = torch.full((len(parts),), floor)
-            found = self(xyz.to(device), item.to(device), len(parts), floors.to(device))
+            found, _ = self(xyz.to(device), item.to(device), len(parts), floors.to(device))
             features[chosen] = found.float().cpu().numpy()
         return features
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from models.core.training import fit
+from models.core.training import fit, save_half
 from models.scene.data.datasets import Cloud, clouds, scenes_with_points, split
 from models.scene.objects.point_encoder import ShapeEncoder, joined
 
@@ -61,7 +62,7 @@ def batches(taught: Taught, seed: int) -> Iterator[Any]:
 def losses(network: nn.Module, batch: Any, spent: float) -> dict[str, Tensor]:
     """Cross-entropy over the labels."""
     xyz, item, floor, label = batch
-    logits = network.classify(network(xyz, item, len(label), floor))  # type: ignore[operator]
+    _, logits = network(xyz, item, len(label), floor)
     right = (logits.argmax(1) == label).float().mean()
     return {"loss": cross_entropy(logits, label, label_smoothing=0.1), "right": right}
 
@@ -69,12 +70,13 @@ def losses(network: nn.Module, batch: Any, spent: float) -> dict[str, Tensor]:
 @torch.inference_mode()
 def accuracy(network: ShapeEncoder, taught: Taught) -> float:
     """Share of clouds whose label is named right."""
-    right = 0
+    right, device = 0, network.classify.weight.device
     for start in range(0, len(taught), BATCH):
         part = taught[start : start + BATCH]
         xyz, item = joined([cloud.xyz[:1024] for cloud, *_ in part])
-        found = network.classify(network(xyz, item, len(part), torch.tensor([floor for _, floor, _ in part])))
-        right += int((found.argmax(1) == torch.tensor([label for *_, label in part])).sum())
+        floors = torch.tensor([floor for _, floor, _ in part], device=device)
+        _, found = network(xyz.to(device), item.to(device), len(part), floors)
+        right += int((found.argmax(1).cpu() == torch.tensor([label for *_, label in part])).sum())
     return right / len(taught)
 
 
@@ -87,11 +89,11 @@ def train(data: Path, out: Path, minutes: float) -> None:
     network, done = fit(
         NAME,
         ShapeEncoder(classes=classes),
-        batches(taught, seed=0),
+        partial(batches, taught),
         losses,
         minutes=minutes,
         rate=2e-3,
         check=lambda average: f"val accuracy {accuracy(average, unseen):.3f}",  # type: ignore[arg-type]
     )
-    network.half().save_pretrained(out)  # type: ignore[operator]
+    save_half(network, out)
     print(done)

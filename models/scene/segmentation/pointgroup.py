@@ -6,7 +6,7 @@ or without colour.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from models.core.device import Movable
 from models.core.nn.sparse import SparseBatchNorm, SparseReLU, SparseTensor, SubmanifoldConv3d
 from models.core.pretrained import load_published
 from models.scene.data import nyu40
@@ -49,7 +50,7 @@ GRID, FINEST = 14, 50.0
 
 
 @dataclass(frozen=True)
-class Points:
+class Points(Movable):
     """Points of a batch of scenes.
 
     xyz: (N, 3) metres, z up (and the floor at 0 where the network is `levelled`). rgb: (N, 3) -1 to 1.
@@ -73,20 +74,19 @@ class Points:
         coloured = torch.full((len(xyz), 1), float(colours is not None))
         return cls(torch.from_numpy(xyz).float(), rgb, coloured, torch.zeros(len(xyz), dtype=torch.long))
 
-    def to(self, device: str | torch.device) -> "Points":
-        """The same on a device."""
-        return Points(*(part.to(device) for part in (self.xyz, self.rgb, self.coloured, self.item)))
-
 
 @dataclass(frozen=True)
 class PointPredictions:
     """What the backbone says of every point. semantic: (N, classes) logits. offsets: (N, 3) metres to the
-    middle of its object. feats: (N, width), from which clusters are scored.
+    middle of its object. feats: (N, width), from which clusters are scored. clusters, scores: C sets of
+    points and their (C,) logits of being an object, where they were asked for.
     """
 
     semantic: Tensor
     offsets: Tensor
     feats: Tensor
+    clusters: Sequence[Members] = ()
+    scores: Tensor | None = None
 
 
 class PointGroup(nn.Module, PyTorchModelHubMixin):
@@ -123,14 +123,23 @@ class PointGroup(nn.Module, PyTorchModelHubMixin):
         self.score_outputlayer = nn.Sequential(SparseBatchNorm(width, eps=EPS), SparseReLU())
         self.score_linear = nn.Linear(width, 1)
 
-    def forward(self, points: Points) -> PointPredictions:
-        """What every point is, and where its object's middle lies."""
+    def forward(self, points: Points, most_clusters: int = 0) -> PointPredictions:
+        """What every point is, and where its object's middle lies.
+
+        most_clusters: so many at most are made and scored in training, any of those that there are.
+        """
         coords, place = voxelise(points.xyz, self.voxel, points.item)
         feats = averaged(self._inputs(points), place, len(coords))
         found = self.output_layer(self.unet(self.input_conv(SparseTensor(coords, feats, points.scenes))))
         feats = found.feats[place]
         offsets = self.offset_linear(self.offset(feats))
-        return PointPredictions(self.linear(feats).float(), offsets.float(), feats)
+        felt = PointPredictions(self.linear(feats).float(), offsets.float(), feats)
+        if not most_clusters:
+            return felt
+        clusters = self.group(points, felt)
+        order = np.random.default_rng(len(points.xyz)).permutation(len(clusters))[:most_clusters]
+        clusters = [clusters[place] for place in order]
+        return replace(felt, clusters=clusters, scores=self.score(points, felt, clusters))
 
     def _inputs(self, points: Points) -> Tensor:
         """(N, 6 or 9) features of the points."""

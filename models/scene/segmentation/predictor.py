@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.core import device
 from models.core.checkpoints import load_checkpoint
 from models.core.errors import UserError
 from models.core.progress import Progress
@@ -111,8 +110,8 @@ class Segmenter:
 
     def __init__(self, checkpoint: str = CHECKPOINT) -> None:
         """Raises UserError("checkpoint_missing" or "checkpoint_broken") naming the file."""
-        self.network: PointGroup = load_checkpoint(PointGroup, checkpoint).to(device.best())
-        self.shapes: ShapeEncoder = load_checkpoint(ShapeEncoder, SHAPES).to(device.best())
+        self.network: PointGroup = load_checkpoint(PointGroup, checkpoint)
+        self.shapes: ShapeEncoder = load_checkpoint(ShapeEncoder, SHAPES)
 
     def __call__(self, scan: Scan) -> Segmented:
         """The scan with the instances that were found; set upright first where its file has no pose.

@@ -5,7 +5,7 @@ third of the time on.
 """
 
 import csv
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -18,11 +18,12 @@ from scipy.spatial import cKDTree
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, normalize
 
-from models.core.training import fit
+from models.core.device import Movable
+from models.core.training import first_alone, fit, save_half, unwrapped
 from models.scene.data.datasets import clouds, scenes_with_points, split
 from models.scene.data.voxels import voxel_keys
 from models.scene.segmentation.clusters import overlaps
-from models.scene.segmentation.pointgroup import IGNORED, SHIPPED, PointGroup, Points
+from models.scene.segmentation.pointgroup import IGNORED, SHIPPED, PointGroup, PointPredictions, Points
 from models.scene.synthetic_rooms import KINDS, room_objects
 
 NAME = "pointgroup"
@@ -208,7 +209,7 @@ def _recoloured(colours: NDArray[np.uint8], rng: np.random.Generator) -> NDArray
 
 
 @dataclass(frozen=True)
-class Targets:
+class Targets(Movable):
     """What is right of the points of a batch. owner: (N,) object, -1 none, no two scenes share one.
 
     shift: (N, 3) to the middle of its object's points.
@@ -261,7 +262,7 @@ def class_weights(scenes: list[Scene], classes: int) -> Tensor:
 
 
 def batches(
-    data: Path, real: list[Scene], classes: tuple[str, ...], voxel: float, seed: int
+    seed: int, *, data: Path, real: list[Scene], classes: tuple[str, ...], voxel: float
 ) -> Iterator[Any]:
     """Endless batches of disturbed scenes, real ones and rooms that are made as they are needed."""
     kinds = list(KINDS)
@@ -287,11 +288,12 @@ def losses(
 
     weights: (classes,), see `class_weights`; None counts all points alike.
     """
-    assert isinstance(network, PointGroup)
     points, taught = batch
-    felt = network(points)
+    felt: PointPredictions = network(points, MOST_CLUSTERS if spent >= SCORING_FROM else 0)
+    if weights is not None:
+        weights = weights.to(felt.semantic.device)
     semantic = cross_entropy(felt.semantic, taught.classes, weights, ignore_index=IGNORED)
-    stuff = torch.isin(taught.classes, torch.tensor(network.stuff))
+    stuff = torch.isin(taught.classes, taught.classes.new_tensor(unwrapped(network).stuff))
     thing = (taught.owner >= 0) & ~stuff
     off = felt.offsets[thing] - taught.shift[thing]
     length = off.abs().sum(1).mean()
@@ -300,19 +302,15 @@ def losses(
     known = taught.classes != IGNORED
     right = (felt.semantic.argmax(1) == taught.classes)[known].float().mean()
     found = {"semantic": semantic, "shift": length, "along": along.mean(), "right": right}
-    if spent >= SCORING_FROM:
-        clusters = network.group(points, felt)
-        order = np.random.default_rng(len(points.xyz)).permutation(len(clusters))[:MOST_CLUSTERS]
-        clusters = [clusters[place] for place in order]
-        if len(clusters) > 1:
-            wanted = score_targets(clusters, taught.owner.numpy(), stuff.numpy())
-            score = binary_cross_entropy_with_logits(network.score(points, felt, clusters), wanted)
-            found["score"] = score
-            loss = loss + score
+    if felt.scores is not None and len(felt.scores) > 1:
+        wanted = score_targets(felt.clusters, taught.owner.cpu().numpy(), stuff.cpu().numpy())
+        score = binary_cross_entropy_with_logits(felt.scores, wanted.to(felt.scores.device))
+        found["score"] = score
+        loss = loss + score
     return {"loss": loss, **found}
 
 
-def score_targets(clusters: list[Any], owner: NDArray[np.int64], stuff: NDArray[np.bool_]) -> Tensor:
+def score_targets(clusters: Sequence[Any], owner: NDArray[np.int64], stuff: NDArray[np.bool_]) -> Tensor:
     """(C,) 0 below an overlap of 1/4 with every object, 1 from 3/4 on, and in between on a line."""
     ids = np.unique(owner[(owner >= 0) & ~stuff])
     objects = [np.flatnonzero(owner == number) for number in ids]
@@ -330,16 +328,17 @@ def train(
     check: told of the averaged network now and then; its line is logged.
     """
     network = PointGroup(**SHIPPED)
-    real = real_scenes(data, network.classes)
+    with first_alone():
+        real = real_scenes(data, network.classes)
     average, done = fit(
         NAME,
         network,
-        batches(data, real, network.classes, network.voxel, seed),
+        partial(batches, data=data, real=real, classes=network.classes, voxel=network.voxel),
         partial(losses, weights=class_weights(real, len(network.classes))),
         minutes=minutes,
         rate=2e-3,
         seed=seed,
         check=check,
     )
-    average.half().save_pretrained(out)  # type: ignore[operator]
+    save_half(average, out)
     print(done, flush=True)

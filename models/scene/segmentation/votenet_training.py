@@ -170,7 +170,7 @@ def train(
     average, done = fit(
         "votenet",
         VoteNet(mean_sizes=mean_sizes(real), **SHIPPED),
-        batches(data, real, seed),
+        lambda seed: batches(data, real, seed),
         losses,
         rate=2e-3,
         minutes=minutes,

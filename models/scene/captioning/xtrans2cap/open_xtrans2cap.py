@@ -25,7 +25,6 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from models.scene.captioning.xtrans2cap.meshed_memory import PAD, Captioner
-from models.scene.captioning.xtrans2cap.xtrans2cap import Taught
 from models.scene.data.geometry import box_gaps
 from models.scene.objects.batching import PaddedObjects, padded, padded_objects
 from models.scene.objects.object_set import LABEL, SHAPE, Objects
@@ -181,21 +180,25 @@ class OpenXTrans2Cap(nn.Module, PyTorchModelHubMixin):
         target, one = around.boxes[:, :1], torch.ones_like(alike[:, :1])
         return pair_features(target, around.boxes, alike, one, around.room)[:, 0]
 
-    def forward(self, around: Around, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """The student alone: (B, T, V) logits of each next word and (B, 1, T, width). ids: (B, T), padded."""
-        decoder = self.captioner.decoder
-        return decoder(ids, decoder.look(self.encode(around)), around.exists)
+    def forward(
+        self, around: Around, ids: Tensor, teacher: bool = False
+    ) -> tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The student's (B K, T, V) logits of each next word and (B K, 1, T, width) outputs of its decoder.
 
-    def taught(self, around: Around, ids: Tensor) -> Taught:
-        """Student and teacher read the same caption. ids: (B, T), padded with 0."""
-        assert self.captioner_teacher is not None
+        ids: (B K, T), padded with 0: K captions of each target, side by side.
+        teacher: the teacher reads them too; its logits and outputs follow, as `xtrans2cap.Taught` has them.
+        """
         levels = self.encode(around)
-        above = self.encode_with_view(around, levels)
-        student, teacher = self.captioner.decoder, self.captioner_teacher.decoder
-        return Taught(
-            *student(ids, student.look(levels), around.exists),
-            *teacher(ids, teacher.look(above), around.exists),
-        )
+        each = len(ids) // len(around.exists)
+        exists = around.exists.repeat_interleave(each, 0)
+        student = self.captioner.decoder
+        found = student(ids, student.look(levels).repeat_interleave(each, 0), exists)
+        if not teacher:
+            return found
+        assert self.captioner_teacher is not None
+        above = self.captioner_teacher.decoder
+        seen = above.look(self.encode_with_view(around, levels)).repeat_interleave(each, 0)
+        return (*found, *above(ids, seen, exists))
 
     def ids(self, words: Sequence[str], style: str) -> list[int]:
         """Start, words, end; cut to what a caption may have."""

@@ -23,9 +23,8 @@ from models.scene.captioning.xtrans2cap.open_xtrans2cap import (
     places_around,
 )
 from models.scene.data.scan import Scan
-from models.scene.objects.cache import PreparedScans
+from models.scene.objects.cache import prepared_scans
 from models.scene.objects.object_set import Objects
-from models.scene.objects.point_encoder import ShapeEncoder
 from models.scene.synthetic_language.vocabulary import STRUCTURE
 from models.scene.types import Anchor, Caption
 
@@ -38,12 +37,12 @@ LIGHT = 0.05  # attention from which an object is shown
 class Captioner:
     """Loads a checkpoint and its point encoder, and describes objects of scans."""
 
-    def __init__(self, checkpoint: str, shapes: str = "shapes") -> None:
+    def __init__(self, checkpoint: str) -> None:
         """Raises UserError("checkpoint_missing" or "checkpoint_broken") naming the file."""
         self.checkpoint = checkpoint
         self.device = device.best()
-        self.network: OpenXTrans2Cap = load_checkpoint(OpenXTrans2Cap, checkpoint).to(self.device)
-        self.prepared = PreparedScans(load_checkpoint(ShapeEncoder, shapes).to(self.device))
+        self.network: OpenXTrans2Cap = load_checkpoint(OpenXTrans2Cap, checkpoint)
+        self.prepared = prepared_scans()
 
     def __call__(self, scan: Scan, object_id: int) -> Caption:
         """What there is to say of an object. Raises UserError: object_unknown, scan_unlabelled."""

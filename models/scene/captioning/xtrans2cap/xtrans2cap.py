@@ -17,6 +17,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
+from models.core.device import Movable
 from models.core.pretrained import load_published
 from models.scene.captioning.xtrans2cap.meshed_memory import PAD, Captioner
 from models.scene.objects import pointnet
@@ -52,7 +53,7 @@ PUBLISHED = XTrans2CapConfig()
 
 
 @dataclass(frozen=True)
-class Scenes:
+class Scenes(Movable):
     """B captions' worth of objects. The target may be any of them.
 
     points: (B, N, P, 6) xyz in metres and colours. boxes: (B, N, 6) centre and size, metres.

@@ -12,6 +12,7 @@ import torch
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
+from models.core.device import Movable
 from models.core.pretrained import load_published
 from models.scene.grounding.instancerefer import language
 from models.scene.grounding.instancerefer.language import Language, LanguageModule
@@ -60,7 +61,7 @@ PUBLISHED = InstanceReferConfig()
 
 
 @dataclass(frozen=True)
-class Batch:
+class Batch(Movable):
     """B sentences about S scenes with N objects. It says nothing about which object is meant.
 
     words: (B, T, word_width). word_mask: (B, T) bool, words before padding. sentence_scene: (B,) int64.

@@ -19,9 +19,8 @@ from models.scene.grounding.instancerefer.open_instancerefer import (
     OpenInstanceRefer,
 )
 from models.scene.objects.batching import padded_objects
-from models.scene.objects.cache import PreparedScans
+from models.scene.objects.cache import prepared_scans
 from models.scene.objects.object_set import Objects
-from models.scene.objects.point_encoder import ShapeEncoder
 from models.scene.types import Anchor, Answer, Candidate
 
 # Below this likelihood no object is of the class asked for. On sentences of held-out train scenes it rejects
@@ -35,12 +34,12 @@ ARTICLES = {"the", "a", "an", "this", "that", "these", "those", "my", "it", "is"
 class Grounder:
     """Loads a checkpoint and its point encoder, and answers sentences about scans."""
 
-    def __init__(self, checkpoint: str, shapes: str = "shapes") -> None:
+    def __init__(self, checkpoint: str) -> None:
         """Raises UserError("checkpoint_missing" or "checkpoint_broken") naming the file."""
         self.checkpoint = checkpoint
         self.device = device.best()
-        self.network = load_checkpoint(OpenInstanceRefer, checkpoint).to(self.device)
-        self.prepared = PreparedScans(load_checkpoint(ShapeEncoder, shapes).to(self.device))
+        self.network = load_checkpoint(OpenInstanceRefer, checkpoint)
+        self.prepared = prepared_scans()
 
     @torch.inference_mode()
     def __call__(self, scan: Scan, sentence: str) -> Answer:

@@ -1,0 +1,203 @@
+"""Each trainer in small: its network, batches and losses as `fit` gets them, on data made here."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+
+from models.colonoscopy.segmentation import training
+from models.colonoscopy.segmentation.small import SmallSegmenter
+from models.colonoscopy.synthesis import patch_training, train_decoder
+from models.colonoscopy.synthesis.autoencoder import Autoencoder
+from models.colonoscopy.synthesis.latent_sdm import SHIPPED, LatentSdm
+from models.core.training import fit
+from models.face.motion import batches
+from models.face.motion.face_motion import FaceMotion
+from models.face.rendering import training as rendering_training
+from models.face.rendering.generator import MouthGenerator
+from models.face.sync import training as sync_training
+from models.face.sync.syncnet import SyncNet
+from models.scene.captioning import batches as captioning_batches
+from models.scene.captioning import training as captioning_training
+from models.scene.captioning.metrics import CiderReward, framed
+from models.scene.data.datasets import Cloud, Sentence
+from models.scene.grounding import batches as grounding_batches
+from models.scene.grounding import training as grounding_training
+from models.scene.grounding.instancerefer.open_instancerefer import OpenInstanceRefer
+from models.scene.objects import training as objects_training
+from models.scene.objects.point_encoder import ShapeEncoder
+from models.scene.segmentation import training as segmentation_training
+from models.scene.segmentation.pointgroup import PointGroup
+from tests.core.trainers_data import (
+    TINY_POINTGROUP,
+    Words,
+    cloud_scene,
+    examples,
+    heard_sample,
+    labelled_room,
+    lesson,
+    mouth_clip,
+    network_of_words,
+    views,
+)
+
+Trainer = Callable[..., Any]  # (name, steps=2) to what `fit` returns
+
+
+def _grounding(name: str, **how: Any) -> Any:
+    scene = labelled_room()
+    labels = grounding_batches.Labels.of({"a": scene})
+    said = [
+        Sentence("a", "the chair next to the door", 11, "", "horizontal", (14,)),
+        Sentence("a", "the window", 13),
+        Sentence("a", "some chair", None, "chair", "class"),
+    ]
+
+    def drawn(seed: int) -> Iterator[Any]:
+        rng = np.random.default_rng(seed)
+        while True:
+            yield grounding_batches.training_batch(said, {"a": scene}, Words(), labels, rng)
+
+    network = OpenInstanceRefer(width=32, label_count=len(labels.names))
+    network.encoder.labels.copy_(torch.from_numpy(labels.vectors))
+    return fit(name, network, drawn, grounding_training.losses, rate=1e-3, **how)
+
+
+def _captioning(losses: Any, name: str, **how: Any) -> Any:
+    network = network_of_words()
+
+    def drawn(seed: int) -> Iterator[captioning_batches.Told]:
+        torch.manual_seed(seed)
+        while True:
+            told = lesson(network)
+            yield replace(told, around=replace(told.around, shapes=torch.randn_like(told.around.shapes)))
+
+    return fit(name, network, drawn, losses, rate=1e-3, **how)
+
+
+def _critical(name: str, **how: Any) -> Any:
+    network = network_of_words()
+    references = [[framed(text.split())] for text in ("this is a red chair .", "a blue table .", "a lamp .")]
+
+    def drawn(seed: int) -> Iterator[captioning_batches.Judged]:
+        torch.manual_seed(seed)
+        while True:
+            around = lesson(network).around
+            moved = replace(around, shapes=torch.randn_like(around.shapes))
+            yield captioning_batches.Judged(
+                moved, references, [(labelled_room(), place) for place in (0, 1, 3)]
+            )
+
+    losses = captioning_training.self_critical(CiderReward(references), ["chair", "table"])
+    return fit(name, network, drawn, losses, rate=1e-3, **how)
+
+
+def _pointgroup(name: str, **how: Any) -> Any:
+    network = PointGroup(**TINY_POINTGROUP)
+
+    def drawn(seed: int) -> Iterator[Any]:
+        rng = np.random.default_rng(seed)
+        while True:
+            yield segmentation_training.collate([cloud_scene(rng), cloud_scene(rng)])
+
+    losses = partial(segmentation_training.losses, weights=torch.ones(len(network.classes)))
+    return fit(name, network, drawn, losses, rate=1e-3, **how)
+
+
+def _shapes(name: str, **how: Any) -> Any:
+    rng = np.random.default_rng(0)
+    taught = [(Cloud(k, "chair", rng.random((210, 3)).astype(np.float32)), 0.0, k % 2) for k in range(4)]
+    with patch.object(objects_training, "BATCH", 4):
+        return fit(
+            name,
+            ShapeEncoder(classes=["a", "b"]),
+            partial(objects_training.batches, taught),
+            objects_training.losses,
+            rate=1e-3,
+            **how,
+        )
+
+
+def _motion(name: str, **how: Any) -> Any:
+    samples = [heard_sample(seed) for seed in range(3)]
+    network = FaceMotion(components=4, width=16, layers=1, heads=2, reduced=4)
+    return fit(name, network, partial(batches.batches, samples), batches.losses, rate=1e-3, **how)
+
+
+def _sync(name: str, **how: Any) -> Any:
+    clips = [mouth_clip(60, seed) for seed in range(3)]
+    with patch.object(sync_training, "CLIPS", 3):
+        return fit(
+            name,
+            SyncNet(width=8, out=16),
+            partial(sync_training.batches, clips),
+            sync_training.losses,
+            rate=1e-3,
+            **how,
+        )
+
+
+def _generator(name: str, **how: Any) -> Any:
+    losses = rendering_training.GeneratorLosses()
+    network = MouthGenerator((8, 12), (1, 1), 2.0)
+    drawn = partial(rendering_training.batches, examples(), batch=2)
+    return fit(name, network, drawn, losses, rate=1e-3, beside={"judge": losses}, **how)
+
+
+def _segmentation(name: str, **how: Any) -> Any:
+    frames, masks = views()
+    known = list(zip(frames, masks, strict=True))
+    with patch.object(training, "BATCH", 2):
+        return fit(
+            name,
+            SmallSegmenter(8),
+            partial(training.batches, known),
+            training.losses,
+            rate=1e-3,
+            **how,
+        )
+
+
+def _autoencoder(name: str, **how: Any) -> Any:
+    losses = train_decoder.RepairLosses()
+    network = patch_training.autoencoder_of(views())
+    return fit(
+        name,
+        network,
+        partial(train_decoder.crops, views()),
+        losses,
+        rate=1e-3,
+        beside={"judge": losses},
+        **how,
+    )
+
+
+def _diffusion(name: str, spade: bool, refined: bool, **how: Any) -> Any:
+    config = replace(SHIPPED, width=32, blocks=1, hidden=4, head=16, spade=spade)
+    autoencoder: Autoencoder = patch_training.autoencoder_of(views())
+    segment = SmallSegmenter(8).eval().requires_grad_(False) if refined else None
+    losses = patch_training.DiffusionLosses(autoencoder, adaptive=refined, segment=segment)
+    drawn = partial(patch_training.batches, views(), batch=4)
+    return fit(name, LatentSdm(config), drawn, losses, rate=1e-3, **how)
+
+
+TRAINERS: dict[str, Trainer] = {
+    "grounding": _grounding,
+    "captioning_alone": partial(_captioning, captioning_training.losses_alone),
+    "captioning_taught": partial(_captioning, captioning_training.losses_taught),
+    "captioning_critical": _critical,
+    "pointgroup": _pointgroup,
+    "shapes": _shapes,
+    "motion": _motion,
+    "sync": _sync,
+    "generator": _generator,
+    "polyps": _segmentation,
+    "autoencoder": _autoencoder,
+    "sdm": partial(_diffusion, spade=True, refined=False),
+    "arsdm": partial(_diffusion, spade=True, refined=True),
+    "ldm": partial(_diffusion, spade=False, refined=False),
+}

@@ -1,0 +1,37 @@
+"""A scan of the command line is a path, or the name of one that ships; and is encoded once."""
+
+from pathlib import Path
+
+import pytest
+
+from models.core.errors import UserError
+from models.scene import __main__ as command_line
+from models.scene import pipeline
+from models.scene.objects import cache
+from tests.scene.scan_makers import scannet
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    scannet(tmp_path / "scans" / "room_one", "room_one")
+    monkeypatch.setattr(pipeline, "SCANS", tmp_path / "scans")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "scans" / "room_one"
+
+
+def test_a_shipped_scan_has_a_name(shipped):
+    assert pipeline.open_path(Path("room_one")).name == pipeline.open_path(shipped).name == "room_one"
+    with pytest.raises(UserError):
+        pipeline.open_path(Path("room_two"))
+
+
+def test_the_commands_take_the_name(shipped, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(pipeline, "describe", lambda scan: asked.append(scan.name) or iter(()))
+    assert command_line.main(["caption", "room_one", "--json"]) == 0
+    assert asked == ["room_one"]
+
+
+def test_grounding_and_captioning_share_what_is_prepared():
+    assert pipeline._grounder("instancerefer").prepared is pipeline._captioner("xtrans2cap").prepared
+    assert cache.prepared_scans() is pipeline._grounder("instancerefer").prepared
