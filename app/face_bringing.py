@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from app import face_desk as desk
-from app.telling import quiet, why
+from app.telling import notes, quiet, why
 from app.visits import Visit
 from app.words import language, say
 
@@ -100,6 +100,7 @@ class Bringing:
                 kept = take(visit, file)
                 setattr(visit.sitting, self.held[widget], kept)
                 told[widget] = str(desk.show(visit, kept))
+                told[beside] = notes(request, visit.sitting.notes)
                 desk.warm_up()
             except Exception as error:  # a bug must end in a sentence as well
                 told = {widget: None, beside: why(request, error)}

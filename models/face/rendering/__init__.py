@@ -1,0 +1,1 @@
+"""From a moving mesh to pictures: 3D animation, blend, generator."""

@@ -1,0 +1,1 @@
+"""Who is shown: portraits and videos, faces tracked in them, clips of people who speak."""
