@@ -13,7 +13,7 @@ from gradio.context import Context
 from app import face_answer as answer
 from app import face_desk as desk
 from app.components import talking_stage
-from app.components.brought import Footage, Picture, Sound
+from app.components.brought import Footage, Picture, Sound, any_file
 from app.face_api import FaceApi
 from app.face_bringing import Bringing, Updates
 from app.telling import html, quiet, why
@@ -104,7 +104,7 @@ class FaceTab:
         )
         self.example = gr.Button(i18n("face.example"), elem_id="tl-face-example", size="sm")
         self.refused = html(elem_id="tl-face-refused")
-        html(i18n("html.face_upload_note"))
+        html(i18n("html.face_upload_note"), js_on_load=any_file())
 
     def _lay_says(self, i18n: gr.I18n) -> None:
         self.says = gr.Radio(

@@ -42,7 +42,8 @@ def test_a_missing_thing_is_named(sentence, noun):
 
 @pytest.mark.parametrize(
     "sentence",
-    ["it is next to the door", "the one next to the door", "the sofa", "the chairs by the window", "the closet door",
+    ["it is next to the door", "the one next to the door", "the sofa", "the chairs by the window",
+     "the closet door",
      "the tallest thing in the corner", "this is a brown table. it is to the left of the bed."],
 )  # fmt: skip
 def test_prepositions_and_pronouns_are_no_things(sentence):
