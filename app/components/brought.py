@@ -11,7 +11,7 @@ from gradio.data_classes import FileData, ImageData
 
 
 def any_file() -> str:
-    """The script that lets a browser pass on files of every kind, for our own sentence in place of Gradio's."""
+    """The script that lets a browser pass on any file, for our own sentence in place of Gradio's."""
     return Path(__file__).with_name("any_file.js").read_text(encoding="utf-8")
 
 
