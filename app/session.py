@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from models.core.notes import Note
 from models.scene.data.instance_edits import Edit
 from models.scene.data.scan import Scan
 from models.scene.types import Answer, Caption
@@ -27,11 +28,13 @@ class Sitting:
 
     portrait, footage, speech: what the visitor brought, as it was kept. made: the result that is there.
     halt: set when the video that is being made is not wanted any more. at_work: held while one is made.
+    notes: what was read of the last file that came.
     """
 
     portrait: Path | None = None
     footage: Path | None = None
     speech: Path | None = None
+    notes: tuple[Note, ...] = ()
     made: "Made | None" = None
     halt: threading.Event = field(default_factory=threading.Event)
     at_work: threading.Lock = field(default_factory=threading.Lock)

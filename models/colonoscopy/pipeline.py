@@ -73,9 +73,9 @@ def draw(order: Order) -> Iterator[Progress | Sample]:
     check_mask(order.mask)
     order = replace(order, mask=padded(order.mask), shape=order.shape or order.mask.shape)
     with LOADING:
-        from models.colonoscopy.synthesis import memorization, predictor
+        from models.colonoscopy.synthesis import memorization, patch_pipeline
 
-        synthesiser, remembered = predictor.load(order.model), memorization.load()
+        synthesiser, remembered = patch_pipeline.load(order.model), memorization.load()
     started, done = time.monotonic(), 0
     for step in synthesiser(
         order.mask,

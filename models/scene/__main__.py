@@ -13,7 +13,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from models.core import device
 from models.core.checkpoints import FOLDER
-from models.core.cli import run
+from models.core.cli import run, told
 
 if TYPE_CHECKING:
     from models.scene.data.scan import Scan
@@ -107,10 +107,16 @@ def _ground(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(as_json(answer)))
     elif not answer.candidates:
-        print(f"nothing here is called “{answer.missing}”")
+        print(
+            f"nothing here is called “{answer.missing}”"
+            if answer.missing
+            else "the sentence names no object here"
+        )
     else:
         for found in answer.candidates:
             print(f"{found.score:6.1%}  {found.label} {found.object_id}")
+    for one in () if options.json else answer.notes:
+        print(told(one))
 
 
 def _caption(options: argparse.Namespace) -> None:
