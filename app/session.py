@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from app import process_folder
 from models.core.errors import UserError
+from models.core.notes import Note
 from models.scene.data.instance_edits import Edit
 from models.scene.data.scan import Scan
 from models.scene.types import Answer, Caption
@@ -37,11 +38,13 @@ class Sitting:
     portrait, footage, speech: what the visitor brought, as it was kept. made: the result that is there.
     track: of the portrait of that path.
     halt: set when the video that is being made is not wanted any more. at_work: held while one is made.
+    notes: what was read of the last file that came.
     """
 
     portrait: Path | None = None
     footage: Path | None = None
     speech: Path | None = None
+    notes: tuple[Note, ...] = ()
     made: "Made | None" = None
     track: "tuple[Path, Track] | None" = None
     halt: threading.Event = field(default_factory=threading.Event)

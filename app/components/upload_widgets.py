@@ -29,6 +29,11 @@ def claimed(files: list[FileData]) -> list[str]:
     return [str(file) for file in mine]
 
 
+def any_file() -> str:
+    """The script that lets a browser pass on any file, for our own sentence in place of Gradio's."""
+    return Path(__file__).with_name("any_file.js").read_text(encoding="utf-8")
+
+
 class Unread:
     """Passes on the upload's path, whatever the file holds."""
 

@@ -27,6 +27,7 @@ from models.core.import_lock import LOADING
 from models.core.progress import Progress
 from models.face import STAGES, frames_of, pipeline
 from models.face.sources import face_model, media
+from models.face.sources.upload import faces_throughout, faces_told
 from models.face.speech import voices
 from models.face.types import Made, Order
 
@@ -91,7 +92,8 @@ def take_portrait(visit: Visit, path: str | Path | None) -> Path:
     def keep(file: Path) -> Path:
         from PIL import Image
 
-        kept, image = visit.folder / f"{_name()}.png", media.read_portrait(file)
+        kept = visit.folder / f"{_name()}.png"
+        image, visit.sitting.notes = media.told_portrait(file)
         track = look(image)
         Image.fromarray(image).save(kept, compress_level=1)
         visit.sitting.track = kept, track
@@ -121,11 +123,13 @@ def take_footage(visit: Visit, path: str | Path | None) -> Path:
     """Keep a visitor's video. Raises UserError: no_file, and as `media.open_clip` does."""
 
     def keep(file: Path) -> Path:
-        media.open_clip(file)
+        clip = media.open_clip(file)
+        visit.sitting.notes = clip.notes + faces_told(faces_throughout(clip), film=True)
         ending = file.suffix.lower()
-        return Path(
-            shutil.move(file, visit.folder / f"{_name()}{ending if ending in CONTAINERS else '.mp4'}")
-        )
+        kept = visit.folder / f"{_name()}{ending if ending in CONTAINERS else '.mp4'}"
+        if not clip.playable:
+            media.write_preview(clip, preview_of(kept))
+        return Path(shutil.move(file, kept))
 
     return _taken(path, keep)
 
@@ -135,15 +139,22 @@ def take_speech(visit: Visit, path: str | Path | None) -> Path:
 
     def keep(file: Path) -> Path:
         kept = visit.folder / f"{_name()}.wav"
-        samples = media.read_sound(file, MOST_SECONDS)
-        return media.write_sound(kept, samples, frames_of(len(samples)))
+        sound = media.hear(file, MOST_SECONDS)
+        visit.sitting.notes = sound.notes
+        return media.write_sound(kept, sound.samples, frames_of(len(sound.samples)))
 
     return _taken(path, keep)
 
 
 def show(visit: Visit, file: Path) -> Path:
-    """A copy of a kept file that the page may serve, until the visit ends."""
-    return Path(shutil.copyfile(file, visit.shown / file.name))
+    """A copy of a kept file, or of what is to be seen of it, that the page may serve until the visit ends."""
+    seen = preview_of(file) if preview_of(file).is_file() else file
+    return Path(shutil.copyfile(seen, visit.shown / seen.name))
+
+
+def preview_of(kept: Path) -> Path:
+    """Where the first seconds lie of a film that browsers don't play."""
+    return kept.with_name(f"{kept.stem}_preview.mp4")
 
 
 def forget(visit: Visit, what: str) -> None:

@@ -12,7 +12,7 @@ import gradio as gr
 from gradio.context import Context
 
 from app.components import video_stage
-from app.components.upload_widgets import Footage, Picture, Sound
+from app.components.upload_widgets import Footage, Picture, Sound, any_file
 from app.face import service
 from app.face import views as answer
 from app.face.api import FaceApi
@@ -99,7 +99,7 @@ class FaceTab:
         )
         self.example = gr.Button(i18n("face.example"), elem_id="tl-face-example", size="sm")
         self.refused = html(elem_id="tl-face-refused")
-        html(i18n("html.face_upload_note"))
+        html(i18n("html.face_upload_note"), js_on_load=any_file())
 
     def _lay_says(self, i18n: gr.I18n) -> None:
         self.says = gr.Radio(

@@ -8,7 +8,7 @@ import gradio as gr
 
 from app.face import service
 from app.i18n import language, say
-from app.messages import quiet, why
+from app.messages import notes, quiet, why
 from app.session import Visit
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ class Bringing:
                 kept = take(visit, file)
                 setattr(visit.sitting, self.held[widget], kept)
                 told[widget] = str(service.show(visit, kept))
+                told[beside] = notes(request, visit.sitting.notes)
                 service.warm_up()
             except Exception as error:  # a bug must end in a sentence as well
                 told = {widget: None, beside: why(request, error)}

@@ -42,7 +42,9 @@ def looked_at(
         if found.confidence < 1
         else ""
     )
-    parts = [f'<p class="tl-picked">{name}{sure}{_size(language, found)}{_swatch(language, found)}</p>']
+    # A colour that the scan doesn't tell isn't shown.
+    swatch = _swatch(language, found) if visit.scan is None or visit.scan.coloured else ""
+    parts = [f'<p class="tl-picked">{name}{sure}{_size(language, found)}{swatch}</p>']
     if said is not None and visit.scan is not None:
         parts += _said(language, visit.scan, said, how)
     elif not mute:
@@ -187,7 +189,8 @@ def facts(language: str, visit: Visit, scan: Scan) -> str:
             if upright
             else say(language, "scene.tilt", degrees=f"{visit.tilt:.0f}")
         )
-    return quiet(" · ".join(told))
+    notes = "".join(quiet(say(language, f"notes.{one.key}", **one.facts)) for one in scan.notes)
+    return quiet(" · ".join(told)) + notes
 
 
 def room(language: str, visit: Visit, at_work: bool = False, selected: int | None = None) -> str:

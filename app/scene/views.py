@@ -20,6 +20,7 @@ def waiting(language: str) -> str:
 def panel(language: str, answer: Answer, stored: bool, checkpoint: str, selected: int | None) -> str:
     """The whole panel. `selected`: id of the row that is lit; `checkpoint`: name and hash as shown."""
     parts = [_verdict(language, answer)]
+    parts += [quiet(say(language, f"notes.{one.key}", **one.facts)) for one in answer.notes]
     if answer.words:
         parts.append(_section(say(language, "scene.words"), words(answer.words)))
     if answer.candidates:

@@ -4,6 +4,8 @@ What the pixels mean is decided here and nowhere else: orientation (EXIF, mirror
 transparent (laid on white), depth and range (16 bit, float), the first picture of an animation.
 """
 
+import io
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -106,7 +108,8 @@ def opened(path: Path) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the cap of ours is lower
-            with Image.open(path, formats=FORMATS) as image:
+            # From memory: of a file, a chunk that claims 4 GiB would be given 4 GiB to be read into.
+            with Image.open(io.BytesIO(path.read_bytes()), formats=FORMATS) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise UserError(
                         "image_too_large",
@@ -122,7 +125,17 @@ def opened(path: Path) -> Iterator[Image.Image]:
         raise UserError(
             "image_too_large", name=path.name, width="?", height="?", limit=MAX_PIXELS // 1_000_000
         ) from None
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError):
+    except (
+        UnidentifiedImageError,
+        OSError,
+        ValueError,
+        SyntaxError,
+        EOFError,
+        LookupError,
+        TypeError,
+        RuntimeError,  # AVIF's decoder
+        struct.error,
+    ):
         if found := other_kind(path):
             raise UserError("image_kind", name=path.name, kind=found) from None
         raise UserError("image_unreadable", name=path.name) from None

@@ -58,6 +58,11 @@ def parser() -> argparse.ArgumentParser:
 
     commands.add_parser("languages", help="the languages and voices that texts are spoken in")
 
+    inspect = commands.add_parser("inspect", help="what is read of a picture, film or sound; 2 where refused")
+    inspect.add_argument("file", type=Path)
+    inspect.add_argument("--json", action="store_true", help="one JSON object")
+    inspect.add_argument("--save", type=Path, help="PNG: the picture or first frame as it was read")
+
     track = commands.add_parser("track", help="the face of a picture or video: vertices, pose, blendshapes")
     track.add_argument("file", type=Path)
     track.add_argument("--out", type=Path, required=True, help="the npz to write")
@@ -141,6 +146,20 @@ def _languages(_: argparse.Namespace) -> None:
         print(f"{voice.language:4} {voice.name:12} {voice.label}")
 
 
+def _inspect(options: argparse.Namespace) -> None:
+    from PIL import Image
+
+    from models.core.cli import tell_read
+    from models.face.sources.upload import look_at
+
+    found = look_at(options.file)
+    if options.save and found.first is not None:
+        Image.fromarray(found.first).save(options.save, "PNG")
+    size = None if found.first is None else list(found.first.shape[1::-1])
+    facts = {"kind": found.kind, "size": size, "seconds": found.seconds, "faces": found.faces}
+    tell_read(facts, found.notes, options.json)
+
+
 def _track(options: argparse.Namespace) -> None:
     import numpy as np
 
@@ -150,7 +169,7 @@ def _track(options: argparse.Namespace) -> None:
     try:
         track = tracking.track_image(media.read_portrait(options.file))
     except UserError as error:
-        if error.key != "image_unreadable":
+        if error.key not in ("image_unreadable", "image_kind"):
             raise
         track = tracking.track_video(media.read_clip(media.open_clip(options.file)))
     np.savez_compressed(
@@ -212,6 +231,7 @@ COMMANDS = {
     "models": _models,
     "animate": _animate,
     "languages": _languages,
+    "inspect": _inspect,
     "track": _track,
     "train": _train,
     "evaluate": _evaluate,

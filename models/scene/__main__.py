@@ -12,7 +12,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from models.core import device
 from models.core.checkpoints import FOLDER
-from models.core.cli import run
+from models.core.cli import run, told
 from models.core.methods import Method, show
 
 if TYPE_CHECKING:
@@ -139,10 +139,16 @@ def _ground(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(as_json(answer)))
     elif not answer.candidates:
-        print(f"nothing here is called “{answer.missing}”")
+        print(
+            f"nothing here is called “{answer.missing}”"
+            if answer.missing
+            else "the sentence names no object here"
+        )
     else:
         for found in answer.candidates:
             print(f"{found.score:6.1%}  {found.label} {found.object_id}")
+    for one in () if options.json else answer.notes:
+        print(told(one))
 
 
 def _compare(options: argparse.Namespace) -> None:

@@ -95,7 +95,10 @@ def ground(scan: Scan, sentence: str, checkpoint: str = "instancerefer") -> Answ
 
     Raises UserError: scan_unlabelled, checkpoint_missing, checkpoint_broken.
     """
-    return _grounder(checkpoint)(scan, sentence)
+    from models.scene.grounding.sentence_reading import read_sentence
+
+    read = read_sentence(sentence, scan)
+    return read.told(_grounder(checkpoint)(scan, read.text))
 
 
 def ground_by(method: str, scan: Scan, sentence: str) -> "Grounding":

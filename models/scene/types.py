@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from models.core.notes import Note
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -42,6 +44,7 @@ class Answer:
     cell: (x, y) of the predicted cell of the 3 x 3 floor plan, 0 is low.
     cells: 3 x 3 probabilities, cells[y][x].
     checkpoint: name of the checkpoint that answered.
+    notes: what in the sentence was understood otherwise than a person may think.
     """
 
     sentence: str
@@ -54,6 +57,7 @@ class Answer:
     checkpoint: str
     seconds: float
     missing: str = ""
+    notes: tuple[Note, ...] = ()
 
 
 def as_json(answer: Answer) -> dict[str, Any]:

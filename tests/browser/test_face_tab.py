@@ -157,7 +157,9 @@ def test_files_good_and_bad(lab: Page, tmp_path: Path) -> None:
     bad = tmp_path / "portrait.png"
     bad.write_bytes(b"<svg onload='alert(1)'/>")
     lab.locator("#tl-face-portrait input[type=file]").first.set_input_files(bad)
-    expect(lab.locator("#tl-face-refused [role=alert]")).to_contain_text("portrait.png is not a PNG")
+    expect(lab.locator("#tl-face-refused [role=alert]")).to_contain_text(
+        "portrait.png is not a picture but: SVG"
+    )
     expect(lab.locator("#tl-face-portrait img")).to_have_count(0)
     bring(lab, "#tl-face-portrait", service.example())
     expect(lab.locator("#tl-face-refused [role=alert]")).to_have_count(0)
@@ -246,3 +248,10 @@ def test_a_page_that_is_closed_in_mid_run_frees_the_place(context: BrowserContex
     other = prepared(opened(context.new_page(), address))
     animate(other)
     other.close()
+
+
+def test_a_file_of_any_kind_gets_our_own_sentence(lab: Page, tmp_path: Path) -> None:
+    (tmp_path / "letter.pdf").write_bytes(b"%PDF-1.7" + bytes(200))
+    lab.locator("#tl-face-portrait input[type=file]").first.set_input_files(tmp_path / "letter.pdf")
+    expect(lab.locator("#tl-face-refused")).to_contain_text("letter.pdf is not a picture but: PDF")
+    expect(lab.get_by_text("files are allowed")).to_have_count(0)

@@ -97,6 +97,7 @@ def stand_in(patch: pytest.MonkeyPatch, animate: Animate | None = None) -> None:
 def served(animate: Animate | None = None) -> Iterator[str]:
     """Address of a page with this lab alone, on which `animate` answers instead of the networks."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(service, "faces_throughout", lambda clip: 1)
         patch.setattr(page, "LABS", (page.Lab("face", "app.face.tab"),))
         patch.setattr(page, "processor", lambda: "cpu")  # else a process imports torch to find out
         stand_in(patch, animate)

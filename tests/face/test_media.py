@@ -172,10 +172,10 @@ def test_a_portrait_is_turned_scaled_and_even(tmp_path):
     assert image.shape == (1280, 640, 3)
 
 
-def test_a_photo_of_forty_megapixels_is_refused_before_it_is_decoded(tmp_path):
+def test_a_photo_of_seventy_megapixels_is_refused_before_it_is_decoded(tmp_path):
     from PIL import Image
 
-    Image.new("L", (8000, 5000)).save(tmp_path / "big.png")
+    Image.new("L", (9000, 8000)).save(tmp_path / "big.png")
     with pytest.raises(UserError) as caught:
         media.read_portrait(tmp_path / "big.png")
     assert caught.value.key == "image_too_large"

@@ -103,8 +103,6 @@ def test_fields_become_frames(tmp_path):
         "mpeg2video",
         "-flags",
         "+ilme+ildct",
-        "-top",
-        "1",
         "-b:v",
         "4M",
         "-vf",

@@ -267,6 +267,12 @@ def test_a_texture_that_did_not_come_along_is_told(tmp_path):
     assert keys(bare) == ["texture_missing", "colourless"] and not bare.coloured
 
 
+def test_a_texture_without_a_face_colours_nothing(tmp_path):
+    files = obj(tmp_path, "map_Kd tex.png", "tex.png")
+    files[0].write_text("\n".join(line for line in files[0].read_text().splitlines() if line[0] != "f"))
+    assert not load(files).coloured
+
+
 # ---- GLB
 
 

@@ -13,6 +13,7 @@ from models.face.rendering import watermark
 from models.face.rendering.blend import Blended, Blender
 from models.face.rendering.generator import Generator
 from models.face.rendering.mesh_renderer import draw_mesh
+from models.face.rendering.monochrome import toned, tones_of
 from models.face.sources import mesh
 from models.face.sources.source import Shot, Sitter
 from models.face.sync import syncnet
@@ -40,7 +41,9 @@ class Drawing:
         self.vertices = Spool((mesh.VERTICES, 3), np.float16)
         self.faceless: list[int] = []
         self._mouths = Spool((syncnet.SIDE, syncnet.SIDE), np.uint8)
+        self._seen: list[bool] = []
         image, pixels = sitter.widest()
+        self.tones = tones_of(image)
         self.blender = Blender(image, pixels, sitter.rest)
         self.generator = Generator(image, pixels, sitter.rest) if panels or stage == "generated" else None
 
@@ -72,6 +75,9 @@ class Drawing:
         with watch.at("generated"):
             clean = self._generated(shots, blended) or untouched
         blends = [blend.frame for blend in blended] or untouched
+        if self.tones is not None:
+            clean = [toned(frame, own, self.tones) for frame, own in zip(clean, untouched, strict=True)]
+            blends = [toned(frame, own, self.tones) for frame, own in zip(blends, untouched, strict=True)]
         for index, (shot, blend, generated) in enumerate(zip(shots, blends, clean, strict=True), start):
             self.vertices.append(shot.vertices)
             if not shot.seen:
@@ -80,6 +86,7 @@ class Drawing:
                 whole, panel = self._meshes(shot)
             with watch.at("writing"):
                 if self.stage != "3d":
+                    self._seen.append(shot.seen)
                     self._mouths.append(syncnet.mouth(generated, shot.pose, self.sitter.rest))
                 finished = self._finished({"3d": whole, "blend": blend, "generated": generated}, panel)
             yield finished  # outside: what is done with it is not this stage's time
@@ -127,7 +134,21 @@ class Drawing:
         )
 
     def sync(self, mel: np.ndarray) -> "syncnet.Sync | None":
-        """How well the drawn mouths go with the sound (T, 160), as the sync network sees it."""
-        if len(self._mouths) < LEAST:
+        """How well the drawn mouths go with the sound (T, 160), as the sync network sees it.
+
+        Measured on the longest part without a gap in which there is a face; None where that is too short.
+        """
+        start, end = longest_run(self._seen)
+        if end - start < LEAST:
             return None
-        return syncnet.measure(syncnet.load(), self._mouths, mel[: len(self._mouths)])
+        return syncnet.measure(syncnet.load(), np.asarray(self._mouths[start:end]), mel[start:end])
+
+
+def longest_run(flags: list[bool]) -> tuple[int, int]:
+    """Where the longest run of True begins and ends; (0, 0) for none."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], np.asarray(flags, np.int8), [0]])))
+    starts, ends = edges[::2], edges[1::2]
+    if not len(starts):
+        return 0, 0
+    best = int((ends - starts).argmax())
+    return int(starts[best]), int(ends[best])

@@ -224,7 +224,7 @@ def open_clip(path: Path) -> Clip:
             limit=MAX_PIXELS // 1_000_000,
         )
     bright = any(word in video for word in ("smpte2084", "arib-std-b67"))
-    seconds = _length(path)
+    seconds = _length(path, said)
     if seconds > MAX_CLIP_SECONDS:
         raise UserError("video_long", limit=MAX_CLIP_SECONDS)
     first = _run(
@@ -257,8 +257,20 @@ def _said(path: Path) -> str:
     return done.stderr[-200_000:].decode("utf-8", "replace")
 
 
-def _length(path: Path) -> float:
-    """Seconds of the picture, by passing over all its packets: a recording by a browser tells none."""
+def _length(path: Path, said: str) -> float:
+    """Seconds of the picture, by what the header says where its packets agree, else by decoding.
+
+    A recording by a browser tells none, and a file that was cut short tells what it had.
+    """
+    told = re.search(r"Duration: (\d+):(\d+):(\d+(?:\.\d+)?)", said)
+    header = 3600 * int(told[1]) + 60 * int(told[2]) + float(told[3]) if told else 0.0
+    if header and abs(header - _passed_over(path, copy=True)) < 0.5:
+        return header
+    return _passed_over(path, copy=False)
+
+
+def _passed_over(path: Path, copy: bool) -> float:
+    """Seconds of picture that ffmpeg finds. copy: by the packets' times alone, short by some frames."""
     ask = [
         binary(),
         "-hide_banner",
@@ -269,19 +281,8 @@ def _length(path: Path) -> float:
         "-t",
         str(MAX_CLIP_SECONDS + 5),
     ]
-    ask += [
-        "-i",
-        str(path.resolve()),
-        "-map",
-        "0:V:0",
-        "-c",
-        "copy",
-        "-f",
-        "null",
-        "-progress",
-        "pipe:1",
-        "-",
-    ]
+    ask += ["-i", str(path.resolve()), "-map", "0:V:0", *(("-c", "copy") if copy else ())]
+    ask += ["-f", "null", "-progress", "pipe:1", "-"]
     try:
         done = subprocess.run(
             ask, stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE, check=False

@@ -18,11 +18,15 @@ from models.core.errors import UserError
 from models.face import FPS
 from models.face.sources import face_model, mesh
 
-MANY = 5  # faces looked for in a still picture
+MANY = 12  # faces looked for in a still picture
+EVERY = FPS  # frames of a film from one look for others to the next
 RIVAL = 0.6  # a second face is one when it is this tall in parts of the first
 SMALLEST = 48  # pixels from hairline to chin
 PROFILE = 45.0  # degrees the head may be turned or tilted in a portrait
 SHAPE_WINDOW, POSE_WINDOW = 5, 7  # frames of the smoothing, second order
+
+
+Face = tuple[np.ndarray, np.ndarray]  # (478, 3) pixels, (52,) blendshapes
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Track:
     poses: (T, 3, 4) float32, see `mesh.project`.
     blendshapes: (T, 52) float32, 0 to 1, named by mesh.BLENDSHAPES.
     seen: (T,) bool; where False the rest is held from the nearest frame with a face.
-    size: (height, width) of the frames.
+    size: (height, width) of the frames. faces: the most of about the same size that were seen at once.
     """
 
     vertices: np.ndarray
@@ -41,6 +45,7 @@ class Track:
     blendshapes: np.ndarray
     seen: np.ndarray
     size: tuple[int, int]
+    faces: int = 1
 
     @cached_property
     def rest(self) -> np.ndarray:
@@ -64,12 +69,11 @@ def track_image(image: np.ndarray) -> Track:
     Raises UserError: no_face, many_faces, face_profile, face_small, and those of `bundle`.
     """
     with _landmarker(MANY, moving=False) as find:
-        found = find(image, 0)
+        found = _looked_for(find, image)
     if not found:
         raise UserError("no_face")
-    found.sort(key=lambda one: -_tall(one[0]))
-    if len(found) > 1 and _tall(found[1][0]) > RIVAL * _tall(found[0][0]):
-        raise UserError("many_faces", count=len(found))
+    if (count := _rivals(found)) > 1:
+        raise UserError("many_faces", count=count)
     pixels, shapes = found[0]
     pose = mesh.align(pixels)
     _check(pose)
@@ -80,18 +84,22 @@ def track_image(image: np.ndarray) -> Track:
 def track_video(frames: Iterable[np.ndarray]) -> Track:
     """The face in each of a clip's frames at 25 fps; frames without one are told by `seen`.
 
-    Raises UserError("no_face") where no frame has one, ("face_small"), ("many_faces") judged on the first
-    frame with a face, and those of `bundle`.
+    Others are looked for once a second. Raises UserError("no_face") where no frame has one, ("face_small"),
+    ("many_faces") judged on the first frame with a face, and those of `bundle`.
     """
     rows: list[tuple[np.ndarray, np.ndarray] | None] = []
-    size = (0, 0)
-    with _landmarker(1, moving=True) as find:
+    size, faces = (0, 0), 1
+    with _landmarker(1, moving=True) as find, _landmarker(MANY, moving=False) as find_all:
         for index, frame in enumerate(frames):
             size = frame.shape[:2]
             found = find(frame, index)
             rows.append(found[0] if found else None)
-            if found and sum(row is not None for row in rows) == 1:
-                _alone(frame)
+            first = bool(found) and sum(row is not None for row in rows) == 1
+            if first or index % EVERY == 0:
+                count = _rivals(_by_size(find_all(frame, 0)))
+                if first and count > 1:
+                    raise UserError("many_faces", count=count)
+                faces = max(faces, count)
     seen = np.array([row is not None for row in rows], bool)
     if not seen.any():
         raise UserError("no_face")
@@ -103,15 +111,51 @@ def track_video(frames: Iterable[np.ndarray]) -> Track:
     shapes = np.stack([row[1] for row in held])
     if np.median([_tall(row[0]) for row in held]) < SMALLEST:
         raise UserError("face_small", least=SMALLEST)
-    return Track(_smooth(own, SHAPE_WINDOW), _smooth(poses, POSE_WINDOW), shapes, seen, size)
+    return Track(_smooth(own, SHAPE_WINDOW), _smooth(poses, POSE_WINDOW), shapes, seen, size, faces)
 
 
-def _alone(frame: np.ndarray) -> None:
-    """Raises UserError("many_faces") where a second face is nearly as large."""
+def count_faces(frames: Iterable[np.ndarray]) -> int:
+    """The most faces of about the same size in any of some frames (H, W, 3); 0 for none."""
     with _landmarker(MANY, moving=False) as find:
-        tall = sorted((_tall(pixels) for pixels, _ in find(frame, 0)), reverse=True)
-    if len(tall) > 1 and tall[1] > RIVAL * tall[0]:
-        raise UserError("many_faces", count=len(tall))
+        return max((_rivals(_looked_for(find, frame)) for frame in frames), default=0)
+
+
+def _by_size(found: list[Face]) -> list[Face]:
+    """Faces, the tallest first."""
+    return sorted(found, key=lambda one: -_tall(one[0]))
+
+
+def _rivals(found: list[Face]) -> int:
+    """How many of some faces, tallest first, are about as tall as the first."""
+    return sum(_tall(pixels) > RIVAL * _tall(found[0][0]) for pixels, _ in found) if found else 0
+
+
+def _looked_for(find: Any, image: np.ndarray) -> list[Face]:
+    """Faces of a picture, tallest first; where none is seen, those in quarters and ninths of it.
+
+    The detector is made for a face near the camera: in a group each is too small for it.
+    """
+    found: list[Face] = find(image, 0)
+    for parts in (2, 3):
+        if found:
+            break
+        height, width = (side // parts for side in image.shape[:2])
+        if min(height, width) < 2 * SMALLEST:
+            break
+        for row in range(2 * parts - 1):
+            for column in range(2 * parts - 1):  # half over each other, so that no face is cut in all of them
+                top, left = row * height // 2, column * width // 2
+                for pixels, shapes in find(image[top : top + height, left : left + width], 0):
+                    moved = pixels + np.array([left, top, 0], np.float32)
+                    if not any(_same(moved, other) for other, _ in found):
+                        found.append((moved, shapes))
+    return _by_size(found)
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two faces lie over each other."""
+    apart = np.linalg.norm(one[:, :2].mean(axis=0) - other[:, :2].mean(axis=0))
+    return bool(apart < 0.4 * max(_tall(one), _tall(other)))
 
 
 def _smooth(values: np.ndarray, window: int) -> np.ndarray:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from models.core.errors import UserError
 from models.core.import_lock import LOADING
 from models.face import RATE
+from models.face.text_normalization import normalised
 
 MAX_DIGITS = 30  # of a number; the English voice has no names for more than 36
 MAX_TEXT = 2000  # characters: some two minutes
@@ -99,11 +100,25 @@ def speak(text: str, language: str, voice: str | None = None) -> Array:
         raise UserError("voice_unknown", name=voice[:20], choices=", ".join(voices))
     said = cleaned(text)
     check_script(said, language)
+    said = cleaned(normalised(said, language))
     chosen = voice or voices[0]
-    samples, rate = _neural(said) if chosen == NEURAL else _espeak(spelled(said, language), language, chosen)
+    if chosen == NEURAL:
+        samples, rate = _neural(said)
+    else:
+        parts = [_espeak(spelled(part, code), code, chosen) for part, code in in_languages(said, language)]
+        samples, rate = np.concatenate([part for part, _ in parts]), parts[0][1]
     if len(samples) == 0 or not np.abs(samples).max() > 0:
         raise UserError("text_empty")
     return _resampled(samples, rate)
+
+
+def in_languages(text: str, language: str) -> list[tuple[str, str]]:
+    """Parts of a text and who reads them: Latin words in another script are English, as 今天是Monday."""
+    if LANGUAGES[language].scripts == LATIN:
+        return [(text, language)]
+    pieces = re.split(r"((?:[A-Za-z][A-Za-z'’]*)(?:[ -]+[A-Za-z][A-Za-z'’]*)*)", text)
+    parts = [(piece, "en" if number % 2 else language) for number, piece in enumerate(pieces)]
+    return [(piece, code) for piece, code in parts if any(c.isalnum() for c in piece)]
 
 
 def cleaned(text: str) -> str:
@@ -123,10 +138,15 @@ def cleaned(text: str) -> str:
 
 
 def check_script(text: str, language: str) -> None:
-    """Raises UserError("text_script") where more than half of the letters aren't the language's own."""
-    letters = [c for c in text if c.isalpha()]
-    own = sum(unicodedata.name(c, "").startswith(LANGUAGES[language].scripts) for c in letters)
-    if 2 * own < len(letters):
+    """Raises UserError("text_script") where more than half of the words aren't the language's own.
+
+    A Chinese character is a word: 今天是Monday has three of four.
+    """
+    words = re.findall(
+        r"[^\W\d_A-Za-z\u00c0-\u024f\u0370-\u052f]|[A-Za-z\u00c0-\u024f]+|[\u0370-\u052f]+", text
+    )
+    own = sum(unicodedata.name(word[0], "").startswith(LANGUAGES[language].scripts) for word in words)
+    if 2 * own < len(words):
         raise UserError("text_script", language=LANGUAGES[language].label)
 
 

@@ -1,1 +1,1 @@
-"""What a scan's files hold, read and written."""
+"""Scans and their files: readers, instances, boxes; and the data folder."""

@@ -183,7 +183,7 @@ def painted(
 ) -> NDArray[np.uint8]:
     """(N, 3) colours of the `count` vertices as their faces are painted; others keep theirs, or are grey."""
     result = np.full((count, 3), GREY, np.uint8) if colours is None else colours.copy()
-    corners = faces if len(faces) else np.arange(count)[:, None]
+    corners = faces if paint.uv.shape[1] == 3 else np.arange(count)[:, None]  # a cloud has one place a point
     found = shaded(paint, np.arange(len(corners)), paint.uv, paint.shade)
     chosen = (paint.image >= 0) | (paint.shade is not None)
     result[corners[chosen]] = found[chosen]

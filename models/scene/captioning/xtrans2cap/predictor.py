@@ -23,9 +23,10 @@ from models.scene.captioning.xtrans2cap.open_xtrans2cap import (
     places_around,
 )
 from models.scene.data.scan import Scan
+from models.scene.grounding.sentence_reading import MORE_COLOURS
 from models.scene.objects.cache import prepared_scans
 from models.scene.objects.object_set import Objects
-from models.scene.synthetic_language.vocabulary import STRUCTURE
+from models.scene.synthetic_language.vocabulary import COLOURS, STRUCTURE
 from models.scene.types import Anchor, Caption
 
 BEAMS = 5
@@ -50,18 +51,27 @@ class Captioner:
         found = np.flatnonzero(objects.ids == object_id)
         if not len(found):
             raise UserError("object_unknown", object=object_id)
-        return self._said(objects, [int(found[0])])[0]
+        return self._said(objects, [int(found[0])], self._never(scan))[0]
 
     def describe(self, scan: Scan) -> Iterator[Caption]:
         """A caption of every object that is no wall, floor or ceiling; raises as `__call__` does."""
         objects = self.prepared[scan]
         places = [place for place, label in enumerate(objects.labels) if label not in STRUCTURE]
         for start in range(0, len(places), AT_ONCE):
-            yield from self._said(objects, places[start : start + AT_ONCE])
+            yield from self._said(objects, places[start : start + AT_ONCE], self._never(scan))
+
+    def _never(self, scan: Scan) -> tuple[int, ...]:
+        """Ids of words that aren't said: colours of a scan that has none would be made up."""
+        if scan.coloured:
+            return SILENT
+        names = {*COLOURS, *MORE_COLOURS}
+        return (*SILENT, *(place for word, place in self.network.places.items() if word in names))
 
     @torch.inference_mode()
-    def _said(self, objects: Objects, targets: Sequence[int]) -> list[Caption]:
+    def _said(self, objects: Objects, targets: Sequence[int], never: Sequence[int]) -> list[Caption]:
         start = time.monotonic()
+        if len(objects) == 1:
+            return [_alone(objects, self.checkpoint)]
         places = [places_around(objects, target) for target in targets]
         around = collate([chosen(objects, rows) for rows in places]).to(self.device)
         levels, decoder = self.network.encode(around), self.network.captioner.decoder
@@ -73,7 +83,7 @@ class Captioner:
             END,
             beams=BEAMS,
             count=SHOWN,
-            never=SILENT,
+            never=never,
         )
         looks = decoder.attended(ids[:, 0], decoder.look(levels), around.exists).cpu()
         likely = (scores / (ids[..., 1:] != PAD).sum(-1)).exp().cpu()
@@ -94,6 +104,16 @@ class Captioner:
                 )
             )
         return captions
+
+
+def _alone(objects: Objects, checkpoint: str) -> Caption:
+    """What there is to say of the only object: its name. The network tells objects by those around them, and
+    with none it repeats itself.
+    """
+    label = objects.labels[0]
+    article = "an" if label[:1] in tuple("aeiou") else "a"
+    text = f"This is {article} {label}. It is the only object in this scan."
+    return Caption(int(objects.ids[0]), label, text, (), (1.0,), (), checkpoint, 0.0)
 
 
 def readable(words: Sequence[str]) -> str:

@@ -1,0 +1,217 @@
+"""A sentence is read before a network is asked: typos of known labels, things that aren't there, words that
+nobody knows, several things asked at once, colours of a scan without colour. Each is told.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+from models.core.checkpoints import FOLDER
+from models.core.notes import Note, note
+from models.scene.data import nyu40
+from models.scene.data.scan import Scan
+from models.scene.synthetic_language.vocabulary import COLOURS, STRUCTURE, SYNONYMS
+from models.scene.types import Answer
+
+ALIKE = 80.0  # likeness of two words (Levenshtein, per cent) from which one is a typo of the other
+SHORTEST = 4  # letters of a word that can be a typo
+EVEN = 0.6  # the second candidate has so much of the first one's share where both fit
+# Things of rooms beside NYU40's classes and ScanNet's labels, so that a missing one is known to be a thing.
+_MORE_THINGS = """
+piano guitar fridge oven stove microwave dishwasher toaster kettle computer laptop keyboard mouse phone
+clock fan heater fireplace plant vase candle carpet bench ladder bicycle bike suitcase umbrella shoe shoes
+cup mug plate bottle bowl basket bin bucket broom towel mirror blanket cushion tv television screen
+speaker printer cat dog car person elevator stairs statue drum easel aquarium globe trophy
+"""
+MORE_THINGS = tuple(_MORE_THINGS.split())
+_MORE_COLOURS = """
+grey orange purple pink beige golden silver dark light cream turquoise violet colored coloured
+"""
+MORE_COLOURS = tuple(_MORE_COLOURS.split())
+_FUNCTION = """
+a an the this that these those it its they them he she i you we one ones some any all both each other
+another there here what which who where whose is are was be being been am do does did has have had can
+could will would shall should may might must not no yes and or but nor so if then than as of in on at to
+by for from with without into onto over under above below behind beside besides between among near next
+close closest nearest nearby far farthest furthest further left right front back top bottom middle center
+centre corner side end edge against along across around opposite facing toward towards away out up down
+off inside outside beneath underneath first second third last two three four five six only most more less
+least very just also too my your his her our their me him us please show find look looking want need big
+small large little tall short long wide narrow round square rectangular high low tallest biggest smallest
+largest longest widest made seat stands standing sits sitting placed located put thing things object
+objects item items room
+"""
+FUNCTION = frozenset(_FUNCTION.split())
+RELATION = re.compile(
+    r"\b(?:in|on|at|to|by|with|of|from|into|over|under|above|below|behind|besides?|between|among|near\w*|next|"
+    r"close\w*|left|right|front|against|along|across|around|opposite|facing|towards?|away|that|which|is|are)\b"
+)
+
+
+@dataclass(frozen=True)
+class ReadSentence:
+    """text: what the network is asked. missing: the thing that this scan has none of, "" for none."""
+
+    given: str
+    text: str
+    missing: str
+    notes: tuple[Note, ...]
+
+    def told(self, answer: Answer) -> Answer:
+        """The answer with what was found in the sentence; a missing thing is a noun or isn't named."""
+        notes = list(self.notes)
+        if answer.candidates:
+            best = answer.candidates[0].score
+            even = [one for one in answer.candidates if one.score >= EVEN * best]
+            if len(even) > 1 and answer.candidates[0].label == answer.target:
+                notes.append(note("one_of_several", label=answer.candidates[0].label, count=len(even)))
+            return replace(answer, sentence=self.given, notes=tuple(notes))
+        # The verdict names it already.
+        notes = [one for one in notes if one.facts.get("noun") != self.missing]
+        return replace(answer, sentence=self.given, missing=self.missing, notes=tuple(notes))
+
+
+def read_sentence(sentence: str, scan: Scan) -> ReadSentence:
+    """What a sentence says about a scan, as far as its words tell."""
+    labels = [instance.label for instance in scan.instances]
+    there = _words_of(labels)
+    text, notes = _spelled_right(sentence, there)
+    words = re.findall(r"[a-z][a-z'-]*", text.lower())
+    lost = [noun for noun in _things(text.lower()) if not _is_there(noun, there, labels)]
+    unknown = [w for w in words if not _is_known(w, there) and w not in " ".join(lost).split()]
+    notes += [note("thing_missing", noun=noun) for noun in lost]
+    if unknown:
+        notes.append(note("words_unknown", words=", ".join(dict.fromkeys(unknown))))
+    asked = _asked_at_once(text.lower())
+    if len(asked) > 1:
+        notes.append(note("several_asked", first=asked[0], count=len(asked)))
+        text = re.split(r"\s*(?:,|;|\band\b)\s*", text, maxsplit=1)[0]
+    if not scan.coloured:
+        text, named = _without_colours(text)
+        if named:
+            notes.append(note("colour_unknown", words=", ".join(named)))
+    missing = lost[0] if lost else unknown[0] if unknown else ""
+    return ReadSentence(sentence, text, missing, tuple(notes))
+
+
+def _spelled_right(sentence: str, there: set[str]) -> tuple[str, list[Note]]:
+    """The sentence with typos of the scan's own labels put right."""
+    from rapidfuzz import fuzz, process
+
+    notes: list[Note] = []
+
+    def right(found: re.Match[str]) -> str:
+        word = found[0].lower()
+        if len(word) < SHORTEST or _is_known(word, there):
+            return found[0]
+        best = process.extractOne(word, [one for one in there if len(one) >= SHORTEST - 1], scorer=fuzz.ratio)
+        if best is None or best[1] < ALIKE:
+            return found[0]
+        notes.append(note("typo", word=found[0], read=best[0]))
+        return str(best[0])
+
+    return re.sub(r"[A-Za-z][A-Za-z'-]*", right, sentence), notes
+
+
+def _words_of(labels: Iterable[str]) -> set[str]:
+    """Single words of labels and of what else these are called."""
+    found: set[str] = set()
+    for label in labels:
+        for name in (label, *SYNONYMS.get(label, ())):
+            found |= set(name.split())
+    return found
+
+
+@cache
+def _names() -> frozenset[str]:
+    """Names of things, of one word and of more."""
+    names = {
+        *nyu40.NAMES,
+        *SYNONYMS,
+        *(one for several in SYNONYMS.values() for one in several),
+        *MORE_THINGS,
+    }
+    return frozenset(name.lower() for name in names if not name.startswith("other")) - STRUCTURE | {
+        "wall",
+        "floor",
+        "ceiling",
+    }
+
+
+@cache
+def _vocabulary() -> frozenset[str]:
+    """Words that people used to describe rooms: those of the captions that the captioner learnt from."""
+    file = FOLDER / "xtrans2cap" / "config.json"
+    words = json.loads(file.read_text(encoding="utf-8")).get("words", []) if file.is_file() else []
+    return frozenset(str(word).lower() for word in words)
+
+
+def _single(word: str) -> set[str]:
+    """A word and what it may be the plural of."""
+    forms = {word}
+    if word.endswith("ies"):
+        forms.add(word[:-3] + "y")
+    if word.endswith("es"):
+        forms.add(word[:-2])
+    if word.endswith("s") and not word.endswith("ss"):
+        forms.add(word[:-1])
+    if word.endswith("ves"):
+        forms.add(word[:-3] + "f")
+    return forms
+
+
+def _is_known(word: str, there: set[str]) -> bool:
+    things = {part for name in _names() for part in name.split()}
+    known = FUNCTION | set(COLOURS) | set(MORE_COLOURS) | there | things | _vocabulary()
+    parts = [part for part in re.split(r"['-]", word) if len(part) > 1]
+    return any(form in known for form in _single(word)) or (
+        bool(parts) and all(any(form in known for form in _single(part)) for part in parts)
+    )
+
+
+def _things(text: str) -> list[str]:
+    """Names of things in a sentence, the longest ones, in its order."""
+    words = re.findall(r"[a-z][a-z'-]*", text)
+    found, at = [], 0
+    while at < len(words):
+        for length in (3, 2, 1):
+            name = " ".join(words[at : at + length])
+            forms = _single(name)
+            if at + length <= len(words) and forms & _names():
+                found.append(next(iter(forms & _names())) if name not in _names() else name)
+                at += length
+                break
+        else:
+            at += 1
+    return list(dict.fromkeys(found))
+
+
+def _is_there(noun: str, there: set[str], labels: Sequence[str]) -> bool:
+    """Whether a scan has such a thing, under this name or another."""
+    same = {noun, *SYNONYMS.get(noun, ())}
+    same |= {label for label, others in SYNONYMS.items() if noun in others}
+    same |= {other for label in list(same) for other in SYNONYMS.get(label, ())}
+    own = set(labels)
+    # "chair" is there where an "office chair" is; a "tv stand" is no tv.
+    return bool(same & own) or any(
+        label.split()[-1] in {name.split()[-1] for name in same} for label in own if label
+    )
+
+
+def _asked_at_once(text: str) -> list[str]:
+    """Things that a sentence asks for beside each other: "the chair and the table and the lamp"."""
+    parts = re.split(r"\s*(?:,|;|\band\b)\s*", text)
+    if len(parts) < 2 or RELATION.search(parts[0]):
+        return []
+    asked = [things[0] for part in parts if re.match(r"(?:the|a|an)\s", part) and (things := _things(part))]
+    return asked if len(asked) > 1 and _things(parts[0]) else []
+
+
+def _without_colours(text: str) -> tuple[str, list[str]]:
+    """The sentence without words for colours, and these."""
+    names = [*COLOURS, *MORE_COLOURS]
+    pattern = re.compile(rf"\b(?:{'|'.join(names)})(?:ish)?\b\s*", re.IGNORECASE)
+    named = [found.strip().lower() for found in pattern.findall(text)]
+    return re.sub(r"\s+", " ", pattern.sub("", text)).strip() or text, list(dict.fromkeys(named))

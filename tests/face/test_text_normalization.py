@@ -1,0 +1,63 @@
+"""Texts are said as a person would say them."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from models.face.speech import voices
+from models.face.text_normalization import normalised
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "said"),
+    [
+        ("de", "Dr. Müller zahlt 3,50 €.", "Doktor Müller zahlt drei Euro fünfzig."),
+        ("de", "um 9:30 Uhr", "um neun Uhr dreißig"),
+        ("de", "am 12.03.2025", "am zwölften März zweitausendfünfundzwanzig"),
+        (
+            "de",
+            "1.234,5 km und 15 %",
+            "eintausendzweihundertvierunddreißig Komma fünf km und fünfzehn Prozent",
+        ),
+        ("en", "Dr. Smith", "Doctor Smith"),
+        ("en", "$3.50 and 1 €", "three dollars fifty and one euro"),
+        ("en", "9:05 pm, 12:00", "nine oh five p m, twelve o'clock"),
+        ("en", "12/03/2025", "December third, twenty twenty-five"),
+        ("en", "25/12/2025", "December twenty-fifth, twenty twenty-five"),
+        ("en", "in 1999, 50%", "in nineteen ninety-nine, fifty percent"),
+        ("en", "https://example.com/a-b", "example dot com slash a b"),
+        ("en", "bob@site.org", "bob at site dot org"),
+        ("en", "tel. +1 555 123", "telephone plus one five five five one two three"),
+        ("en", "v2.0 3D", "v2.0 3D"),
+        ("en", "OIOOOO 😂👍🏽", "OIOOOO"),
+        ("fr", "9:30, 3,50 €", "neuf heures trente, trois euros cinquante"),
+        ("es", "12/03/2025", "doce de marzo de dos mil veinticinco"),
+        ("zh", "9:30 😂 ¥3", "9点30分 3元"),
+        ("ja", "2024年3月", "二千二十四年三月"),
+        ("ja", "10,500円", "一万五百円"),
+        ("hi", "3 किताबें", "3 किताबें"),
+    ],
+)
+def test_what_is_written_becomes_what_is_said(language, text, said):
+    assert normalised(text, language) == said
+
+
+@pytest.mark.parametrize(
+    "text", ["", "9" * 400, "€" * 50, "1/1/1/1", "::::", "+" * 99, "0" * 40, "1,2,3.4.5", "a@b"]
+)
+@pytest.mark.parametrize("language", list(voices.LANGUAGES))
+def test_nothing_breaks_it(text, language):
+    normalised(text, language)
+
+
+def test_a_foreign_word_does_not_make_a_text_foreign():
+    voices.check_script("今天是Monday", "zh")
+    assert voices.in_languages("今天是Monday吗", "zh") == [("今天是", "zh"), ("Monday", "en"), ("吗", "zh")]
+    assert voices.in_languages("Guten Monday", "de") == [("Guten Monday", "de")]
+
+
+@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
+def test_a_mixed_text_is_spoken():
+    whole, alone = (voices.speak(text, "zh") for text in ("今天是Monday", "今天是"))
+    assert len(whole) > len(alone) and np.abs(whole).max() > 0.05
