@@ -18,13 +18,13 @@ from app.components.brought import Footage, Picture, Sound
 from app.face_api import FaceApi
 from app.face_bringing import Bringing, Updates
 from app.scripts import script
-from app.telling import hears_language, html, quiet, settled, why
+from app.telling import about, hears_language, html, quiet, settled, why
 from app.visits import Visit, Visits
 from app.words import by_language, language, say
 from models.core.errors import UserError
 from models.core.guards import megabytes
 from models.core.progress import Progress
-from models.face import STAGES, media, pipeline, voices
+from models.face import STAGES, media, voices
 from models.face.pipeline import Order
 
 DICE_JS = "() => Math.floor(Math.random() * 1e6)"
@@ -43,6 +43,7 @@ def fragments(name: str) -> dict[str, str]:
         "html.face_lead": f'<p class="tl-lead">{escape(say(name, "face.lead"))}</p>',
         "html.face_upload_note": quiet(note),
         "html.face_chips": answer.chips(name),
+        "html.face_cards": about(name, "face"),
     }
 
 
@@ -171,8 +172,7 @@ class FaceTab:
         self.status = html(elem_id="tl-face-status")
         self.log = html(elem_id="tl-face-log")
         self.hearing = hears_language()
-        with gr.Accordion(i18n("face.card"), open=False, elem_id="tl-face-card"):
-            gr.Markdown("\n\n---\n\n".join(card.summary for card in pipeline.checkpoints()))
+        html(i18n("html.face_cards"), elem_id="tl-face-card")
 
     def _wire(self) -> None:
         page = Context.root_block
@@ -258,8 +258,9 @@ class FaceTab:
                     sitting.speech if spoken else None,
                     *(text, tongue, voice, stage, panels, marked, seed, consent),
                 )
-                yield self._begun(request)
-                yield from self._made(request, visit, wanted)
+                poster = desk.show(visit, wanted.portrait) if wanted.portrait else None
+                yield self._begun(request, poster)
+                yield from self._made(request, visit, wanted, poster)
             finally:
                 sitting.at_work.release()  # before the button can be clicked again
 
@@ -273,24 +274,27 @@ class FaceTab:
         """Stop."""
         desk.stop(self.visits.of(request))
 
-    def _begun(self, request: gr.Request) -> Updates:
+    def _begun(self, request: gr.Request, poster: Path | None) -> Updates:
         queued = say(language(request), "face.queued")
         return {
             self.notice: "",
             self.status: "",
             self.log: "",
-            self.screen: talking_stage.preview(None, 0.0, queued),
+            self.screen: talking_stage.preview(None, 0.0, queued, poster),
             self.animate: gr.update(interactive=False),
             self.stop: gr.update(interactive=True),
         }
 
-    def _made(self, request: gr.Request, visit: Visit, wanted: Order) -> Iterator[Updates]:
+    def _made(
+        self, request: gr.Request, visit: Visit, wanted: Order, poster: Path | None
+    ) -> Iterator[Updates]:
         name = language(request)
         first: Path | None = None
         for step in desk.animate(visit, wanted):
             if isinstance(step, Progress):
                 first = step.preview if isinstance(step.preview, Path) else first
-                yield {self.screen: talking_stage.preview(first, step.fraction, answer.told(name, step))}
+                told = answer.told(name, step)
+                yield {self.screen: talking_stage.preview(first, step.fraction, told, poster)}
             else:
                 yield self._result(request, visit) | {
                     self.status: answer.finished(name, step),
