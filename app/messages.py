@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
-from app.i18n import explain, language
+from app.i18n import explain, language, say
 from app.job_queue import in_plain_words
 from app.scripts import script
 from app.session import Visit, Visits
@@ -23,6 +23,14 @@ def html(value: Any = None, **more: Any) -> gr.HTML:
 def hears_language() -> gr.HTML:
     """An invisible piece whose `spoken` event tells that the visitor changed the language."""
     return html(js_on_load=script("language"), elem_classes="tl-hears")
+
+
+def about(name: str, lab: str) -> str:
+    """A button that opens the model cards of a lab in a window, in a language."""
+    return (
+        f'<p><button type="button" class="tl-more-about" data-about="cards?lab={lab}">'
+        f"{escape(say(name, 'page.cards'))}</button></p>"
+    )
 
 
 def quiet(sentence: str) -> str:
@@ -44,8 +52,9 @@ def settled(steps: Iterator[Updates]) -> Iterator[Updates]:
     for step in steps:
         for widget, update in step.items():
             before = last.get(widget)
-            more = isinstance(before, dict) and isinstance(update, dict)
-            last[widget] = {**before, **update} if more else update
+            if isinstance(before, dict) and isinstance(update, dict):
+                update = {**before, **update}
+            last[widget] = update
         yield step
     yield last
 
