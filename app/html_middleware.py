@@ -17,13 +17,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import i18n
+from app import i18n, model_cards
 from app.http_guard import HEADERS
 from app.scripts import script
 
 
 class Document:
-    """ASGI middleware: the page itself ("/") is rewritten, and "/api" is answered by `api`.
+    """ASGI middleware: the page itself ("/") is rewritten; "/api" and "/cards?lab=" are pages of our own.
 
     api: gives the HTML of the page for scripts, of a language and the address of the other page.
     """
@@ -38,10 +38,9 @@ class Document:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        if scope["path"] == "/api" and scope["method"] == "GET":
-            request = Request(scope)
-            page = self.api(i18n.language(request), str(request.url.replace(query="")).removesuffix("api"))
-            await HTMLResponse(page, headers=HEADERS)(scope, receive, send)
+        own = {"/api": self._api, "/cards": self._cards}.get(scope["path"])
+        if own is not None and scope["method"] == "GET":
+            await HTMLResponse(own(Request(scope)), headers=HEADERS)(scope, receive, send)
             return
         page = scope["path"] == "/" and scope["method"] == "GET"
         held: dict[str, Any] = {"start": None, "body": b""}
@@ -65,6 +64,12 @@ class Document:
             await send(message)
 
         await self.app(scope, receive, sender)
+
+    def _api(self, request: Request) -> str:
+        return self.api(i18n.language(request), str(request.url.replace(query="")).removesuffix("api"))
+
+    def _cards(self, request: Request) -> str:
+        return model_cards.html(request.query_params.get("lab", "")[:20])
 
 
 def _core() -> str:

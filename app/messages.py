@@ -26,6 +26,14 @@ def hears_language() -> gr.HTML:
     return html(js_on_load=script("language"), elem_classes="tl-hears")
 
 
+def about(name: str, lab: str) -> str:
+    """A button that opens the model cards of a lab in a window, in a language."""
+    return (
+        f'<p><button type="button" class="tl-more-about" data-about="cards?lab={lab}">'
+        f"{escape(say(name, 'page.cards'))}</button></p>"
+    )
+
+
 def quiet(sentence: str) -> str:
     """A plain sentence as HTML."""
     return f'<p class="tl-quiet">{escape(sentence)}</p>'

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -30,6 +30,7 @@ from app import (
     html_middleware,
     http_guard,
     job_queue,
+    model_cards,
     page_cache,
     process_folder,
     theme,
@@ -40,7 +41,7 @@ from app import i18n as words
 from app.job_queue import in_plain_words
 from app.messages import hears_language, notice
 from app.session import MOST, Visits
-from models.core import checkpoints, device
+from models.core import device
 from models.core.errors import UserError
 from models.core.upload_validation import MAX_FILE
 
@@ -262,21 +263,31 @@ def _header(language: str) -> str:
     languages = (control(f"lang={name}", label) for name, label in words.LANGUAGES.items())
     themes = (control(f"__theme={name}", say[f"page.theme_{name}"]) for name in ("light", "dark"))
     return (
+        f'<a class="tl-skip" href="#tl-labs">{escape(say["page.skip"])}</a>'
         f'<header><div class="tl-brand"><h1>{escape(say["page.title"])}</h1>'
         f"<span>{escape(say['page.subtitle'])}</span></div>"
         f"<nav>{group('page.language', languages)}{group('page.theme', themes)}"
         f'<span class="tl-talk">{control("talk=1", say["page.talk"])}</span></nav></header>'
-        f'<div class="tl-leave">{control("talk=", say["page.talk_leave"])}</div>'
+        f'<div class="tl-leave">{control("talk=", say["page.talk_leave"])}</div>{_keys(say)}'
+    )
+
+
+def _keys(say: Mapping[str, str]) -> str:
+    """The sheet of the presenter's keys; page.js hears them."""
+    keys = {"n": "next", "a": "go", "c": "compare", "f": "full", "1 2 3": "labs", "?": "sheet", "q": "leave"}
+    rows = "".join(f"<dt>{key}</dt><dd>{escape(say[f'page.keys_{name}'])}</dd>" for key, name in keys.items())
+    return (
+        '<dialog class="tl-window tl-keys" aria-labelledby="tl-keys-title">'
+        f'<form method="dialog"><button>{escape(say["page.close"])}</button></form>'
+        f'<h2 id="tl-keys-title">{escape(say["page.keys"])}</h2><dl>{rows}</dl></dialog>'
     )
 
 
 def _foot(language: str, processor: str | None) -> str:
     say = words.words(language)
-    cards = [card for lab in LABS for card in checkpoints.all_cards(lab.name)]
-    names = ", ".join(f"{card.name} · {card.sha256}" for card in cards)
     facts = [
         say["page.device"].format(device=processor.upper()) if processor else say["page.device_unknown"],
-        say["page.answered_by"].format(names=names) if names else say["page.no_checkpoint"],
+        *([] if any(model_cards.cards(lab.name) for lab in LABS) else [say["page.no_checkpoint"]]),
         say["page.version"].format(version=__version__),
         say["page.licence"],
     ]

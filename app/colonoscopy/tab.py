@@ -15,9 +15,9 @@ from app.colonoscopy.api import ColonoscopyApi
 from app.components import mask_pad, result_strip
 from app.components.upload_widgets import UploadButton
 from app.i18n import by_language, language, say
-from app.messages import hears_language, html, notes, quiet, settled, why
+from app.messages import about, hears_language, html, notes, quiet, settled, why
 from app.session import Visit, Visits
-from models.colonoscopy import SAMPLERS, pipeline
+from models.colonoscopy import SAMPLERS
 from models.colonoscopy.pipeline import Order, Sample
 from models.core.errors import UserError
 from models.core.image_io import MAX_FILE
@@ -38,6 +38,7 @@ def fragments(name: str) -> dict[str, str]:
         "html.colonoscopy_caution": answer.caution(name),
         "html.colonoscopy_upload_note": quiet(note),
         "html.colonoscopy_dice_help": quiet(say(name, "colonoscopy.dice_help")),
+        "html.colonoscopy_cards": about(name, "colonoscopy"),
     }
 
 
@@ -118,9 +119,8 @@ class ColonoscopyTab:
             self.dicom = gr.Button(i18n("colonoscopy.dicom"), elem_id="tl-dicom", size="sm", min_width=90)
         self.hearing = hears_language()
         self.saved = gr.DownloadButton("-", elem_id="tl-saved")
-        html(i18n("html.colonoscopy_dice_help"))
-        with gr.Accordion(i18n("colonoscopy.card"), open=False, elem_id="tl-colonoscopy-card"):
-            gr.Markdown("\n\n---\n\n".join(card.summary for card in pipeline.checkpoints()))
+        html(i18n("html.colonoscopy_dice_help"), elem_classes="tl-dice-help")
+        html(i18n("html.colonoscopy_cards"), elem_id="tl-colonoscopy-card")
 
     def _wire(self) -> None:
         page = Context.root_block

@@ -71,4 +71,5 @@ class Clock:
 
 def caution(name: str) -> str:
     """What must be read before any frame is believed, as HTML."""
-    return f'<p class="tl-caution" role="note">{escape(say(name, "colonoscopy.caution"))}</p>'
+    first, rest = escape(say(name, "colonoscopy.caution_first")), escape(say(name, "colonoscopy.caution"))
+    return f'<p class="tl-caution" role="note"><b>{first}</b> {rest}</p>'

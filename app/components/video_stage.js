@@ -3,7 +3,7 @@
 function startStage() {
   const root = element.querySelector('.ts');
   const [views, screen, empty, captions, badge, doing, files] = ['views', 'screen', 'empty', 'captions', 'badge', 'doing', 'files'].map(name => root.querySelector(`.ts-${name}`));
-  const video = screen.querySelector('video');
+  const video = screen.querySelector('video'), poster = screen.querySelector('.ts-poster'), pace = root.querySelector('.ts-pace');
   const state = {shown: null, view: 'whole', preview: null};
   let words = {};
 
@@ -11,14 +11,28 @@ function startStage() {
 
   function speak() {
     words = spoken();
+    video.setAttribute('aria-label', words.film);
+    views.setAttribute('aria-label', words.views);
+    pace.setAttribute('aria-label', words.pace);
+    for (const button of pace.children) button.textContent = words[button.dataset.do];
     captions.replaceChildren(...['mesh', 'blend', 'generated'].map(name => made('span', words[name])));
     render();
   }
 
+  const pressed = name => pace.querySelector(`[data-do=${name}]`).getAttribute('aria-pressed') === 'true';
+  pace.addEventListener('click', event => {
+    const button = event.target.closest('button');
+    if (!button) return;
+    button.setAttribute('aria-pressed', !pressed(button.dataset.do));
+    Object.assign(video, {loop: pressed('loop'), playbackRate: pressed('slow') ? 0.5 : 1});
+    if (pressed('loop') && video.ended) video.play();
+  });
+  video.addEventListener('loadedmetadata', () => { if (!state.preview) video.playbackRate = pressed('slow') ? 0.5 : 1; });
+
   // ---- what is played
 
   function play(url, more = {}) {
-    Object.assign(video, {controls: true, loop: false, muted: false, ...more});
+    Object.assign(video, {controls: true, loop: pressed('loop'), muted: false, playbackRate: pressed('slow') ? 0.5 : 1, ...more});
     if (video.getAttribute('src') === url) return;  // said anew in another language: it goes on as it was
     video.setAttribute('src', url);
     video.load();
@@ -57,6 +71,8 @@ function startStage() {
     empty.textContent = preview ? words.waiting : words.empty;
     empty.hidden = ready || !!preview?.url;
     video.hidden = !empty.hidden;
+    poster.hidden = !preview?.poster || !!preview.url;
+    if (!poster.hidden && poster.getAttribute('src') !== preview.poster) poster.src = preview.poster;
     badge.textContent = preview?.url ? words.first : '';
     doing.querySelector('i').style.width = `${100 * (preview?.fraction ?? 0)}%`;
     doing.querySelector('span').textContent = preview?.text ?? '';

@@ -28,6 +28,11 @@ WORDS = {
     "mesh": "3D animation",
     "blend": "Blend",
     "generated": "Generated",
+    "film": "The talking face",
+    "views": "What is shown",
+    "pace": "How it is played",
+    "loop": "Again and again",
+    "slow": "Half speed",
 }
 
 
@@ -73,10 +78,13 @@ def clear() -> dict[str, Any]:
     return gr.update(value="", preview="")
 
 
-def preview(file: Path | None, fraction: float, text: str) -> dict[str, Any]:
-    """The update that tells how far a video is. file: its first second, None where that is not there yet."""
-    url = address(file) if file else ""
-    return gr.update(preview=json.dumps({"url": url, "fraction": round(fraction, 3), "text": text}))
+def preview(file: Path | None, fraction: float, text: str, poster: Path | None = None) -> dict[str, Any]:
+    """The update that tells how far a video is. file: its first second, None where that is not there yet.
+
+    poster: a picture that stands there, dimmed, until then.
+    """
+    told = {"url": address(file) if file else "", "poster": address(poster) if poster else ""}
+    return gr.update(preview=json.dumps({**told, "fraction": round(fraction, 3), "text": text}))
 
 
 def address(file: Path) -> str:

@@ -195,14 +195,14 @@ def order(
     """An order of what fields hold, whatever they hold. face: a kept picture, or a video where `moving`.
 
     audio: kept speech; None where `text` is spoken by `voice` of `language`.
-    Raises UserError: consent_missing, flag_wrong, face_input, speech_input, stage_unknown, seed_range,
+    Raises UserError: face_input, speech_input, consent_missing, flag_wrong, stage_unknown, seed_range,
     language_unknown, voice_unknown, and for the text as `voices.cleaned` and `voices.check_script` do.
     """
-    if consent is not True:
-        raise UserError("consent_missing")
     if face is None:
         raise UserError("face_input")
     spoken, tongue, speaker = ("", "", "") if audio else _spoken(text, language, voice)
+    if consent is not True:
+        raise UserError("consent_missing")
     if not isinstance(stage, str) or stage not in STAGES:
         raise UserError("stage_unknown", name=_short(stage), choices=", ".join(STAGES))
     first = validation.whole_number(seed)

@@ -18,13 +18,13 @@ from app.face import views as answer
 from app.face.api import FaceApi
 from app.face.uploads import Bringing, Updates
 from app.i18n import by_language, language, say
-from app.messages import hears_language, html, quiet, settled, why
+from app.messages import about, hears_language, html, quiet, settled, why
 from app.scripts import script
 from app.session import Visit, Visits
 from models.core.errors import UserError
 from models.core.progress import Progress
 from models.core.upload_validation import megabytes
-from models.face import STAGES, pipeline
+from models.face import STAGES
 from models.face.sources import media
 from models.face.speech import voices
 from models.face.types import Order
@@ -45,6 +45,7 @@ def fragments(name: str) -> dict[str, str]:
         "html.face_lead": f'<p class="tl-lead">{escape(say(name, "face.lead"))}</p>',
         "html.face_upload_note": quiet(note),
         "html.face_chips": answer.chips(name),
+        "html.face_cards": about(name, "face"),
     }
 
 
@@ -173,8 +174,7 @@ class FaceTab:
         self.status = html(elem_id="tl-face-status")
         self.log = html(elem_id="tl-face-log")
         self.hearing = hears_language()
-        with gr.Accordion(i18n("face.card"), open=False, elem_id="tl-face-card"):
-            gr.Markdown("\n\n---\n\n".join(card.summary for card in pipeline.checkpoints()))
+        html(i18n("html.face_cards"), elem_id="tl-face-card")
 
     def _wire(self) -> None:
         page = Context.root_block
@@ -260,8 +260,9 @@ class FaceTab:
                     sitting.speech if spoken else None,
                     *(text, tongue, voice, stage, panels, marked, seed, consent),
                 )
-                yield self._begun(request)
-                yield from self._made(request, visit, wanted)
+                poster = service.show(visit, wanted.portrait) if wanted.portrait else None
+                yield self._begun(request, poster)
+                yield from self._made(request, visit, wanted, poster)
             finally:
                 sitting.at_work.release()  # before the button can be clicked again
 
@@ -275,24 +276,27 @@ class FaceTab:
         """Stop."""
         service.stop(self.visits.of(request))
 
-    def _begun(self, request: gr.Request) -> Updates:
+    def _begun(self, request: gr.Request, poster: Path | None) -> Updates:
         queued = say(language(request), "face.queued")
         return {
             self.notice: "",
             self.status: "",
             self.log: "",
-            self.screen: video_stage.preview(None, 0.0, queued),
+            self.screen: video_stage.preview(None, 0.0, queued, poster),
             self.animate: gr.update(interactive=False),
             self.stop: gr.update(interactive=True),
         }
 
-    def _made(self, request: gr.Request, visit: Visit, wanted: Order) -> Iterator[Updates]:
+    def _made(
+        self, request: gr.Request, visit: Visit, wanted: Order, poster: Path | None
+    ) -> Iterator[Updates]:
         name = language(request)
         first: Path | None = None
         for step in service.animate(visit, wanted):
             if isinstance(step, Progress):
                 first = step.preview if isinstance(step.preview, Path) else first
-                yield {self.screen: video_stage.preview(first, step.fraction, answer.told(name, step))}
+                told = answer.told(name, step)
+                yield {self.screen: video_stage.preview(first, step.fraction, told, poster)}
             else:
                 yield self._result(request, visit) | {
                     self.status: answer.finished(name, step),

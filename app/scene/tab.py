@@ -14,7 +14,7 @@ from gradio.context import Context
 from app.components import scene_view
 from app.components.upload_widgets import FilesButton
 from app.i18n import by_language, language, say, words
-from app.messages import hears_language, html, quiet, why
+from app.messages import about, hears_language, html, quiet, why
 from app.scene import example_cache, object_views, service, views
 from app.scene.api import SceneApi
 from app.scene.comparison import Comparing
@@ -45,6 +45,7 @@ def fragments(name: str) -> dict[str, str]:
         "html.scene_lead": f'<p class="tl-lead">{escape(say(name, "scene.lead"))}</p>',
         "html.scene_upload_note": quiet(note),
         "html.scene_waiting": views.waiting(name),
+        "html.scene_cards": about(name, "scene"),
     }
 
 
@@ -101,7 +102,6 @@ class SceneTab:
                 elem_id="tl-sentence",
                 scale=1,
                 max_lines=1,
-                autofocus=True,
             )
             self.find = gr.Button(
                 i18n("scene.find"), variant="primary", elem_id="tl-find", scale=0, min_width=110
@@ -119,10 +119,7 @@ class SceneTab:
         self.object = html(elem_id="tl-object", js_on_load=script("object"))
         self.hearing = hears_language()
         self.room = html(elem_id="tl-room", js_on_load=script("room"))
-        cards = pipeline.checkpoints()
-        if cards:
-            with gr.Accordion(i18n("scene.card"), open=False, elem_id="tl-card"):
-                gr.Markdown("\n\n---\n\n".join(card.summary for card in cards))
+        html(i18n("html.scene_cards"), elem_id="tl-scene-card")
 
     def _wire(self) -> None:
         page = Context.root_block

@@ -107,6 +107,54 @@ new MutationObserver(records => {
   if (records.some(({target}) => target.closest?.('#tl-header'))) mark();
 }).observe(root, {childList: true, subtree: true});
 
+// ---- windows over the page, filled when they are opened
+
+async function show(address) {
+  const old = document.querySelector('.tl-about');
+  const pane = old ?? Object.assign(document.createElement('dialog'), {className: 'tl-window tl-about'});
+  const words = config.i18n_translations[root.lang];
+  pane.setAttribute('aria-label', words['page.cards']);
+  pane.innerHTML = '<form method="dialog"><button></button></form><h2></h2><div></div>';
+  pane.querySelector('button').textContent = words['page.close'];
+  pane.querySelector('h2').textContent = words['page.cards'];
+  if (!old) {
+    document.querySelector('.gradio-container').append(pane);
+    pane.addEventListener('click', event => { if (event.target === pane) pane.close(); });
+  }
+  pane.showModal();
+  pane.querySelector('div').innerHTML = await (await fetch(address)).text();
+}
+document.addEventListener('click', event => {
+  const opener = event.target.closest?.('[data-about]');
+  if (opener) show(opener.dataset.about);
+});
+
+// ---- the presenter's keys, on the stage only
+
+const shown = selector => [...document.querySelectorAll(selector)].find(one => one.offsetParent && !one.disabled);
+let example = 0;
+const keys = {
+  n() {
+    const all = [...document.querySelectorAll('#tl-examples button, #tl-face-chips button, .mp-presets button')].filter(one => one.offsetParent);
+    all[example++ % all.length]?.click();
+  },
+  a: () => shown('#tl-find, #tl-animate, #tl-draw')?.click(),
+  c: () => shown('.rs-card figcaption button')?.click(),
+  f: () => (document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen()),
+  q: () => document.querySelector('.tl-leave button')?.click(),
+  '?': () => document.querySelector('.tl-keys')?.showModal(),
+  ...Object.fromEntries(LABS.map((name, n) => [n + 1, () => document.getElementById(`tl-${name}-button`)?.click()])),
+};
+document.addEventListener('keydown', event => {
+  if (event.key === 'Escape' && event.target.matches?.('#tl-labs :is(input, textarea)')) event.target.blur();
+  if (!root.classList.contains('talk') || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.matches?.('input:not([type=range], [type=radio], [type=checkbox]), textarea, select, [contenteditable]') || document.querySelector('dialog[open]')) return;
+  const act = keys[event.key];
+  if (!act) return;
+  event.preventDefault();
+  act();
+});
+
 // A scan is being opened (or no longer): what is told of the one before is not shown meanwhile.
 function opening(on) {
   document.getElementById('tl-scene')?.classList.toggle('tl-opening', on);

@@ -94,7 +94,7 @@ def test_a_lab_that_fails_tells_why_and_the_page_lives(tmp_path, monkeypatch):
 
 
 def test_the_footer_names_device_and_checkpoints(monkeypatch):
-    monkeypatch.setattr(page, "_cards", lambda lab: [])
+    monkeypatch.setattr(page.model_cards, "cards", lambda lab: [])
     foot = page._foot("en", "cpu")
     assert "CPU" in foot
     assert "none installed" in foot

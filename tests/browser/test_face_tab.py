@@ -131,6 +131,8 @@ def test_the_other_view_goes_on_where_this_one_was(lab: Page) -> None:
 
 
 def test_consent_comes_first(lab: Page) -> None:
+    lab.locator("#tl-animate").click()  # what there is to agree to is missing: that is told before
+    expect(lab.locator("#tl-face-notice [role=alert]")).to_contain_text("There is no face yet")
     prepared(lab)
     lab.locator("#tl-animate").click()
     expect(lab.locator("#tl-face-notice [role=alert]")).to_contain_text("Tick first")

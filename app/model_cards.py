@@ -1,0 +1,40 @@
+"""The model cards of a lab as HTML, for a window over the page: only of what answers there."""
+
+from html import escape
+
+from app.colonoscopy import service
+from app.face import service as face_service
+from models.colonoscopy import MODELS
+from models.core import checkpoints
+from models.core.errors import UserError
+
+# Checkpoints that answer on the page, by lab; the others are for ablations and for training.
+IN_USE = {
+    "scene": ("instancerefer", "xtrans2cap", "pointgroup", "shapes"),
+    "face": face_service.NEEDED,
+    "colonoscopy": (*MODELS, *service.BESIDE),
+}
+
+
+def cards(lab: str) -> list[checkpoints.CheckpointCard]:
+    """Cards of a lab's checkpoints that are here and in use; a broken one is left out."""
+    found = []
+    for name in IN_USE.get(lab, ()):
+        try:
+            found.append(checkpoints.card(name))
+        except UserError:
+            continue
+    return found
+
+
+def html(lab: str) -> str:
+    """All cards of a lab, "" for a name that is none. They are in English, and raw HTML is not passed on."""
+    from markdown_it import MarkdownIt
+
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+    return "".join(
+        f'<article lang="en"><h3>{escape(card.title)}</h3>'
+        f'<p class="tl-quiet"><code>{escape(card.name)}</code> · {escape(card.sha256)} · '
+        f"{escape(card.licence)}</p>{markdown.render(card.summary)}</article>"
+        for card in cards(lab)
+    )
