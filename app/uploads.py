@@ -169,10 +169,11 @@ def _told(request: Request, error: BaseException) -> BaseException:
     """The error that Gradio's route answers with."""
     if isinstance(error, OSError) and error.errno in FULL:
         return HTTPException(507, words.say(words.language(request), "errors.disk_full"))
-    if isinstance(error, TimeoutError):
+    if isinstance(
+        error, TimeoutError | ClientDisconnect
+    ):  # who has gone reads nothing, and neither does the log
         return HTTPException(408, words.say(words.language(request), "errors.upload_broken"))
-    known = (MultiPartException, HTTPException, ClientDisconnect, asyncio.CancelledError)
-    if isinstance(error, known) or not isinstance(error, Exception):
+    if isinstance(error, MultiPartException | HTTPException) or not isinstance(error, Exception):
         return error
     return MultiPartException(words.say(words.language(request), "errors.upload_broken"))
 
