@@ -169,9 +169,7 @@ def _told(request: Request, error: BaseException) -> BaseException:
     """The error that Gradio's route answers with."""
     if isinstance(error, OSError) and error.errno in FULL:
         return HTTPException(507, words.say(words.language(request), "errors.disk_full"))
-    if isinstance(
-        error, TimeoutError | ClientDisconnect
-    ):  # who has gone reads nothing, and neither does the log
+    if isinstance(error, TimeoutError | ClientDisconnect):  # no fault of ours, nothing to be logged
         return HTTPException(408, words.say(words.language(request), "errors.upload_broken"))
     if isinstance(error, MultiPartException | HTTPException) or not isinstance(error, Exception):
         return error
