@@ -43,6 +43,7 @@ from models.core.errors import UserError
 from models.core.guards import MAX_FILE
 
 TICK = 10.0  # seconds
+TRIM = 6  # ticks between looks at freed memory
 FAREWELL = 3.0  # seconds that jobs have to end when the program is stopped
 _served: list[Visits] = []
 
@@ -190,11 +191,13 @@ def start(
 
 def _tick(page: gr.Blocks, visits: Visits) -> None:
     """Forget who has left, and what was left, every TICK seconds while the page is served."""
+    ticks = 0
     while page.is_running:
         visits.forget()
         uploads.sweep()
-        if jobs.idle():
+        if ticks % TRIM == 0 and jobs.idle():
             allocator.trim()
+        ticks += 1
         time.sleep(TICK)
 
 
