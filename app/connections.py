@@ -8,9 +8,11 @@ all places are taken the one that has waited longest in silence makes room.
 import asyncio
 import logging
 import resource
+import threading
 import time
 from typing import Any
 
+from gradio import http_server
 from uvicorn import config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -23,7 +25,8 @@ _open: dict["BoundedProtocol", None] = {}  # in the order in which they came
 
 
 def install() -> None:
-    """Let uvicorn speak by `BoundedProtocol`, and asyncio log no more than can be read."""
+    """Let uvicorn speak by `BoundedProtocol`, logs stay readable, and Gradio wait for its server."""
+    http_server.Server.run_in_thread = _run_in_thread  # type: ignore[method-assign]
     config.HTTP_PROTOCOLS["auto"] = "app.connections:BoundedProtocol"
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < WANTED:
@@ -33,6 +36,16 @@ def install() -> None:
         logger = logging.getLogger(name)
         if not any(isinstance(one, Sparing) for one in logger.filters):
             logger.addFilter(Sparing())
+
+
+def _run_in_thread(server: http_server.Server) -> None:
+    """Start a server and wait for it; Gradio waits 5 s, which a busy machine may need for a thread."""
+    server.thread = threading.Thread(target=server.run, daemon=True)
+    server.thread.start()
+    while not server.started:
+        if not server.thread.is_alive():  # the port was taken
+            raise http_server.ServerFailedToStartError
+        time.sleep(0.01)
 
 
 def most() -> int:

@@ -79,12 +79,14 @@ class HttpGuard:
             await refused(scope, receive, send)
             return
         limit = uploads.MAX_REQUEST if scope["path"].startswith(f"{API}upload") else MAX_BODY
-        bounded, begun = _Bounded(receive, limit), _Begun(send)
+        bounded = _Bounded(receive, limit)
+        answer = _Answer(send, bounded)
         try:
-            await self._pass(scope, bounded, begun)
+            await self._pass(scope, bounded, answer)
         except Exception:
-            if not bounded.exceeded or begun.true:
+            if not bounded.exceeded:
                 raise
+        if bounded.exceeded and not answer.begun:
             await _drain(receive)
             await _too_large(scope, limit)(scope, receive, send)
 
@@ -156,14 +158,16 @@ async def _drain(receive: Receive) -> None:
                     return
 
 
-class _Begun:
-    """Sends, and remembers whether an answer has begun."""
+class _Answer:
+    """Sends what the page answers, but not what it makes of a body that was cut off."""
 
-    def __init__(self, send: Send) -> None:
-        self._send, self.true = send, False
+    def __init__(self, send: Send, body: _Bounded) -> None:
+        self._send, self._body, self.begun = send, body, False
 
     async def __call__(self, message: Message) -> None:
-        self.true = True
+        if self._body.exceeded and not self.begun:
+            return
+        self.begun = True
         await self._send(message)
 
 

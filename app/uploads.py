@@ -169,10 +169,9 @@ def _told(request: Request, error: BaseException) -> BaseException:
     """The error that Gradio's route answers with."""
     if isinstance(error, OSError) and error.errno in FULL:
         return HTTPException(507, i18n.say(i18n.language(request), "errors.disk_full"))
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError | ClientDisconnect):  # no fault of ours, nothing to be logged
         return HTTPException(408, i18n.say(i18n.language(request), "errors.upload_broken"))
-    known = (MultiPartException, HTTPException, ClientDisconnect, asyncio.CancelledError)
-    if isinstance(error, known) or not isinstance(error, Exception):
+    if isinstance(error, MultiPartException | HTTPException) or not isinstance(error, Exception):
         return error
     return MultiPartException(i18n.say(i18n.language(request), "errors.upload_broken"))
 

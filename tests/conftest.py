@@ -25,6 +25,6 @@ def address(scans: Path) -> Iterator[str]:
 @pytest.fixture
 def client(address: str) -> Iterator[Client]:
     """A stranger's script with a session of its own."""
-    client = Client(address, verbose=False)
+    client = Client(address, verbose=False, httpx_kwargs={"timeout": 60})  # a busy machine passes its 5 s
     yield client
     client.close()

@@ -22,7 +22,7 @@ from tests.soak import visitors
 from tests.soak.visitors import ApiClient, Tally
 
 FAREWELL = 120.0  # seconds after the last goodbye, when nothing may be left
-OWN = ("lock", "served", "held", "visits")  # of the process's folder itself
+OWN = ("lock", "served", "held", "visits", "served/vibe_edit_history")  # of the server itself
 
 
 def main() -> int:
