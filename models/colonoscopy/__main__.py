@@ -14,8 +14,9 @@ from models.core.checkpoints import FOLDER
 from models.core.cli import run, sentence
 from models.core.errors import UserError
 
-SEGMENTERS = ("polyps", "polyps_guide")
-TRAININGS = (*SEGMENTERS, "memory", "autoencoder", "base", "sdm", "adaptive", "arsdm", "ldm")
+SMALL_SEGMENTERS = ("polyps", "polyps_guide")
+TOGETHER = ("segmenters", "detectors")
+TRAININGS = (*SMALL_SEGMENTERS, *TOGETHER, "memory", "autoencoder", "base", "sdm", "adaptive", "arsdm", "ldm")
 PARTS = ("fidelity", "realism", "memory", "speed", "use")
 
 
@@ -42,20 +43,36 @@ def parser() -> argparse.ArgumentParser:
 
     segment = commands.add_parser("segment", help="the polyps in a frame, or in a folder of frames")
     segment.add_argument("frames", type=Path, help="an image, or a folder of them")
-    segment.add_argument("--out", type=Path, required=True, help="the folder that gets a mask of each frame")
+    segment.add_argument(
+        "--model", default="polyps", help="polyps, pranet, sanet, polyp_pvt; several with commas"
+    )
+    segment.add_argument(
+        "--detector",
+        help="boxes too: centernet, sparse_rcnn, deformable_detr, mask_boxes; several with commas",
+    )
+    segment.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="gets the masks, of several models in a folder each, and found.json",
+    )
 
     train = commands.add_parser("train", help="train a network on the data folder")
     train.add_argument("name", choices=TRAININGS)
     train.add_argument("--data", type=Path, required=True)
     train.add_argument("--minutes", type=float, default=60, help="of work in total; a stopped run goes on")
+    train.add_argument(
+        "--steps", type=_some, default=2000, help=f"of {' and '.join(TOGETHER)}, in place of minutes"
+    )
     train.add_argument("--out", type=Path, help="the checkpoint's folder")
 
     evaluate = commands.add_parser("evaluate", help="measure; the last line is one JSON object")
-    evaluate.add_argument("name", choices=("synthesis", "segmentation"))
+    evaluate.add_argument("name", choices=("synthesis", "segmentation", "detection"))
     evaluate.add_argument("--data", type=Path, help="the data folder, which has colonoscopy/ in it")
     evaluate.add_argument(
         "--pairs", type=Path, help="a folder of images/ and masks/ instead of the test sets"
     )
+    evaluate.add_argument("--model", help="of segmentation and detection: only these, with commas between")
     evaluate.add_argument(
         "--parts",
         default=",".join(PARTS[:-1]),
@@ -110,25 +127,38 @@ def _sample(options: argparse.Namespace) -> None:
 
 def _segment(options: argparse.Namespace) -> None:
     from models.colonoscopy import pipeline
-    from models.colonoscopy.data import exports
+    from models.colonoscopy.data import findings
     from models.colonoscopy.data.images import image_files, read_frame
+    from models.colonoscopy.detection.registry import DETECTORS
+    from models.colonoscopy.segmentation.registry import SEGMENTERS
 
+    models = SEGMENTERS.chosen(options.model)
+    detectors = DETECTORS.chosen(options.detector) if options.detector else ()
     files = image_files(options.frames) if options.frames.is_dir() else [options.frames]
-    options.out.mkdir(parents=True, exist_ok=True)
+    rows = []
     for path in files:
-        found = pipeline.segment(read_frame(path))
-        (options.out / f"{path.stem}.png").write_bytes(exports.mask_png(found))
-        print(f"{found.mean():6.1%}  {path.name}")
+        found = pipeline.find(path.stem, read_frame(path), models, detectors)
+        rows.append({"file": path.name, **findings.write_masks(found, options.out)})
+        shares = "  ".join(f"{name} {mask.mean():.1%}" for name, mask in found.masks.items())
+        boxes = "".join(f"  {name} {len(some)} boxes" for name, some in found.boxes.items())
+        print(f"{path.name}  {shares}{boxes}")
+    (options.out / "found.json").write_text(json.dumps(rows, indent=1))
 
 
 def _train(options: argparse.Namespace) -> None:
-    from models.colonoscopy.segmentation import training
+    from models.colonoscopy.segmentation import joint_training, training
     from models.colonoscopy.synthesis import train_memorization, training_plan
     from models.colonoscopy.synthesis.memorization import NAME
 
     out = options.out or FOLDER / options.name
-    if options.name in SEGMENTERS:
+    if options.name in SMALL_SEGMENTERS:
         training.train(options.name, options.data, out, options.minutes)
+    elif options.name == "segmenters":
+        joint_training.train(options.data, options.steps, options.out or FOLDER)
+    elif options.name == "detectors":
+        from models.colonoscopy.detection import training as detector_training
+
+        detector_training.train(options.data, options.steps, options.out or FOLDER)
     elif options.name == "memory":
         train_memorization.train(options.data, options.out or FOLDER / NAME)
     else:
@@ -139,14 +169,24 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from models.colonoscopy.data.test_sets import test_sets
-    from models.colonoscopy.segmentation import evaluation
-    from models.colonoscopy.synthesis import evaluation as synthesis_evaluation
+    from models.colonoscopy.data.test_sets import FINDING_TESTS, TESTS, test_sets
 
-    sets = test_sets(options.data, options.pairs)
+    sets = test_sets(options.data, options.pairs, TESTS if options.name == "synthesis" else FINDING_TESTS)
     if options.name == "segmentation":
-        found: object = evaluation.evaluate(sets, options.limit)
+        from models.colonoscopy.segmentation import evaluation
+        from models.colonoscopy.segmentation.registry import SEGMENTERS
+
+        models = SEGMENTERS.chosen(options.model) if options.model else ()
+        found: object = evaluation.evaluate(sets, models, options.limit)
+    elif options.name == "detection":
+        from models.colonoscopy.detection import evaluation as detection_evaluation
+        from models.colonoscopy.detection.registry import DETECTORS
+
+        models = DETECTORS.chosen(options.model) if options.model else ()
+        found = detection_evaluation.evaluate(sets, models, options.limit)
     else:
+        from models.colonoscopy.synthesis import evaluation as synthesis_evaluation
+
         parts = [part.strip() for part in options.parts.split(",")]
         found = synthesis_evaluation.evaluate(sets, options.data, parts, options.limit)
     print(json.dumps(found))

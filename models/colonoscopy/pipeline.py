@@ -1,7 +1,7 @@
 """The colonoscopy lab's one door: draw frames for a mask, find polyps in one. Networks load at first use."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from models.core.progress import Progress
 
 if TYPE_CHECKING:
     from models.colonoscopy.synthesis.memorization import Memory
+    from models.colonoscopy.types import Finding
 
 JUDGE = "polyps"
 MAX_COUNT, MAX_SEED = 10_000, 2**31 - 1
@@ -115,13 +116,25 @@ def _hash(model: str) -> str:
     return card(model).sha256
 
 
-def segment(frame: Frame) -> Mask:
-    """Polyps (H, W) that the shipped segmenter finds in a frame (H, W, 3). Raises as `load_checkpoint`."""
-    with LOADING:
-        from models.colonoscopy.segmentation import small
+def segment(frame: Frame, model: str = JUDGE) -> Mask:
+    """Polyps (H, W) that a segmenter finds in a frame (H, W, 3). Raises as `Registry.loaded`."""
+    from models.colonoscopy.segmentation.base import mask_of
+    from models.colonoscopy.segmentation.registry import SEGMENTERS
 
-        network = small.load(JUDGE)
-    return network.find(frame)
+    return mask_of(SEGMENTERS.loaded(model)(frame), *frame.shape[:2])
+
+
+def find(
+    name: str,
+    frame: Frame,
+    segmenters: Sequence[str],
+    detectors: Sequence[str] = (),
+    drawn: Mask | None = None,
+) -> "Finding":
+    """What several networks find in a frame; see `finding.find`."""
+    from models.colonoscopy import finding
+
+    return finding.find(name, frame, segmenters, detectors, drawn)
 
 
 def checkpoints() -> list[CheckpointCard]:

@@ -13,7 +13,7 @@ SPECK = 0.0002  # share of a frame; a smaller component is a stray pixel of a ma
 
 
 def from_mask(mask: Mask) -> NDArray[np.float32]:
-    """Boxes (N, 4) of the connected components of a mask: left, top, right, bottom in pixels, right excluded."""
+    """Boxes (N, 4) of a mask's connected components: left, top, right, bottom in pixels, right excluded."""
     count, _, facts, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     kept = [facts[i] for i in range(1, count) if facts[i, cv2.CC_STAT_AREA] >= SPECK * mask.size]
     found = [(x, y, x + w, y + h) for x, y, w, h, _ in kept]

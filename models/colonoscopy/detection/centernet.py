@@ -21,7 +21,7 @@ SIZE_WEIGHT = 0.1
 
 
 class Maps(NamedTuple):
-    """heat: logits (B, 1, h, w). size, offset: (B, 2, h, w), width and height, x and y, in cells of the map."""
+    """heat: logits (B, 1, h, w). size, offset: (B, 2, h, w), width and height, x and y, in cells."""
 
     heat: Tensor
     size: Tensor
@@ -29,15 +29,20 @@ class Maps(NamedTuple):
 
 
 class CenterNet(nn.Module, PyTorchModelHubMixin):
-    """Three transposed convolutions from stride 32 to 4, and three heads. encoder_name: `encoders.encoder`."""
+    """Transposed convolutions from stride 32 to 4, and three heads. encoder_name: `encoders.encoder`."""
 
     ENCODER = "encoder"
 
     def __init__(
-        self, encoder_name: str = "resnet50", size: int = 512, width: int = 256, head: int = 64
+        self,
+        encoder_name: str = "resnet50",
+        size: int = 512,
+        width: int = 256,
+        head: int = 64,
+        threshold: float = 0.5,
     ) -> None:
         super().__init__()
-        self.size = size
+        self.size, self.threshold = size, threshold
         self.encoder = encoder(encoder_name)
         channels = self.encoder.channels[-1]
         self.enlarge = nn.Sequential(*(Enlarge(channels if i == 0 else width, width) for i in range(3)))
@@ -74,7 +79,7 @@ class CenterNet(nn.Module, PyTorchModelHubMixin):
         return focal_loss(maps.heat, wanted) + total / count
 
     def boxes(self, maps: Maps) -> tuple[Tensor, Tensor]:
-        """Corners (B, MOST, 4) in 0..1 and confidences (B, MOST), the surest first: peaks among neighbours."""
+        """Corners (B, MOST, 4) in 0..1 and confidences (B, MOST) of the peaks, the surest first."""
         heat = torch.sigmoid(maps.heat)
         heat = heat * (max_pool2d(heat, 3, 1, 1) == heat)
         height, width = heat.shape[2:]
@@ -108,7 +113,7 @@ class Head(nn.Sequential):
 
 
 def gaussian_radius(width: float, height: float) -> float:
-    """How far corners may lie beside a box's, both alike, for OVERLAP: the least of CornerNet's three cases."""
+    """How far corners may be off, both alike, for OVERLAP: the least of CornerNet's three cases."""
     total, area = width + height, width * height
     cases = ((1, total, area * (1 - OVERLAP) / (1 + OVERLAP)), (4, 2 * total, (1 - OVERLAP) * area))
     shifted, inside = ((b - math.sqrt(b * b - 4 * a * c)) / (2 * a) for a, b, c in cases)

@@ -1,4 +1,4 @@
-"""Deformable DETR (Zhu et al., ICLR 2021) with iterative box refinement: transformers' layers on our encoder."""
+"""Deformable DETR (Zhu et al., ICLR 2021) with box refinement: transformers' layers on our encoder."""
 
 import torch
 from huggingface_hub import PyTorchModelHubMixin
@@ -36,9 +36,10 @@ class DeformableDETR(nn.Module, PyTorchModelHubMixin):
         hidden: int = 1024,
         levels: int = 4,
         layers: tuple[int, int] = (6, 6),
+        threshold: float = 0.5,
     ) -> None:
         super().__init__()
-        self.size = size
+        self.size, self.threshold = size, threshold
         self.encoder = encoder(encoder_name)
         config = DeformableDetrConfig(
             backbone_config=ResNetConfig(),  # never built; without it the configuration asks for timm
@@ -151,6 +152,4 @@ class Projection(nn.Sequential):
 
     def __init__(self, channels: int, width: int, stride: int) -> None:
         kernel = 1 if stride == 1 else 3
-        super().__init__(
-            nn.Conv2d(channels, width, kernel, stride, kernel // 2), nn.GroupNorm(32, width)
-        )
+        super().__init__(nn.Conv2d(channels, width, kernel, stride, kernel // 2), nn.GroupNorm(32, width))

@@ -34,9 +34,10 @@ class SparseRCNN(nn.Module, PyTorchModelHubMixin):
         width: int = 256,
         dynamic: int = 64,
         hidden: int = 2048,
+        threshold: float = 0.5,
     ) -> None:
         super().__init__()
-        self.size = size
+        self.size, self.threshold = size, threshold
         self.encoder = encoder(encoder_name)
         self.pyramid = FeaturePyramid(self.encoder.channels[-4:], width)
         self.proposal_boxes = nn.Embedding(proposals, 4)
@@ -46,7 +47,7 @@ class SparseRCNN(nn.Module, PyTorchModelHubMixin):
         self.stages = nn.ModuleList(Stage(width, dynamic, hidden) for _ in range(stages))
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
-        """frames (B, 3, H, W) in 0..1, square -> logits (S, B, N, 1), boxes (S, B, N, 4), middle and sides."""
+        """frames (B, 3, H, W) in 0..1, square -> logits (S, B, N, 1), boxes (S, B, N, 4) as middle, sides."""
         return self.decode(self.encoder(frames))
 
     def decode(self, features: list[Tensor]) -> tuple[Tensor, Tensor]:

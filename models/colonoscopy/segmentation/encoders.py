@@ -1,4 +1,4 @@
-"""The encoders that polyp networks stand on, by name: as published, or one that ships with ImageNet's weights."""
+"""The encoders of polyp networks, by name: as published, or small with ImageNet's weights in a package."""
 
 import torch
 from torch import Tensor, nn

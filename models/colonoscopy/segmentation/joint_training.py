@@ -1,4 +1,4 @@
-"""Training the shipped PraNet, SANet and Polyp-PVT together: one encoder, three decoders, each its own losses.
+"""Training the shipped PraNet, SANet and Polyp-PVT together: one encoder, three decoders, their losses.
 
 Most of a step is the encoder; three networks that share it while they learn cost little more than one. It
 stands still until the decoders have found it useful. Each network is saved whole, with its copy of the
@@ -24,10 +24,13 @@ from models.colonoscopy.segmentation.training import FROZEN, HELD_OUT, Batch, Ex
 from models.core.training import fit
 
 RATE = 6e-4
-SMALL, COARSE = 192, 0.7  # side of the frames, in pixels, and the encoder as it was, in this share of the steps
+SMALL, COARSE = (
+    192,
+    0.7,
+)  # side of the frames, in pixels, and the encoder as it was, in this share of the steps
 QUARTER = 4  # the networks draw at an eighth of the size; their losses are taken at a quarter
 LAST = 40  # frames of ClinicDB's last two sequences, held out: frames of one sequence are much alike
-CHECKED = 32  # of the held-out frames, during training
+CHECKED = 8  # of the held-out frames, during training
 SEED = 5
 
 
@@ -70,7 +73,7 @@ def split(data: Path) -> tuple[Examples, Examples]:
 
 
 def losses(network: nn.Module, batch: Batch, spent: float) -> dict[str, Tensor]:
-    """The sum of the networks' own losses, each the mean over its maps. Small frames, a still encoder first."""
+    """The sum of the networks' own losses, each the mean over its maps. Small frames come first."""
     frames, masks = batch
     if coarse := spent < COARSE:
         frames, masks = (interpolate(x, (SMALL, SMALL), mode="bilinear", antialias=True) for x in batch)
@@ -92,7 +95,7 @@ def checked(network: nn.Module, held: Examples) -> str:
     for pair in held:
         frames, masks = as_tensors([pair])
         for name, maps in network(frames, masks).items():
-            likely = network.get_submodule(f"networks.{name}").probabilities(maps)
+            likely = network.get_submodule(f"networks.{name}").likely(maps)
             found.setdefault(name, []).append(dice(likely[0, 0].numpy() > 0.5, pair[1]))
     return json.dumps({name: round(100 * float(np.mean(values)), 1) for name, values in found.items()})
 

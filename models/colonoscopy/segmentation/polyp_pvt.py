@@ -60,7 +60,7 @@ class PolypPVT(nn.Module, PyTorchModelHubMixin):
         """PraNet's structure loss of both maps."""
         return torch.stack([structure_loss(x, masks).mean() for x in maps]).sum()
 
-    def probabilities(self, maps: tuple[Tensor, Tensor]) -> Tensor:
+    def likely(self, maps: tuple[Tensor, Tensor]) -> Tensor:
         """(B, 1, H, W): both maps added, as at test time."""
         return torch.sigmoid(maps[0] + maps[1])
 

@@ -67,7 +67,7 @@ class PraNet(nn.Module, PyTorchModelHubMixin):
         """The structure losses of the four maps, added. masks: (B, 1, H, W) of 0 and 1."""
         return torch.stack([structure_loss(x, masks).mean() for x in maps]).sum()
 
-    def probabilities(self, maps: tuple[Tensor, ...]) -> Tensor:
+    def likely(self, maps: tuple[Tensor, ...]) -> Tensor:
         """(B, 1, H, W), of the finest map alone."""
         return torch.sigmoid(maps[-1])
 

@@ -1,4 +1,4 @@
-"""PVTv2-B2 (Wang et al., CVMJ 2022): a pyramid of transformers, 24.85 M, Polyp-PVT's encoder, names as released."""
+"""PVTv2-B2 (Wang et al., CVMJ 2022): a pyramid of transformers, 24.85 M; names as released."""
 
 from typing import cast
 

@@ -1,4 +1,4 @@
-"""Res2Net-50 v1b, 26 channels by 4 scales (Gao et al., TPAMI 2021): PraNet's and SANet's encoder, released names."""
+"""Res2Net-50 v1b, 26 channels by 4 scales (Gao et al., TPAMI 2021): PraNet's and SANet's encoder."""
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +9,7 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's 
 
 
 class Res2Net50(nn.Module):
-    """head: whether there is the classifier `fc`, which PraNet's released file has, and which is never asked."""
+    """head: whether there is the classifier `fc`, which PraNet's file has and nobody asks. Released names."""
 
     mean: Tensor
     deviation: Tensor

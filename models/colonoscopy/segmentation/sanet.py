@@ -1,4 +1,4 @@
-"""SANet (Wei et al., MICCAI 2021): shallow attention, a net on Res2Net-50 that looks at stride 8 only, 23.90 M.
+"""SANet (Wei et al., MICCAI 2021): shallow attention on Res2Net-50, 23.90 M.
 
 Its tricks are beside the network: colour exchange of training frames (`training.exchanged`) and probability
 correction at test time, which lifts small polyps out of the many pixels that are none.
@@ -50,7 +50,7 @@ class SANet(nn.Module, PyTorchModelHubMixin):
         both, either = (likely * masks).sum((1, 2, 3)), (likely + masks).sum((1, 2, 3))
         return binary_cross_entropy_with_logits(logits, masks) + (1 - (2 * both + 1) / (either + 1)).mean()
 
-    def probabilities(self, maps: tuple[Tensor]) -> Tensor:
+    def likely(self, maps: tuple[Tensor]) -> Tensor:
         """Probability correction: logits of each sign are divided by the share of pixels that have it."""
         logits = maps[0]
         positive = (logits > 0).float().mean((1, 2, 3), keepdim=True)
