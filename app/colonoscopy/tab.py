@@ -9,15 +9,17 @@ import gradio as gr
 from gradio.context import Context
 
 from app import validation
-from app.colonoscopy import mask_presets, service
+from app.colonoscopy import find_views, mask_presets, service
 from app.colonoscopy import views as answer
 from app.colonoscopy.api import ColonoscopyApi
+from app.colonoscopy.find_panel import FindPanel
 from app.components import mask_pad, result_strip
 from app.i18n import language, say
 from app.messages import html, quiet, why
 from app.session import Visit, Visits
 from models.colonoscopy import SAMPLERS, pipeline
 from models.colonoscopy.pipeline import Order, Sample
+from models.colonoscopy.segmentation.registry import SEGMENTERS
 from models.core.image_io import MAX_FILE
 from models.core.upload_validation import megabytes
 
@@ -38,12 +40,14 @@ def fragments(name: str) -> dict[str, str]:
         "html.colonoscopy_caution": answer.caution(name),
         "html.colonoscopy_upload_note": quiet(note),
         "html.colonoscopy_dice_help": quiet(say(name, "colonoscopy.dice_help")),
+        **find_views.fragments(name),
     }
 
 
 def build(visits: Visits, i18n: gr.I18n) -> None:
     """Lay out the tab in the current gr.Blocks and wire it. Raises UserError where no model can draw."""
     ColonoscopyTab(visits, i18n, service.models())
+    FindPanel(visits, i18n)
     ColonoscopyApi(visits)
 
 
@@ -101,6 +105,12 @@ class ColonoscopyTab:
                 label=i18n("colonoscopy.sampler"),
                 elem_id="tl-sampler",
             )
+            self.judge = gr.Radio(
+                [(SEGMENTERS[name].title, name) for name in SEGMENTERS.installed()],
+                value=pipeline.JUDGE,
+                label=i18n("find.judge"),
+                elem_id="tl-judge",
+            )
         with gr.Row(elem_classes="tl-go"):
             self.draw = gr.Button(i18n("colonoscopy.draw"), variant="primary", elem_id="tl-draw", scale=3)
             self.stop = gr.Button(
@@ -136,7 +146,7 @@ class ColonoscopyTab:
         page = Context.root_block
         assert page is not None
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        fields = [self.pad, self.count, self.seed, self.model, self.steps, self.sampler]
+        fields = [self.pad, self.count, self.seed, self.model, self.steps, self.sampler, self.judge]
         drawn = [self.strip, self.status, self.notice, self.draw, self.stop, self.comparison, self.home]
         page.load(self.arrive, None, [self.pad, self.strip], **quiet)
         free: dict[str, Any] = {"fn": self.free, "inputs": None, "outputs": self.draw, **quiet}
@@ -195,6 +205,7 @@ class ColonoscopyTab:
         model: str,
         steps: float,
         sampler: str,
+        judge: str,
         request: gr.Request,
     ) -> Iterator[Updates]:
         """Draw: previews and frames as they come."""
@@ -205,9 +216,8 @@ class ColonoscopyTab:
 
         def work(visit: Visit) -> Iterator[Updates]:
             try:
-                wanted = service.order(
-                    validation.drawing(drawing, service.SIZE), count, seed, model, steps, sampler
-                )
+                mask = validation.drawing(drawing, service.SIZE)
+                wanted = service.order(mask, count, seed, model, steps, sampler, judge)
                 yield self._begun(request) | {
                     self.comparison: gr.update(visible=False),
                     self.home: gr.update(visible=False),

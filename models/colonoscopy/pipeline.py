@@ -22,7 +22,10 @@ MAX_COUNT, MAX_SEED = 10_000, 2**31 - 1
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be drawn. mask: bool (H, W) of any size. Frame i begins with the noise of seed + i."""
+    """What is to be drawn. mask: bool (H, W) of any size. Frame i begins with the noise of seed + i.
+
+    judge: name of the segmenter that looks for the polyp in each frame.
+    """
 
     mask: Mask = field(repr=False)
     count: int = 4
@@ -30,6 +33,7 @@ class Order:
     model: str = "arsdm"
     steps: int = 20
     sampler: str = "dpm"
+    judge: str = JUDGE
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Sample:
     steps: int
     sampler: str
     seconds: float
+    judge: str = JUDGE
 
 
 def draw(order: Order) -> Iterator[Progress | Sample]:
@@ -92,7 +97,7 @@ def _judged(frame: Frame, order: Order, index: int, seconds: float, remembered: 
     from models.colonoscopy.synthesis.memorization import features
 
     mask = fitted(order.mask, *frame.shape[:2])
-    found = segment(frame)
+    found = segment(frame, order.judge)
     nearest = float(remembered.nearest(features([frame]))[0])
     return Sample(
         frame=frame,
@@ -107,6 +112,7 @@ def _judged(frame: Frame, order: Order, index: int, seconds: float, remembered: 
         steps=order.steps,
         sampler=order.sampler,
         seconds=seconds,
+        judge=order.judge,
     )
 
 

@@ -80,7 +80,7 @@ def served(draw: Draw | None = None) -> Iterator[str]:
         patch.setattr(page, "processor", lambda: "cpu")  # else a process imports torch to find out
         patch.setattr(service, "models", lambda: list(MODELS))
         patch.setattr(pipeline, "draw", draw or drawing())
-        patch.setattr(pipeline, "segment", lambda frame: frame[..., 1] > 120)
+        patch.setattr(pipeline, "segment", lambda frame, model="polyps": frame[..., 1] > 120)
         patch.setattr(pipeline, "checkpoints", list)
         running = page.start("127.0.0.1", None)
         try:

@@ -39,7 +39,7 @@ def facts(finding: Finding) -> dict[str, Any]:
 
 
 def write_masks(finding: Finding, folder: Path) -> dict[str, Any]:
-    """Write NAME.png, or MODEL/NAME.png where several models found something; returns `facts` and the files."""
+    """Write NAME.png, or MODEL/NAME.png where several models looked; returns `facts` and the files."""
     files = {}
     for model, mask in finding.masks.items():
         path = folder / (f"{finding.name}.png" if len(finding.masks) == 1 else f"{model}/{finding.name}.png")
