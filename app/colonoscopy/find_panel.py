@@ -45,7 +45,9 @@ class FindPanel:
                 self.drawn = gr.Button(i18n("find.drawn"), elem_id="tl-find-drawn")
             self.status = html(elem_id="tl-find-status")
             self.results = html(elem_id="tl-find-results")
-            self.zip = gr.DownloadButton(i18n("find.zip"), visible=False, elem_id="tl-find-zip", size="sm")
+            self.zip = gr.DownloadButton(
+                str(i18n("find.zip")), visible=False, elem_id="tl-find-zip", size="sm"
+            )
             self.frames = gr.State(list)
         self._wire()
 

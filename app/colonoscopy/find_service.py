@@ -5,7 +5,9 @@ The panel and the API both come through here; nothing in it knows a widget.
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from app.colonoscopy.service import drawing, reading
 from app.session import Visit
@@ -35,7 +37,7 @@ def open_frames(paths: Sequence[str | Path] | None) -> Frames:
         frames: dict[str, Frame] = {}
         for number, file in enumerate(files, 1):
             name = file.stem if file.stem not in frames else f"{file.stem}_{number}"
-            frames[name] = reading.run(lambda file=file: read_frame(file))
+            frames[name] = reading.run(partial(read_frame, file))
         return list(frames.items())
     finally:
         for file in files:
@@ -87,7 +89,7 @@ def pack(visit: Visit, findings: Sequence[Finding]) -> Path:
     return path
 
 
-def _names(registry: Registry, asked: object) -> tuple[str, ...]:  # type: ignore[type-arg]
+def _names(registry: Registry[Any], asked: object) -> tuple[str, ...]:
     given = asked.split(",") if isinstance(asked, str) else asked if isinstance(asked, list) else []
     names = ",".join(str(name) for name in given if str(name).strip())
     return registry.chosen(names) if names else ()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 import cv2
+import numpy as np
 
 from app.components.result_strip import picture_url
 from app.i18n import say
@@ -40,9 +41,10 @@ def _figure(name: str, finding: Finding) -> str:
         for colour, model in zip(COLOURS[::-1], finding.boxes, strict=False)
     ]
     picture = outlined(finding)
-    scale = SHOWN / max(picture.shape[:2])
-    if scale < 1:
-        picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    height, width = picture.shape[:2]
+    if (scale := SHOWN / max(height, width)) < 1:
+        size = (max(1, round(scale * width)), max(1, round(scale * height)))
+        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
     alt = escape(say(name, "find.alt", name=finding.name), quote=True)
     return (
         f'<figure><img src="{picture_url(picture)}" alt="{alt}"><figcaption><b>{escape(finding.name)}</b>'

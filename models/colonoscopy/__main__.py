@@ -15,8 +15,20 @@ from models.core.cli import run, sentence
 from models.core.errors import UserError
 
 SMALL_SEGMENTERS = ("polyps", "polyps_guide")
-TOGETHER = ("segmenters", "detectors")
-TRAININGS = (*SMALL_SEGMENTERS, *TOGETHER, "memory", "autoencoder", "base", "sdm", "adaptive", "arsdm", "ldm")
+DETECTOR_NAMES = ("centernet", "sparse_rcnn", "deformable_detr")
+TOGETHER = ("segmenters", "detectors")  # PraNet, SANet and Polyp-PVT; all of DETECTOR_NAMES
+TRAININGS = (
+    *SMALL_SEGMENTERS,
+    *TOGETHER,
+    *DETECTOR_NAMES,
+    "memory",
+    "autoencoder",
+    "base",
+    "sdm",
+    "adaptive",
+    "arsdm",
+    "ldm",
+)
 PARTS = ("fidelity", "realism", "memory", "speed", "use")
 
 
@@ -62,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--data", type=Path, required=True)
     train.add_argument("--minutes", type=float, default=60, help="of work in total; a stopped run goes on")
     train.add_argument(
-        "--steps", type=_some, default=2000, help=f"of {' and '.join(TOGETHER)}, in place of minutes"
+        "--steps", type=_some, default=2000, help="of segmenters and detectors, in place of minutes"
     )
     train.add_argument("--out", type=Path, help="the checkpoint's folder")
 
@@ -155,10 +167,11 @@ def _train(options: argparse.Namespace) -> None:
         training.train(options.name, options.data, out, options.minutes)
     elif options.name == "segmenters":
         joint_training.train(options.data, options.steps, options.out or FOLDER)
-    elif options.name == "detectors":
+    elif options.name in ("detectors", *DETECTOR_NAMES):
         from models.colonoscopy.detection import training as detector_training
 
-        detector_training.train(options.data, options.steps, options.out or FOLDER)
+        names = DETECTOR_NAMES if options.name == "detectors" else (options.name,)
+        detector_training.train(options.data, options.steps, options.out or FOLDER, names)
     elif options.name == "memory":
         train_memorization.train(options.data, options.out or FOLDER / NAME)
     else:

@@ -44,4 +44,4 @@ def find(
 def disputed(finding: Finding) -> Mask:
     """Where (H, W) some segmenters see polyp and others don't."""
     seen = np.stack(list(finding.masks.values()))
-    return seen.any(0) & ~seen.all(0)
+    return np.asarray(seen.any(axis=0) & ~seen.all(axis=0))

@@ -31,8 +31,8 @@ class NetworkDetector:
     (B, N, 4) in 0..1 and confidences (B, N) of what it gives for frames (B, 3, S, S) in 0..1.
     """
 
-    def __init__(self, network: nn.Module) -> None:
-        self.network: Any = network.eval()
+    def __init__(self, network: Any) -> None:
+        self.network = network.eval()
         self.threshold = float(self.network.threshold)
 
     @torch.inference_mode()
@@ -41,7 +41,8 @@ class NetworkDetector:
         frames = as_tensor(squared(frame, self.network.size), next(self.network.parameters()))
         corners, sure = (x[0].float().cpu().numpy() for x in self.network.boxes(self.network(frames)))
         scaled = corners * np.tile(frame.shape[1::-1], 2)
-        return [Box(*map(float, box), float(c)) for box, c in zip(scaled, sure, strict=True)]
+        rows = np.column_stack([scaled, sure]).tolist()
+        return [Box(left, top, right, bottom, c) for left, top, right, bottom, c in rows]
 
 
 class MaskDetector:

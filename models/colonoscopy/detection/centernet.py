@@ -5,7 +5,7 @@ one; torch alone has none, and plain ones stand there.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from huggingface_hub import PyTorchModelHubMixin
@@ -47,7 +47,8 @@ class CenterNet(nn.Module, PyTorchModelHubMixin):
         channels = self.encoder.channels[-1]
         self.enlarge = nn.Sequential(*(Enlarge(channels if i == 0 else width, width) for i in range(3)))
         self.heat, self.sides, self.offset = (Head(width, head, out) for out in (1, 2, 2))
-        nn.init.constant_(self.heat[-1].bias, -2.19)  # a tenth of polyp everywhere, as published
+        last: Any = self.heat[-1]
+        nn.init.constant_(last.bias, -2.19)  # a tenth of polyp everywhere, as published
 
     def forward(self, frames: Tensor) -> Maps:
         """frames (B, 3, H, W) in 0..1, sides multiples of 32 -> maps at a quarter of them."""

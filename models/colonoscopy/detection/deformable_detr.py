@@ -1,5 +1,7 @@
 """Deformable DETR (Zhu et al., ICLR 2021) with box refinement: transformers' layers on our encoder."""
 
+from typing import Any
+
 import torch
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
@@ -70,7 +72,8 @@ class DeformableDETR(nn.Module, PyTorchModelHubMixin):
 
     def _begin(self) -> None:
         """As published: sure of a hundredth, boxes where their reference points are."""
-        for head in self.class_embed:
+        heads: Any = self.class_embed
+        for head in heads:
             nn.init.constant_(head.bias, -4.595)
         for number, head in enumerate(self.transformer_decoder.bbox_embed):
             nn.init.zeros_(head.layers[-1].weight)

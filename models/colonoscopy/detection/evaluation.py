@@ -83,7 +83,9 @@ def scores(found: Detections, threshold: float) -> dict[str, Any]:
 
 def average_precision(found: Detections) -> tuple[float, float]:
     """COCO's AP and AP50, 0 to 1; 0 where there is no true box or no found one."""
-    images, true, ours = [], [], []
+    images: list[dict[str, Any]] = []
+    true: list[dict[str, Any]] = []
+    ours: list[dict[str, Any]] = []
     for number, (wanted, boxes) in enumerate(found, 1):
         images.append({"id": number})
         for left, top, right, bottom in wanted.tolist():

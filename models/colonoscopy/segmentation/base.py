@@ -28,8 +28,8 @@ class NetworkSegmenter:
     (B, 1, S, S) of what it gives for frames (B, 3, S, S) in 0..1.
     """
 
-    def __init__(self, network: nn.Module) -> None:
-        self.network: Any = network.eval()
+    def __init__(self, network: Any) -> None:
+        self.network = network.eval()
 
     @torch.inference_mode()
     def __call__(self, frame: Frame) -> NDArray[np.float32]:

@@ -1,5 +1,7 @@
 """The encoders of polyp networks, by name: as published, or small with ImageNet's weights in a package."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
@@ -12,7 +14,7 @@ from models.colonoscopy.segmentation.res2net import DEVIATION, MEAN, Res2Net50
 LITE = "lite0"
 
 
-def encoder(name: str) -> nn.Module:
+def encoder(name: str) -> Any:
     """An untrained encoder: frames (B, 3, H, W) in 0..1 -> a list of features, the last at strides 8, 16, 32.
 
     Its `channels` are theirs. name: res2net50, res2net50_without_head (no classifier, as SANet's file has

@@ -39,7 +39,7 @@ class SharedEncoder(nn.Module):
 
     def __init__(self, networks: Mapping[str, nn.Module]) -> None:
         super().__init__()
-        self.encoder: nn.Module = next(_encoder(network) for network in networks.values())
+        self.encoder: Any = next(network.get_submodule(str(network.ENCODER)) for network in networks.values())
         for network in networks.values():
             setattr(network, str(network.ENCODER), self.encoder)
         self.networks = nn.ModuleDict(networks)
@@ -51,11 +51,12 @@ class SharedEncoder(nn.Module):
         """
         with torch.set_grad_enabled(learns and torch.is_grad_enabled()):
             features = self.encoder.train(learns and self.training)(frames)
-        return {name: network.decode(features, *like) for name, network in self.networks.items()}
+        return {name: network.decode(features, *like) for name, network in each(self).items()}
 
 
-def _encoder(network: nn.Module) -> nn.Module:
-    return network.get_submodule(str(network.ENCODER))
+def each(network: nn.Module) -> dict[str, Any]:
+    """The networks of a `SharedEncoder` by name, also of one that is wrapped for several processes."""
+    return dict(getattr(network, "module", network).networks.items())
 
 
 def shipped() -> dict[str, nn.Module]:
@@ -81,7 +82,7 @@ def losses(network: nn.Module, batch: Batch, spent: float) -> dict[str, Tensor]:
     found = {}
     for name, maps in network(frames, masks, learns=not coarse).items():
         whole = tuple(x.float() for x in maps)
-        found[name] = network.get_submodule(f"networks.{name}").losses(whole, masks) / len(whole)
+        found[name] = each(network)[name].losses(whole, masks) / len(whole)
     return {"loss": torch.stack(list(found.values())).sum(), **found}
 
 
@@ -95,7 +96,7 @@ def checked(network: nn.Module, held: Examples) -> str:
     for pair in held:
         frames, masks = as_tensors([pair])
         for name, maps in network(frames, masks).items():
-            likely = network.get_submodule(f"networks.{name}").likely(maps)
+            likely = each(network)[name].likely(maps)
             found.setdefault(name, []).append(dice(likely[0, 0].numpy() > 0.5, pair[1]))
     return json.dumps({name: round(100 * float(np.mean(values)), 1) for name, values in found.items()})
 
@@ -124,6 +125,6 @@ def train(data: Path, steps: int, folder: Path) -> None:
         seed=SEED,
         check=lambda network: checked(network, watched),
     )
-    for name, one in average.networks.items():
+    for name, one in each(average).items():
         one.half().save_pretrained(folder / name)
     print("segmenters", done, flush=True)
