@@ -12,7 +12,9 @@ from app import page
 from app.colonoscopy import service
 from models.colonoscopy import MODELS, pipeline
 from models.colonoscopy.data.images import fitted
+from models.colonoscopy.detection.registry import DETECTORS
 from models.colonoscopy.pipeline import Order, Sample
+from models.colonoscopy.segmentation.registry import SEGMENTERS
 from models.core.errors import UserError
 from models.core.progress import Progress
 
@@ -72,6 +74,18 @@ def sample(seed: int = 7, **other) -> Sample:
     return replace(drawn, **other)
 
 
+def by_colour(frame):
+    """Stands for every segmenter: what is light is polyp."""
+    return (frame[..., 1] > 120).astype(np.float32)
+
+
+def detector():
+    """Stands for every detector: boxes around what is light."""
+    from models.colonoscopy.detection.base import MaskDetector
+
+    return MaskDetector(by_colour)
+
+
 @contextmanager
 def served(draw: Draw | None = None) -> Iterator[str]:
     """Address of a page with this lab alone, on which `draw` answers instead of the networks."""
@@ -82,6 +96,9 @@ def served(draw: Draw | None = None) -> Iterator[str]:
         patch.setattr(pipeline, "draw", draw or drawing())
         patch.setattr(pipeline, "segment", lambda frame, model="polyps": frame[..., 1] > 120)
         patch.setattr(pipeline, "checkpoints", list)
+        for registry, network in ((SEGMENTERS, by_colour), (DETECTORS, detector())):
+            patch.setattr(registry, "installed", lambda registry=registry: tuple(registry)[:3])
+            patch.setattr(registry, "loaded", lambda name, network=network: network)
         running = page.start("127.0.0.1", None)
         try:
             yield running.local_url

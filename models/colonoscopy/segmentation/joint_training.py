@@ -56,7 +56,8 @@ class SharedEncoder(nn.Module):
 
 def each(network: nn.Module) -> dict[str, Any]:
     """The networks of a `SharedEncoder` by name, also of one that is wrapped for several processes."""
-    return dict(getattr(network, "module", network).networks.items())
+    unwrapped: Any = getattr(network, "module", network)
+    return dict(unwrapped.networks.items())
 
 
 def shipped() -> dict[str, nn.Module]:
