@@ -138,11 +138,11 @@ def seen(*boxes, wanted=((10, 10, 50, 50),)):
 
 def test_average_precision_where_it_is_known():
     right = seen((10, 10, 50, 50, 0.9))
-    assert evaluation.average_precision([right]) == (1.0, 1.0)
+    assert evaluation.average_precision([right]) == pytest.approx((1.0, 1.0))
     half = evaluation.average_precision([right, seen()])  # one of two polyps found: recall ends at a half
     assert half[1] == pytest.approx(51 / 101, abs=0.01)
     loose = evaluation.average_precision([seen((10, 10, 50, 36, 0.9))])  # IoU .65: right at .50 to .65
-    assert loose[1] == 1.0 and loose[0] == pytest.approx(0.4)
+    assert loose[1] == pytest.approx(1.0) and loose[0] == pytest.approx(0.4)
     assert evaluation.average_precision([seen((90, 90, 99, 99, 0.9))]) == (0.0, 0.0)
     assert evaluation.average_precision([seen()]) == (0.0, 0.0)
 
