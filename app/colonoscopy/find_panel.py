@@ -48,7 +48,7 @@ class FindPanel:
             self.zip = gr.DownloadButton(
                 str(i18n("find.zip")), visible=False, elem_id="tl-find-zip", size="sm"
             )
-            self.frames = gr.State(list)
+            self.frames = gr.State([])
         self._wire()
 
     def _wire(self) -> None:
