@@ -1,6 +1,6 @@
 """The colonoscopy lab's named API endpoints: a mask file in, frames out as JSON and as a zip.
 
-`/colonoscopy_draw` and `/colonoscopy_segment` do what a visitor does on the page.
+`/colonoscopy_draw`, `/colonoscopy_segment` and `/colonoscopy_find` do what a visitor does on the page.
 """
 
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from app import validation
-from app.colonoscopy import service
+from app.colonoscopy import find_service, service
 from app.components.raw_fields import Flag, Number, Text
 from app.components.upload_widgets import File
 from app.messages import answered
@@ -33,10 +33,15 @@ class ColonoscopyApi:
             burn = Flag(True, label="burn")
             result = gr.JSON(label="result")
             packed = gr.File(label="zip")
+            frames = gr.File(label="frames", file_count="multiple")
+            segmenters = gr.Textbox("polyps", label="segmenters")
+            detectors = gr.Textbox("", label="detectors")
             button = gr.Button()
         fields = [mask, count, seed, model, steps, sampler, burn]
         button.click(self.draw, fields, [result, packed], api_name="colonoscopy_draw")
         button.click(self.segment, [frame], result, api_name="colonoscopy_segment")
+        looked = [frames, segmenters, detectors]
+        button.click(self.find, looked, [result, packed], api_name="colonoscopy_find")
 
     def draw(
         self,
@@ -72,6 +77,20 @@ class ColonoscopyApi:
 
             found = service.segment(service.open_frame(_files(frame))[0], visit)
             return {"area": round(float(found.mean()), 4), "mask": validation.png_url(mask_png(found))}
+
+        return answered(self.visits, request, work)
+
+    def find(
+        self, frames: list[str] | None, segmenters: str, detectors: str, request: gr.Request
+    ) -> tuple[list[dict[str, Any]], str]:
+        """What networks (names with commas between) find in frames: areas, boxes, and a zip of masks."""
+
+        def work(visit: Visit) -> tuple[list[dict[str, Any]], str]:
+            from models.colonoscopy.data.findings import facts
+
+            brought = find_service.open_frames(frames)
+            found = list(find_service.find(visit, brought, *find_service.chosen(segmenters, detectors)))
+            return [{"name": one.name, **facts(one)} for one in found], str(find_service.pack(visit, found))
 
         return answered(self.visits, request, work)
 

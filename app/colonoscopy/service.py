@@ -28,6 +28,7 @@ from models.colonoscopy.data.images import (
 )
 from models.colonoscopy.data.masks import check_mask, read_cleaned
 from models.colonoscopy.pipeline import Order, Sample
+from models.colonoscopy.segmentation.registry import SEGMENTERS
 from models.core import checkpoints
 from models.core.errors import UserError
 from models.core.notes import Note, note
@@ -116,7 +117,15 @@ def _read(paths: Sequence[str | Path] | None, reader: Callable[[Path], T]) -> T:
             uploads.drop(file)
 
 
-def order(mask: Mask, count: object, seed: object, model: object, steps: object, sampler: object) -> Order:
+def order(
+    mask: Mask,
+    count: object,
+    seed: object,
+    model: object,
+    steps: object,
+    sampler: object,
+    judge: object = pipeline.JUDGE,
+) -> Order:
     """An order of what fields hold, whatever they hold.
 
     Raises UserError: mask_empty, mask_small, mask_full, count_range, seed_range, steps_range,
@@ -134,7 +143,8 @@ def order(mask: Mask, count: object, seed: object, model: object, steps: object,
         raise UserError("model_unknown", name=_short(model), choices=", ".join(MODELS))
     if not isinstance(sampler, str) or sampler not in SAMPLERS:
         raise UserError("sampler_unknown", name=_short(sampler), choices=", ".join(SAMPLERS))
-    return Order(mask, frames, first, str(model), times, str(sampler))
+    judged = SEGMENTERS[str(judge)].name
+    return Order(mask, frames, first, str(model), times, str(sampler), judge=judged)
 
 
 def draw(visit: Visit, wanted: Order) -> Iterator[Progress | Sample]:
@@ -155,7 +165,8 @@ def compare(visit: Visit, place: int, model: object) -> Iterator[Progress | Samp
     Raises UserError("frame_unknown"), ("model_unknown"), and as `draw` does.
     """
     kept = frame(visit, place)
-    yield from _running(visit, order(kept.mask, 1, kept.seed, model, kept.steps, kept.sampler))
+    wanted = order(kept.mask, 1, kept.seed, model, kept.steps, kept.sampler, kept.judge)
+    yield from _running(visit, wanted)
 
 
 def frame(visit: Visit, place: int | None) -> Sample:

@@ -9,16 +9,18 @@ import numpy as np
 from gradio.context import Context
 
 from app import validation
-from app.colonoscopy import mask_presets, service
+from app.colonoscopy import find_views, mask_presets, service
 from app.colonoscopy import views as answer
 from app.colonoscopy.api import ColonoscopyApi
+from app.colonoscopy.find_panel import FindPanel
 from app.components import mask_pad, result_strip
 from app.components.upload_widgets import UploadButton
 from app.i18n import by_language, language, say
 from app.messages import about, hears_language, html, notes, quiet, settled, why
 from app.session import Visit, Visits
-from models.colonoscopy import SAMPLERS
+from models.colonoscopy import SAMPLERS, pipeline
 from models.colonoscopy.pipeline import Order, Sample
+from models.colonoscopy.segmentation.registry import SEGMENTERS
 from models.core.errors import UserError
 from models.core.image_io import MAX_FILE
 from models.core.notes import note
@@ -39,12 +41,14 @@ def fragments(name: str) -> dict[str, str]:
         "html.colonoscopy_upload_note": quiet(note),
         "html.colonoscopy_dice_help": quiet(say(name, "colonoscopy.dice_help")),
         "html.colonoscopy_cards": about(name, "colonoscopy"),
+        **find_views.fragments(name),
     }
 
 
 def build(visits: Visits, i18n: gr.I18n) -> None:
     """Lay out the tab in the current gr.Blocks and wire it. Raises UserError where no model can draw."""
     ColonoscopyTab(visits, i18n, service.models())
+    FindPanel(visits, i18n)
     ColonoscopyApi(visits)
 
 
@@ -102,6 +106,12 @@ class ColonoscopyTab:
                 label=i18n("colonoscopy.sampler"),
                 elem_id="tl-sampler",
             )
+            self.judge = gr.Radio(
+                [(SEGMENTERS[name].title, name) for name in SEGMENTERS.installed()],
+                value=pipeline.JUDGE,
+                label=i18n("find.judge"),
+                elem_id="tl-judge",
+            )
         with gr.Row(elem_classes="tl-go"):
             self.draw = gr.Button(i18n("colonoscopy.draw"), variant="primary", elem_id="tl-draw", scale=3)
             self.stop = gr.Button(
@@ -126,7 +136,7 @@ class ColonoscopyTab:
         page = Context.root_block
         assert page is not None
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        fields = [self.pad, self.count, self.seed, self.model, self.steps, self.sampler]
+        fields = [self.pad, self.count, self.seed, self.model, self.steps, self.sampler, self.judge]
         drawn = [self.strip, self.status, self.notice, self.draw, self.stop, self.home]
         free: dict[str, Any] = {"fn": self.free, "inputs": None, "outputs": self.draw, **quiet}
         self.draw.click(self.draw_frames, fields, drawn, trigger_mode="once", **quiet).then(**free)
@@ -181,6 +191,7 @@ class ColonoscopyTab:
         model: str,
         steps: float,
         sampler: str,
+        judge: str,
         request: gr.Request,
     ) -> Iterator[Updates]:
         """Draw: previews and frames as they come."""
@@ -191,9 +202,8 @@ class ColonoscopyTab:
 
         def work(visit: Visit) -> Iterator[Updates]:
             try:
-                wanted = service.order(
-                    validation.drawing(drawing, service.SIZE), count, seed, model, steps, sampler
-                )
+                mask = validation.drawing(drawing, service.SIZE)
+                wanted = service.order(mask, count, seed, model, steps, sampler, judge)
                 wanted = service.as_it_came(wanted, visit.mask_shape)
                 yield self._begun(request) | {
                     self.home: gr.update(visible=False),

@@ -9,22 +9,40 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+from models.colonoscopy.detection.registry import DETECTORS
+from models.colonoscopy.segmentation.registry import SEGMENTERS
 from models.core import device
 from models.core.checkpoints import FOLDER
 from models.core.cli import run, sentence, tell_read, told
 from models.core.errors import UserError
 from models.core.methods import Method, show
 
-SEGMENTERS = ("polyps", "polyps_guide")
-TRAININGS = (*SEGMENTERS, "memory", "autoencoder", "base", "sdm", "adaptive", "arsdm", "ldm")
+SMALL_SEGMENTERS = ("polyps", "polyps_guide")
+DETECTOR_NAMES = ("centernet", "sparse_rcnn", "deformable_detr")
+TOGETHER = ("segmenters", "detectors")  # PraNet, SANet and Polyp-PVT; all of DETECTOR_NAMES
+TRAININGS = (
+    *SMALL_SEGMENTERS,
+    *TOGETHER,
+    *DETECTOR_NAMES,
+    "memory",
+    "autoencoder",
+    "base",
+    "sdm",
+    "adaptive",
+    "arsdm",
+    "ldm",
+)
 PARTS = ("fidelity", "realism", "memory", "speed", "use")
 
 METHODS = (
     Method("arsdm", "synthesis", "Du et al., MICCAI 2023", "arsdm"),
     Method("adaptive", "synthesis", "Du et al., MICCAI 2023, without the refinement", "adaptive"),
     Method("sdm", "synthesis", "Wang et al., 2022", "sdm"),
-    Method("polyps", "segmentation", "Lin et al., CVPR 2017, on EfficientNet-Lite0", "polyps"),
-    Method("pranet", "segmentation", "Fan et al., MICCAI 2020", None),
+    *(
+        Method(name, "segmentation", SEGMENTERS[name].paper, SEGMENTERS[name].checkpoint)
+        for name in SEGMENTERS
+    ),
+    *(Method(name, "detection", DETECTORS[name].paper, DETECTORS[name].checkpoint) for name in DETECTORS),
 )
 
 
@@ -51,7 +69,19 @@ def parser() -> argparse.ArgumentParser:
 
     segment = commands.add_parser("segment", help="the polyps in a frame, or in a folder of frames")
     segment.add_argument("frames", type=Path, help="an image, or a folder of them")
-    segment.add_argument("--out", type=Path, required=True, help="the folder that gets a mask of each frame")
+    segment.add_argument(
+        "--model", default="polyps", help="polyps, pranet, sanet, polyp_pvt; several with commas"
+    )
+    segment.add_argument(
+        "--detector",
+        help="boxes too: centernet, sparse_rcnn, deformable_detr, mask_boxes; several with commas",
+    )
+    segment.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="gets the masks, of several models in a folder each, and found.json",
+    )
 
     inspect = commands.add_parser("inspect", help="what is read of a mask or frame; 2 where it is refused")
     inspect.add_argument("file", type=Path)
@@ -63,14 +93,18 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("name", choices=TRAININGS)
     train.add_argument("--data", type=Path, required=True)
     train.add_argument("--minutes", type=float, default=60, help="of work in total; a stopped run goes on")
+    train.add_argument(
+        "--steps", type=_some, default=2000, help="of segmenters and detectors, in place of minutes"
+    )
     train.add_argument("--out", type=Path, help="the checkpoint's folder")
 
     evaluate = commands.add_parser("evaluate", help="measure; the last line is one JSON object")
-    evaluate.add_argument("name", choices=("synthesis", "segmentation"))
+    evaluate.add_argument("name", choices=("synthesis", "segmentation", "detection"))
     evaluate.add_argument("--data", type=Path, help="the data folder, which has colonoscopy/ in it")
     evaluate.add_argument(
         "--pairs", type=Path, help="a folder of images/ and masks/ instead of the test sets"
     )
+    evaluate.add_argument("--model", help="of segmentation and detection: only these, with commas between")
     evaluate.add_argument(
         "--parts",
         default=",".join(PARTS[:-1]),
@@ -172,14 +206,17 @@ def _inspect(options: argparse.Namespace) -> None:
 
 def _segment(options: argparse.Namespace) -> int:
     from models.colonoscopy import pipeline
-    from models.colonoscopy.data import exports
+    from models.colonoscopy.data import findings
     from models.colonoscopy.data.images import image_files, told_frame
     from models.core.notes import note
 
+    models = SEGMENTERS.chosen(options.model)
+    detectors = DETECTORS.chosen(options.detector) if options.detector else ()
     folder = options.frames.is_dir()
     files = image_files(options.frames) if folder else [options.frames]
     if not files:
         raise UserError("frames_missing", name=options.frames.name)
+    rows: list[dict[str, object]] = []
     skipped = 0
     for path in files:
         try:
@@ -194,21 +231,31 @@ def _segment(options: argparse.Namespace) -> int:
             notes = (*notes, note("frame_foreign", name=path.name))
         for one in notes:
             print(f"{path.name}: {told(one)}", file=sys.stderr)
-        found = pipeline.segment(frame)
-        options.out.mkdir(parents=True, exist_ok=True)
-        (options.out / f"{path.stem}.png").write_bytes(exports.mask_png(found))
-        print(f"{found.mean():6.1%}  {path.name}")
+        found = pipeline.find(path.stem, frame, models, detectors)
+        rows.append({"file": path.name, **findings.write_masks(found, options.out)})
+        shares = "  ".join(f"{name} {mask.mean():.1%}" for name, mask in found.masks.items())
+        boxes = "".join(f"  {name} {len(some)} boxes" for name, some in found.boxes.items())
+        print(f"{path.name}  {shares}{boxes}")
+    if rows:
+        (options.out / "found.json").write_text(json.dumps(rows, indent=1))
     return _skipped(skipped)
 
 
 def _train(options: argparse.Namespace) -> None:
-    from models.colonoscopy.segmentation import training
+    from models.colonoscopy.segmentation import joint_training, training
     from models.colonoscopy.synthesis import train_memorization, training_plan
     from models.colonoscopy.synthesis.memorization import NAME
 
     out = options.out or FOLDER / options.name
-    if options.name in SEGMENTERS:
+    if options.name in SMALL_SEGMENTERS:
         training.train(options.name, options.data, out, options.minutes)
+    elif options.name == "segmenters":
+        joint_training.train(options.data, options.steps, options.out or FOLDER)
+    elif options.name in ("detectors", *DETECTOR_NAMES):
+        from models.colonoscopy.detection import training as detector_training
+
+        names = DETECTOR_NAMES if options.name == "detectors" else (options.name,)
+        detector_training.train(options.data, options.steps, options.out or FOLDER, names)
     elif options.name == "memory":
         train_memorization.train(options.data, options.out or FOLDER / NAME)
     else:
@@ -220,18 +267,26 @@ def _train(options: argparse.Namespace) -> None:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from models.colonoscopy.data.images import passed_over
-    from models.colonoscopy.data.test_sets import test_sets
-    from models.colonoscopy.segmentation import evaluation
-    from models.colonoscopy.synthesis import evaluation as synthesis_evaluation
+    from models.colonoscopy.data.test_sets import FINDING_TESTS, TESTS, test_sets
 
-    sets = test_sets(options.data, options.pairs)
+    sets = test_sets(options.data, options.pairs, TESTS if options.name == "synthesis" else FINDING_TESTS)
     left = passed_over(options.pairs) if options.pairs else {}
     for name, why in left.items():
         told_why = sentence(why or UserError("pair_alone", name=name))
         print(f"{name}: {told_why}", file=sys.stderr)
     if options.name == "segmentation":
-        found: object = evaluation.evaluate(sets, options.limit)
+        from models.colonoscopy.segmentation import evaluation
+
+        models = SEGMENTERS.chosen(options.model) if options.model else ()
+        found: object = evaluation.evaluate(sets, models, options.limit)
+    elif options.name == "detection":
+        from models.colonoscopy.detection import evaluation as detection_evaluation
+
+        models = DETECTORS.chosen(options.model) if options.model else ()
+        found = detection_evaluation.evaluate(sets, models, options.limit)
     else:
+        from models.colonoscopy.synthesis import evaluation as synthesis_evaluation
+
         parts = [part.strip() for part in options.parts.split(",")]
         found = synthesis_evaluation.evaluate(sets, options.data, parts, options.limit)
     print(json.dumps(found))

@@ -1,7 +1,7 @@
 """The colonoscopy lab's one door: draw frames for a mask, find polyps in one. Networks load at first use."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from models.core.progress import Progress
 
 if TYPE_CHECKING:
     from models.colonoscopy.synthesis.memorization import Memory
+    from models.colonoscopy.types import Finding
 
 JUDGE = "polyps"
 MAX_COUNT, MAX_SEED = 10_000, 2**31 - 1
@@ -24,6 +25,7 @@ class Order:
     """What is to be drawn. mask: bool (H, W) of any size. Frame i begins with the noise of seed + i.
 
     shape: (height, width) of what the mask was before it was padded to a square; its own where it is None.
+    judge: name of the segmenter that looks for the polyp in each frame.
     """
 
     mask: Mask = field(repr=False)
@@ -33,6 +35,7 @@ class Order:
     steps: int = 20
     sampler: str = "dpm"
     shape: tuple[int, int] | None = None
+    judge: str = JUDGE
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class Sample:
     sampler: str
     seconds: float
     shape: tuple[int, int] | None = None
+    judge: str = JUDGE
 
 
 def draw(order: Order) -> Iterator[Progress | Sample]:
@@ -98,7 +102,7 @@ def _judged(frame: Frame, order: Order, index: int, seconds: float, remembered: 
     from models.colonoscopy.synthesis.memorization import features
 
     mask = fitted(order.mask, *frame.shape[:2])
-    found = segment(frame)
+    found = segment(frame, order.judge)
     nearest = float(remembered.nearest(features([frame]))[0])
     return Sample(
         frame=frame,
@@ -114,6 +118,7 @@ def _judged(frame: Frame, order: Order, index: int, seconds: float, remembered: 
         sampler=order.sampler,
         seconds=seconds,
         shape=order.shape,
+        judge=order.judge,
     )
 
 
@@ -123,13 +128,25 @@ def _hash(model: str) -> str:
     return card(model).sha256
 
 
-def segment(frame: Frame) -> Mask:
-    """Polyps (H, W) that the shipped segmenter finds in a frame (H, W, 3). Raises as `load_checkpoint`."""
-    with LOADING:
-        from models.colonoscopy.segmentation import small
+def segment(frame: Frame, model: str = JUDGE) -> Mask:
+    """Polyps (H, W) that a segmenter finds in a frame (H, W, 3). Raises as `Registry.loaded`."""
+    from models.colonoscopy.segmentation.base import mask_of
+    from models.colonoscopy.segmentation.registry import SEGMENTERS
 
-        network = small.load(JUDGE)
-    return network.find(frame)
+    return mask_of(SEGMENTERS.loaded(model)(frame), *frame.shape[:2])
+
+
+def find(
+    name: str,
+    frame: Frame,
+    segmenters: Sequence[str],
+    detectors: Sequence[str] = (),
+    drawn: Mask | None = None,
+) -> "Finding":
+    """What several networks find in a frame; see `finding.find`."""
+    from models.colonoscopy import finding
+
+    return finding.find(name, frame, segmenters, detectors, drawn)
 
 
 def looks_like_endoscopy(frame: Frame) -> bool:

@@ -57,6 +57,20 @@ def test_polyps_of_a_frame_are_found(client, tmp_path):
     assert validation.drawing(found["mask"], 256).any()
 
 
+def test_several_networks_look_into_a_frame(client, tmp_path):
+    path = tmp_path / "frame.png"
+    Image.fromarray(stand_in.sample().frame).save(path)
+    given = [handle_file(str(path))], "pranet,sanet", "centernet"
+    (known,), packed = client.predict(*given, api_name="/colonoscopy_find")
+    assert set(known["areas"]) == {"pranet", "sanet"} and known["agreement"] == 1
+    assert known["areas"]["sanet"] == pytest.approx(70 * 80 / 256**2, abs=0.01)
+    assert known["boxes"]["centernet"][0]["box"] == [90.0, 60.0, 170.0, 130.0]
+    with zipfile.ZipFile(packed) as archive:
+        assert "masks/pranet/frame.png" in archive.namelist()
+    with pytest.raises(AppError, match="no model called"):
+        client.predict([handle_file(str(path))], "../polyps", "", api_name="/colonoscopy_find")
+
+
 @pytest.mark.parametrize(
     ("fields", "told"),
     [

@@ -70,7 +70,7 @@ def test_every_error_sentence_is_raised_somewhere():
 
 
 def test_every_key_of_the_page_exists():
-    sections = "page|colonoscopy|face|scene|stage|viewer|rooms|progress|errors"
+    sections = "page|colonoscopy|find|face|scene|stage|viewer|rooms|progress|errors"
     pattern = re.compile(rf'["\'](({sections})\.[a-z_]+)["\']')
     for path in (ROOT / "app").glob("*.py"):
         for key, _ in pattern.findall(path.read_text(encoding="utf-8")):

@@ -12,7 +12,9 @@ from app import page
 from app.colonoscopy import service
 from models.colonoscopy import MODELS, pipeline
 from models.colonoscopy.data.images import fitted
+from models.colonoscopy.detection.registry import DETECTORS
 from models.colonoscopy.pipeline import Order, Sample
+from models.colonoscopy.segmentation.registry import SEGMENTERS
 from models.core.errors import UserError
 from models.core.progress import Progress
 
@@ -72,13 +74,28 @@ def sample(seed: int = 7, **other) -> Sample:
     return replace(drawn, **other)
 
 
+def by_colour(frame):
+    """Stands for every segmenter: what is light is polyp."""
+    return (frame[..., 1] > 120).astype(np.float32)
+
+
+def detector():
+    """Stands for every detector: boxes around what is light."""
+    from models.colonoscopy.detection.base import MaskDetector
+
+    return MaskDetector(by_colour)
+
+
 def stand_in(patch: pytest.MonkeyPatch, draw: Draw | None = None) -> None:
     """Let `draw` answer instead of the lab's networks."""
     patch.setattr(service, "models", lambda: list(MODELS))
     patch.setattr(pipeline, "draw", draw or drawing())
-    patch.setattr(pipeline, "segment", lambda frame: frame[..., 1] > 120)
+    patch.setattr(pipeline, "segment", lambda frame, model="polyps": frame[..., 1] > 120)
     patch.setattr(pipeline, "looks_like_endoscopy", lambda frame: True)
     patch.setattr(pipeline, "checkpoints", list)
+    for registry, network in ((SEGMENTERS, by_colour), (DETECTORS, detector())):
+        patch.setattr(registry, "installed", lambda registry=registry: tuple(registry)[:3])
+        patch.setattr(registry, "loaded", lambda name, network=network: network)
 
 
 @contextmanager

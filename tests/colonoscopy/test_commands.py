@@ -10,7 +10,10 @@ from models.colonoscopy import __main__ as command_line
 from models.colonoscopy import pipeline
 from models.colonoscopy.data import exports
 from models.colonoscopy.data.images import read_mask, read_pairs
-from models.colonoscopy.segmentation import evaluation, small
+from models.colonoscopy.detection.base import MaskDetector
+from models.colonoscopy.detection.registry import DETECTORS
+from models.colonoscopy.segmentation import evaluation
+from models.colonoscopy.segmentation.registry import SEGMENTERS
 from models.colonoscopy.synthesis import sampling
 from models.core import results
 from tests.colonoscopy.makers import frame_of, mask_of, stand_ins  # noqa: F401
@@ -123,7 +126,23 @@ def test_what_is_asked_wrongly_is_told_in_a_sentence(masks, tmp_path, capsys, mo
     assert said in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("stand_ins")
+def by_colour(frame):
+    """Stands for a trained segmenter: yellow is polyp."""
+    return (frame[..., 1] > 130).astype(np.float32)
+
+
+@pytest.fixture
+def judged(monkeypatch, tmp_path):
+    """Networks stand aside; what is recorded goes elsewhere."""
+    detector = MaskDetector(by_colour)
+    for registry, stand_in in ((SEGMENTERS, by_colour), (DETECTORS, detector)):
+        monkeypatch.setattr(registry, "loaded", lambda name, stand_in=stand_in: stand_in)
+        monkeypatch.setattr(registry, "installed", lambda registry=registry: tuple(registry)[:2])
+    monkeypatch.setattr(evaluation, "load", lambda kind, name: by_colour)
+    monkeypatch.setattr(results, "RESULTS", tmp_path / "RESULTS.md")
+
+
+@pytest.mark.usefixtures("judged")
 def test_segment_a_folder(pairs, tmp_path, capsys):
     assert run("segment", pairs / "images", "--out", tmp_path / "found") == 0
     found = read_mask(tmp_path / "found" / "1.png")
@@ -131,26 +150,34 @@ def test_segment_a_folder(pairs, tmp_path, capsys):
     assert "1.png" in capsys.readouterr().out
 
 
-class ByColour:
-    """Stands for a trained segmenter: yellow is polyp."""
+@pytest.mark.usefixtures("judged")
+def test_segment_with_several_networks(pairs, tmp_path):
+    out = tmp_path / "found"
+    command = ("segment", pairs / "images" / "0.png", "--out", out, "--model", "sanet,pranet")
+    assert run(*command, "--detector", "centernet") == 0
+    (row,) = json.loads((out / "found.json").read_text())
+    assert row["masks"] == {"pranet": "pranet/0.png", "sanet": "sanet/0.png"} and row["agreement"] == 1
+    assert np.array_equal(read_mask(out / "sanet" / "0.png"), mask_of(box=BOXES[0]))
+    assert row["boxes"]["centernet"] == [{"box": [80.0, 60.0, 180.0, 120.0], "confidence": 1.0}]
+    assert row["areas"]["pranet"] == pytest.approx(60 * 100 / 256**2, abs=1e-4)
+    assert run(*command[:-1], "sanet,../polyps") == 2
 
-    def probabilities(self, frame):
-        import torch
 
-        return torch.from_numpy((frame[..., 1] > 130).astype(np.float32))
-
-
-@pytest.fixture
-def judged(monkeypatch, tmp_path):
-    monkeypatch.setattr(small, "load", lambda name="polyps": ByColour())
-    monkeypatch.setattr(results, "RESULTS", tmp_path / "RESULTS.md")
+@pytest.mark.usefixtures("judged")
+def test_evaluate_detection_of_pairs(pairs, tmp_path, capsys):
+    assert run("evaluate", "detection", "--pairs", pairs, "--model", "sparse_rcnn") == 0
+    (row,) = json.loads(capsys.readouterr().out.splitlines()[-1])["detection"]
+    assert {row[name] for name in ("AP", "AP50", "F1")} == {100.0}
+    assert (row["model"], row["set"], row["n"]) == ("sparse_rcnn", "pairs", 3)
+    assert not (tmp_path / "RESULTS.md").exists()
 
 
 @pytest.mark.usefixtures("judged")
 def test_evaluate_segmentation_of_pairs(pairs, tmp_path, capsys):
-    assert run("evaluate", "segmentation", "--pairs", pairs) == 0
+    assert run("evaluate", "segmentation", "--pairs", pairs, "--model", "polyp_pvt") == 0
     rows = json.loads(capsys.readouterr().out.splitlines()[-1])["segmentation"]
-    middle, ours = rows[0], rows[1]
+    middle, ours = rows
+    assert ours["model"] == "polyp_pvt"
     assert ours["Dice"] > 99 and ours["IoU"] > 99 and ours["n"] == 3 and ours["set"] == "pairs"
     assert 97 < ours["mDice"] < 100  # at the threshold 0 everything is found
     assert middle["Dice"] < 60
@@ -160,11 +187,14 @@ def test_evaluate_segmentation_of_pairs(pairs, tmp_path, capsys):
 @pytest.mark.usefixtures("judged")
 def test_evaluate_segmentation_of_the_test_sets_is_recorded(pairs, tmp_path, capsys):
     (tmp_path / "data" / "colonoscopy").mkdir(parents=True)
-    for name in ("kvasir_test", "polypgen_C1"):
+    for name in ("kvasir_test", "clinicdb_test", "polypgen_C1"):
         (tmp_path / "data" / "colonoscopy" / name).symlink_to(pairs)
     assert run("evaluate", "segmentation", "--data", tmp_path / "data") == 0
+    assert run("evaluate", "detection", "--data", tmp_path / "data") == 0
     page = (tmp_path / "RESULTS.md").read_text()
     assert "| polyps_guide | polypgen_C1 |" in page and evaluation.TITLE in page
+    assert "| mDice / mIoU | kvasir_test | clinicdb_test | polypgen_C1 | overall |" in page
+    assert "| sparse_rcnn | overall | 100.0 | 100.0 | 100.0 | 9 |" in page
 
 
 def test_evaluate_without_anything_to_measure_on(tmp_path, capsys):

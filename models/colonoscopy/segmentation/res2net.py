@@ -1,17 +1,24 @@
-"""Res2Net-50 v1b, 26 channels by 4 scales (Gao et al., TPAMI 2021): PraNet's encoder, names as released."""
+"""Res2Net-50 v1b, 26 channels by 4 scales (Gao et al., TPAMI 2021): PraNet's and SANet's encoder."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
 SCALES, WIDTH = 4, 26
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's pixels
 
 
 class Res2Net50(nn.Module):
-    """The classifier `fc` is in the released file and is never asked."""
+    """head: whether there is the classifier `fc`, which PraNet's file has and nobody asks. Released names."""
 
-    def __init__(self) -> None:
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, head: bool = True) -> None:
         super().__init__()
+        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("deviation", torch.tensor(DEVIATION).view(3, 1, 1), persistent=False)
+        self.channels = [256, 512, 1024, 2048]
         self.conv1 = nn.Sequential(
             nn.Conv2d(3, 32, 3, 2, 1, bias=False),
             nn.BatchNorm2d(32),
@@ -27,14 +34,16 @@ class Res2Net50(nn.Module):
         self.layer2 = _layer(256, 128, 4, 2)
         self.layer3 = _layer(512, 256, 6, 2)
         self.layer4 = _layer(1024, 512, 3, 2)
-        self.fc = nn.Linear(2048, 1000)
+        if head:
+            self.fc = nn.Linear(2048, 1000)
 
-    def forward(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Normalised frames (B, 3, H, W) -> 512, 1024 and 2048 channels at strides 8, 16, 32."""
-        x = self.maxpool(relu(self.bn1(self.conv1(frames))))
-        two = self.layer2(self.layer1(x))
-        three = self.layer3(two)
-        return two, three, self.layer4(three)
+    def forward(self, frames: Tensor) -> list[Tensor]:
+        """frames (B, 3, H, W) in 0..1, sides multiples of 32 -> features at strides 4, 8, 16, 32."""
+        x = self.conv1((frames - self.mean) / self.deviation)
+        found = [self.layer1(self.maxpool(relu(self.bn1(x))))]
+        for layer in (self.layer2, self.layer3, self.layer4):
+            found.append(layer(found[-1]))
+        return found
 
 
 class Bottle2neck(nn.Module):

@@ -6,15 +6,13 @@ Two of them are trained alike from different seeds. `polyps` judges frames on th
 
 from functools import cache
 
-import cv2
-import numpy as np
 import torch
 from huggingface_hub import PyTorchModelHubMixin
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from models.colonoscopy.data.images import Frame, Mask, squared
+from models.colonoscopy.segmentation.base import mask_of
 from models.colonoscopy.segmentation.efficientnet import EfficientNetLite
 from models.core.checkpoints import load_checkpoint
 
@@ -24,6 +22,8 @@ NAMES = ("polyps", "polyps_guide")
 
 class SmallSegmenter(nn.Module, PyTorchModelHubMixin):
     """A feature pyramid (Lin et al., CVPR 2017) on an ImageNet encoder, with separable convolutions."""
+
+    size = SIZE
 
     def __init__(self, width: int = 96) -> None:
         super().__init__()
@@ -41,6 +41,10 @@ class SmallSegmenter(nn.Module, PyTorchModelHubMixin):
             x = smooth(level + interpolate(x, scale_factor=2.0, mode="bilinear"))
         return interpolate(self.last(x), frames.shape[2:], mode="bilinear")
 
+    def likely(self, logits: Tensor) -> Tensor:
+        """Probabilities of what `forward` gives, as all segmenters have it."""
+        return torch.sigmoid(logits)
+
     @torch.inference_mode()
     def probabilities(self, frame: Frame) -> Tensor:
         """How sure it is of polyp (SIZE, SIZE), 0 to 1, in a frame of any size."""
@@ -49,12 +53,7 @@ class SmallSegmenter(nn.Module, PyTorchModelHubMixin):
 
     def find(self, frame: Frame) -> Mask:
         """The mask (H, W) of polyps in a frame (H, W, 3), where it is more sure than not."""
-        return enlarged(self.probabilities(frame).numpy(), *frame.shape[:2]) > 0.5
-
-
-def enlarged(likely: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
-    """Probabilities at a frame's own size, so that the outline of a mask has no steps."""
-    return np.asarray(cv2.resize(likely, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+        return mask_of(self.probabilities(frame).numpy(), *frame.shape[:2])
 
 
 class Separable(nn.Sequential):

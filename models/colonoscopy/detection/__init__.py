@@ -1,0 +1,1 @@
+"""Networks that find polyps as boxes: CenterNet, Sparse R-CNN and Deformable DETR."""

@@ -1,0 +1,98 @@
+"""Training the shipped CenterNet, Sparse R-CNN and Deformable DETR on one encoder that stands still.
+
+It is the encoder of `polyp_pvt`, which has learnt what polyps look like; since it isn't trained, those that
+are trained together learn as if each were alone, and see the same frames.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from models.colonoscopy.detection.base import NetworkDetector
+from models.colonoscopy.detection.boxes import from_mask, targets
+from models.colonoscopy.detection.centernet import CenterNet
+from models.colonoscopy.detection.deformable_detr import DeformableDETR
+from models.colonoscopy.detection.evaluation import Detections, best_threshold, f1
+from models.colonoscopy.detection.sparse_rcnn import SparseRCNN
+from models.colonoscopy.segmentation import small
+from models.colonoscopy.segmentation.encoders import LITE
+from models.colonoscopy.segmentation.joint_training import SMALL, SharedEncoder, each, split
+from models.colonoscopy.segmentation.polyp_pvt import PolypPVT
+from models.colonoscopy.segmentation.training import Batch, Examples, batches
+from models.core.checkpoints import load_checkpoint
+from models.core.training import fit
+
+NAMES = ("centernet", "sparse_rcnn", "deformable_detr")
+RATE = 4e-4
+COARSE = 0.7  # share of the steps with frames of SMALL pixels
+CHECKED = 8  # held-out frames that are looked at during training
+SEED = 6
+
+
+def shipped() -> dict[str, nn.Module]:
+    """The three as they ship: untrained heads on EfficientNet-Lite0."""
+    size = small.SIZE
+    return {
+        "centernet": CenterNet(LITE, size, width=64),
+        "sparse_rcnn": SparseRCNN(LITE, size, proposals=20, stages=3, width=64, dynamic=16, hidden=256),
+        "deformable_detr": DeformableDETR(
+            LITE, size, queries=20, width=64, hidden=256, levels=3, layers=(1, 3)
+        ),
+    }
+
+
+def losses(network: nn.Module, batch: Batch, spent: float) -> dict[str, Tensor]:
+    """The sum of the networks' own losses. Small frames come first."""
+    frames, masks = batch
+    wanted = targets(masks)
+    if spent < COARSE:
+        frames = interpolate(frames, (SMALL, SMALL), mode="bilinear", antialias=True)
+    found = {
+        name: each(network)[name].losses(given, wanted)
+        for name, given in network(frames, learns=False).items()
+    }
+    return {"loss": torch.stack(list(found.values())).sum(), **found}
+
+
+def looked_at(network: nn.Module, held: Examples) -> Detections:
+    """True and found boxes of a network in frames."""
+    detector = NetworkDetector(network)
+    return [(from_mask(mask), detector(frame)) for frame, mask in held]
+
+
+def checked(network: nn.Module, held: Examples) -> str:
+    """F1 of each network at its best threshold on frames, for the log."""
+    found = {}
+    for name, one in each(network).items():
+        seen = looked_at(one, held)
+        found[name] = round(100 * f1(seen, best_threshold(seen)), 1)
+    return json.dumps(found)
+
+
+def train(data: Path, steps: int, folder: Path, names: Sequence[str] = NAMES) -> None:
+    """Train detectors and save each in fp16 in folder/NAME, with its best threshold on held-out frames."""
+    known, held = split(data)
+    torch.manual_seed(SEED)
+    network = SharedEncoder({name: one for name, one in shipped().items() if name in names})
+    network.encoder.load_state_dict(load_checkpoint(PolypPVT, "polyp_pvt").backbone.state_dict())
+    network.encoder.requires_grad_(False)
+    watched = held[:: max(1, len(held) // CHECKED)]
+    average, done = fit(
+        "_".join(names),
+        network,
+        lambda seed: batches(known, seed),
+        losses,
+        rate=RATE,
+        steps=steps,
+        seed=SEED,
+        check=lambda network: checked(network, watched),
+    )
+    thresholds = {name: best_threshold(looked_at(one, held)) for name, one in each(average).items()}
+    for name, threshold in thresholds.items():
+        one = each(average)[name]
+        one.half().save_pretrained(folder / name, config={**one._hub_mixin_config, "threshold": threshold})
+    print(*names, done, flush=True)
