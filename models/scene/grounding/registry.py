@@ -21,9 +21,10 @@ class Method:
 
 
 def _instancerefer() -> GroundingModel:
+    from models.scene import pipeline
     from models.scene.grounding.predictor import InstanceReferPredictor
 
-    return InstanceReferPredictor("instancerefer")
+    return InstanceReferPredictor(pipeline.grounder("instancerefer"))
 
 
 def _scanrefer() -> GroundingModel:
