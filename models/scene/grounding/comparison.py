@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from models.core.checkpoints import FOLDER, card, load_checkpoint
+from models.core.checkpoints import card, load_checkpoint
 from models.core.results import markdown, write
 from models.core.training import RUNS
 from models.scene.evaluation.grounding import (
@@ -94,11 +94,6 @@ def evaluate(data: Path) -> dict[str, Any]:
     }
 
 
-def present() -> list[str]:
-    """The methods whose checkpoints are there."""
-    return [name for name, entry in registry.METHODS.items() if (FOLDER / entry.checkpoint).is_dir()]
-
-
 # ---- the talk's table 1 ----
 
 
@@ -152,7 +147,7 @@ def _measured(data: Path, source: str, asked: Asked) -> dict[str, dict[str, Any]
     """Figures of every method that is there, by its title; kept by question and by the weights' hash."""
     found = {}
     texts = [row["text"] for row in asked.rows]
-    for name in present():
+    for name in registry.installed():
         entry = registry.METHODS[name]
         key = f"{asked.task} {source} {name} {card(entry.checkpoint).sha256}".replace(" ", "_")
         kept = RUNS / "comparison" / f"{key}.json"
