@@ -75,10 +75,26 @@ def chooser(name: str, texts: Sequence[str]) -> Chooser:
 def evaluate_method(
     name: str, data: Path, task: str, boxes: Path | None, language: Path | None
 ) -> dict[str, Any]:
-    """Measure what ships of one method, with the keys that InstanceRefer's evaluation has."""
+    """Measure what ships of one method, with the keys of InstanceRefer's evaluation.
+
+    The data folder's own sets go into docs/RESULTS.md, in the talk's columns and beside its figures.
+    """
     asked = load(data, task, boxes, language, points=point_encoder())
+    title = registry.method(name).title
+    plain = figures(data, asked, by_first_label)
     found = figures(data, asked, chooser(name, [row["text"] for row in asked.rows]))
-    print(markdown([{"method": registry.METHODS[name].title, **_row(task, found)}]))
+    rows = [{"method": UNLEARNED, **_row(task, plain)}, {"method": f"{title}, shipped", **_row(task, found)}]
+    said = (TALK_SCANREFER if task == "scanrefer" else TALK_REFERIT[task]).get(name)
+    if said is not None:
+        rows.append(dict(zip(rows[0], (f"{title}, the talk", *said), strict=False)))
+    table = markdown(rows)
+    print(table)
+    if boxes is None and language is None:
+        protocol = DETECTIONS if task == "scanrefer" else TRUE_BOXES
+        command = f"`{MODULE} evaluate grounding --data DIR --task {task} --model {name}`"
+        trained = f"Trained for {STEPS} steps, one seed; InstanceRefer's rows (5,106 steps) stand above."
+        parts = (f"## Grounding by {title}: {TITLES[task]}", protocol, trained, DIFFERS, table, command)
+        write(f"grounding-{task}-{name}", "\n\n".join(parts))
     return found
 
 
