@@ -66,9 +66,9 @@ def draw(order: Order) -> Iterator[Progress | Sample]:
         raise UserError("seed_range", limit=MAX_SEED - order.count)
     check_mask(order.mask)
     with LOADING:
-        from models.colonoscopy.synthesis import memorization, predictor
+        from models.colonoscopy.synthesis import memorization, patch_pipeline
 
-        synthesiser, remembered = predictor.load(order.model), memorization.load()
+        synthesiser, remembered = patch_pipeline.load(order.model), memorization.load()
     started, done = time.monotonic(), 0
     for step in synthesiser(
         order.mask,

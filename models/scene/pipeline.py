@@ -95,7 +95,7 @@ def ground(scan: Scan, sentence: str, checkpoint: str = "instancerefer") -> Answ
 
     Raises UserError: scan_unlabelled, checkpoint_missing, checkpoint_broken.
     """
-    return _grounder(checkpoint)(scan, sentence)
+    return grounder(checkpoint)(scan, sentence)
 
 
 def ground_by(method: str, scan: Scan, sentence: str) -> "Grounding":
@@ -109,8 +109,8 @@ def ground_by(method: str, scan: Scan, sentence: str) -> "Grounding":
 
 
 @cache
-def _grounder(checkpoint: str) -> "Grounder":
-    """A loaded checkpoint, once for a process."""
+def grounder(checkpoint: str) -> "Grounder":
+    """The shipped InstanceRefer's predictor, loaded once for a process."""
     with LOADING:
         from models.scene.grounding.instancerefer.predictor import Grounder
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.colonoscopy import pipeline
-from models.colonoscopy.synthesis import memorization, predictor
+from models.colonoscopy.synthesis import memorization, patch_pipeline
 from models.core.errors import UserError
 from models.core.progress import Progress
 
@@ -50,12 +50,12 @@ def stand_ins(monkeypatch):
     import torch
 
     def load(model):
-        if model not in predictor.MODELS:
-            raise UserError("model_unknown", name=model, choices=", ".join(predictor.MODELS))
+        if model not in patch_pipeline.MODELS:
+            raise UserError("model_unknown", name=model, choices=", ".join(patch_pipeline.MODELS))
         return draws
 
     known = memorization.Memory.of(torch.randn(6, 3), torch.randn(4, 3))
-    monkeypatch.setattr(predictor, "load", load)
+    monkeypatch.setattr(patch_pipeline, "load", load)
     monkeypatch.setattr(memorization, "load", lambda: known)
     monkeypatch.setattr(
         memorization, "features", lambda frames: torch.tensor([[float(f.mean()), 0.0, 0.0] for f in frames])

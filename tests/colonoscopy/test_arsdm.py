@@ -17,7 +17,7 @@ from models.colonoscopy.synthesis.arsdm import (
 )
 from models.colonoscopy.synthesis.autoencoder import Autoencoder
 from models.colonoscopy.synthesis.latent_sdm import SHIPPED, LatentSdm
-from models.colonoscopy.synthesis.training import DiffusionLosses, batches
+from models.colonoscopy.synthesis.patch_training import DiffusionLosses, batches
 from models.core import training
 
 TINY = replace(SHIPPED, width=32, blocks=1, hidden=4, head=16)

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from models.colonoscopy import pipeline
-from models.colonoscopy.synthesis import downstream, generated_frames, memorization, predictor, sampling
+from models.colonoscopy.synthesis import downstream, generated_frames, memorization, patch_pipeline, sampling
 from models.colonoscopy.synthesis import evaluation as figures
 from models.core import results
 from models.core.errors import UserError
@@ -31,8 +31,8 @@ def sets(tmp_path, monkeypatch, stand_ins):  # noqa: F811
         for kind, pixels in (("images", frame_of(mask, number)), ("masks", mask)):
             (folder / kind).mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(folder / kind / f"{number}.png")
-    good = predictor.load
-    monkeypatch.setattr(predictor, "load", lambda model: shifted if model == "sdm" else good(model))
+    good = patch_pipeline.load
+    monkeypatch.setattr(patch_pipeline, "load", lambda model: shifted if model == "sdm" else good(model))
     monkeypatch.setattr(sampling, "card", lambda name: type("Card", (), {"sha256": "0123456789ab"}))
     monkeypatch.setattr(downstream, "card", lambda name: type("Card", (), {"sha256": "0123456789ab"}))
     for module in (generated_frames, downstream):

@@ -10,8 +10,7 @@ from PIL import Image
 
 from models.colonoscopy.data import crops
 from models.colonoscopy.segmentation.small import SmallSegmenter
-from models.colonoscopy.synthesis import train_decoder, training_plan
-from models.colonoscopy.synthesis import training as synthesis_training
+from models.colonoscopy.synthesis import patch_training, train_decoder, training_plan
 from models.colonoscopy.synthesis.autoencoder import Autoencoder
 from models.colonoscopy.synthesis.latent_sdm import LatentSdm
 from models.core import training
@@ -44,7 +43,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def runs(tmp_path, monkeypatch):
-    for module in (training, synthesis_training, crops):
+    for module in (training, patch_training, crops):
         monkeypatch.setattr(module, "RUNS", tmp_path)
     return tmp_path
 
@@ -105,8 +104,8 @@ def test_the_stages_follow_one_another(data, runs, monkeypatch):
     small = replace(training_plan.SHIPPED, width=32, blocks=1, hidden=4, head=16)
     monkeypatch.setattr(training_plan, "SHIPPED", small)
     monkeypatch.setattr(training_plan, "SHIPPED_LDM", replace(small, spade=False))
-    monkeypatch.setattr(synthesis_training, "EXTRA", 2)
-    monkeypatch.setattr(synthesis_training, "batches", partial(synthesis_training.batches, batch=2))
+    monkeypatch.setattr(patch_training, "EXTRA", 2)
+    monkeypatch.setattr(patch_training, "batches", partial(patch_training.batches, batch=2))
     monkeypatch.setattr(training_plan.small, "load", lambda name: SmallSegmenter(8).eval())
     for name in training_plan.NAMES:
         training_plan.train(name, data, 0.005, runs / "out" / name)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
 from models.colonoscopy.data.crops import SIZE, Views
-from models.colonoscopy.synthesis.training import autoencoder_of, fresh_seed, scaled, turned
+from models.colonoscopy.synthesis.patch_training import autoencoder_of, fresh_seed, scaled, turned
 from models.core.nn.patch_discriminator import Adversary, edge_loss
 from models.core.training import fit
 

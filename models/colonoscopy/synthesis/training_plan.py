@@ -10,15 +10,15 @@ from pathlib import Path
 from models.colonoscopy.data.crops import training_views
 from models.colonoscopy.segmentation import small
 from models.colonoscopy.synthesis.latent_sdm import SHIPPED, SHIPPED_LDM, LatentSdm
-from models.colonoscopy.synthesis.train_decoder import NAME as AUTOENCODER
-from models.colonoscopy.synthesis.train_decoder import train_repair
-from models.colonoscopy.synthesis.training import (
+from models.colonoscopy.synthesis.patch_training import (
     DiffusionLosses,
     autoencoder_of,
     averaged,
     train_base,
     train_further,
 )
+from models.colonoscopy.synthesis.train_decoder import NAME as AUTOENCODER
+from models.colonoscopy.synthesis.train_decoder import train_repair
 
 NAMES = ("autoencoder", "base", "sdm", "adaptive", "arsdm", "ldm")
 GUIDE = "polyps_guide"  # never the one that the figures are made with

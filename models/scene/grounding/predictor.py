@@ -16,7 +16,7 @@ from models.scene.grounding.base import Grounding, RankedObject
 from models.scene.grounding.instancerefer.open_instancerefer import OpenBatch
 from models.scene.grounding.instancerefer.predictor import Grounder
 from models.scene.grounding.object_networks import ObjectScores
-from models.scene.grounding.vocabulary import EncodedSentence, Vocabulary
+from models.scene.grounding.vocabulary import Read, Vocabulary
 from models.scene.objects.batching import padded_objects
 from models.scene.objects.cache import PreparedScans
 from models.scene.objects.object_set import Objects
@@ -34,11 +34,9 @@ def prepared_scans() -> PreparedScans:
 class InstanceReferPredictor:
     """The shipped InstanceRefer behind the contract; its reasons come along whole."""
 
-    def __init__(self, checkpoint: str) -> None:
-        """Raises UserError("checkpoint_missing" or "checkpoint_broken") naming the file."""
-        self.checkpoint = checkpoint
-        self.grounder = Grounder(checkpoint)
-        self.grounder.prepared = prepared_scans()
+    def __init__(self, grounder: Grounder) -> None:
+        self.checkpoint, self.grounder = grounder.checkpoint, grounder
+        grounder.prepared = prepared_scans()
 
     def __call__(self, scan: Scan, sentence: str) -> Grounding:
         """The object that a sentence means. Raises UserError("scan_unlabelled") where nothing is labelled."""
@@ -123,9 +121,7 @@ def _ranked(objects: Objects, found: ObjectScores) -> tuple[tuple[RankedObject, 
     return ranked, int(order[0])
 
 
-def _words(
-    sentence: str, read: Sequence[EncodedSentence], attention: Sequence[float]
-) -> tuple[tuple[str, float], ...]:
+def _words(sentence: str, read: Sequence[Read], attention: Sequence[float]) -> tuple[tuple[str, float], ...]:
     """How much the winner read of each word, 1 for the most."""
     words = [(match.group(), match.start(), match.end()) for match in re.finditer(r"\S+", sentence)]
     weights = [

@@ -124,7 +124,7 @@ def batches(data: Path, real: Sequence[Scene], seed: int) -> Iterator[tuple[Tens
                     made[number] = made_scene(data, kinds[number % len(kinds)], 1000 + number, CLASSES)
                 chosen.append(made[number])
             else:
-                chosen.append(real[rng.integers(len(real))])
+                chosen.append(real[int(rng.integers(len(real)))])
         yield collate([disturbed(scene, rng, VOXEL) for scene in chosen], rng, POINTS)
 
 
