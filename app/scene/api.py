@@ -58,10 +58,10 @@ class SceneApi:
     def compare(
         self, sentence: str, methods: str, scan: str, files: list[str] | None, request: gr.Request
     ) -> dict[str, Any]:
-        """What several methods, "a,b,c", answer; all of them where none is named. As `ground` does else."""
+        """What several methods, "a,b,c", answer; all that are installed where none is named."""
 
         def work(visit: Visit) -> dict[str, Any]:
-            visit.methods = registry.chosen(methods or ",".join(registry.METHODS))
+            visit.methods = registry.chosen(methods or ",".join(registry.installed()))
             if scan or files:
                 self._open(visit, scan, files)
             return comparison.as_json(service.compare(visit, sentence))

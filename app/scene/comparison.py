@@ -35,7 +35,7 @@ class Comparing:
 
     def __init__(self, tab: "SceneTab", i18n: gr.I18n) -> None:
         self.tab = tab
-        choices = [(entry.title, entry.name) for entry in registry.METHODS.values()]
+        choices = [(registry.METHODS[name].title, name) for name in registry.installed()]
         self.methods = gr.CheckboxGroup(
             choices, value=[registry.DEFAULT], label=i18n("scene.methods"), elem_id="tl-methods"
         )
@@ -48,7 +48,7 @@ class Comparing:
     def arrives(self, visit: Visit, names: str | None) -> Updates:
         """`?methods=` of the page's address. Raises UserError("method_unknown")."""
         visit.methods = registry.chosen(names) if names else (registry.DEFAULT,)
-        return {self.methods: list(visit.methods)}
+        return {self.methods: [name for name in visit.methods if name in registry.installed()]}
 
     def choose(self, methods: list[str], sentence: str, request: gr.Request) -> Updates:
         """Other methods were chosen; none is the first one."""

@@ -98,7 +98,7 @@ def ground(scan: Scan, sentence: str, checkpoint: str = "instancerefer") -> Answ
     from models.scene.grounding.sentence_reading import read_sentence
 
     read = read_sentence(sentence, scan)
-    return read.told(_grounder(checkpoint)(scan, read.text))
+    return read.told(grounder(checkpoint)(scan, read.text))
 
 
 def ground_by(method: str, scan: Scan, sentence: str) -> "Grounding":
@@ -112,8 +112,8 @@ def ground_by(method: str, scan: Scan, sentence: str) -> "Grounding":
 
 
 @cache
-def _grounder(checkpoint: str) -> "Grounder":
-    """A loaded checkpoint, once for a process."""
+def grounder(checkpoint: str) -> "Grounder":
+    """The shipped InstanceRefer's predictor, loaded once for a process."""
     with LOADING:
         from models.scene.grounding.instancerefer.predictor import Grounder
 

@@ -25,9 +25,7 @@ class Method:
 
 _ENTRIES = (
     Method("xtrans2cap", "X-Trans2Cap", "Yuan et al., CVPR 2022", "xtrans2cap"),
-    Method(
-        "transcap", "TransCap", "Yuan et al., CVPR 2022, the baseline without teacher", "xtrans2cap_alone"
-    ),
+    Method("transcap", "TransCap", "Yuan et al., CVPR 2022, without teacher", "xtrans2cap_alone"),
 )
 METHODS: Mapping[str, Method] = {entry.name: entry for entry in _ENTRIES}
 DEFAULT = _ENTRIES[0].name

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from models.core.checkpoints import FOLDER, card, load_checkpoint
+from models.core.checkpoints import card, load_checkpoint
 from models.core.results import markdown, write
 from models.core.training import RUNS
 from models.scene.grounding import registry
@@ -75,10 +75,26 @@ def chooser(name: str, texts: Sequence[str]) -> Chooser:
 def evaluate_method(
     name: str, data: Path, task: str, boxes: Path | None, language: Path | None
 ) -> dict[str, Any]:
-    """Measure what ships of one method, with the keys that InstanceRefer's evaluation has."""
+    """Measure what ships of one method, with the keys of InstanceRefer's evaluation.
+
+    The data folder's own sets go into docs/RESULTS.md, in the talk's columns and beside its figures.
+    """
     asked = load(data, task, boxes, language, points=point_encoder())
+    title = registry.method(name).title
+    plain = figures(data, asked, by_first_label)
     found = figures(data, asked, chooser(name, [row["text"] for row in asked.rows]))
-    print(markdown([{"method": registry.METHODS[name].title, **_row(task, found)}]))
+    rows = [{"method": UNLEARNED, **_row(task, plain)}, {"method": f"{title}, shipped", **_row(task, found)}]
+    said = (TALK_SCANREFER if task == "scanrefer" else TALK_REFERIT[task]).get(name)
+    if said is not None:
+        rows.append(dict(zip(rows[0], (f"{title}, the talk", *said), strict=False)))
+    table = markdown(rows)
+    print(table)
+    if boxes is None and language is None:
+        protocol = DETECTIONS if task == "scanrefer" else TRUE_BOXES
+        command = f"`{MODULE} evaluate grounding --data DIR --task {task} --model {name}`"
+        trained = f"Trained for {STEPS} steps, one seed; InstanceRefer's rows (5,106 steps) stand above."
+        parts = (f"## Grounding by {title}: {TITLES[task]}", protocol, trained, DIFFERS, table, command)
+        write(f"grounding-{task}-{name}", "\n\n".join(parts))
     return found
 
 
@@ -92,11 +108,6 @@ def evaluate(data: Path) -> dict[str, Any]:
         "scanrefer": _table_one(data, encoder),
         **{task: _table_two(data, task, encoder) for task in ("nr3d", "sr3d")},
     }
-
-
-def present() -> list[str]:
-    """The methods whose checkpoints are there."""
-    return [name for name, entry in registry.METHODS.items() if (FOLDER / entry.checkpoint).is_dir()]
 
 
 # ---- the talk's table 1 ----
@@ -152,7 +163,7 @@ def _measured(data: Path, source: str, asked: Asked) -> dict[str, dict[str, Any]
     """Figures of every method that is there, by its title; kept by question and by the weights' hash."""
     found = {}
     texts = [row["text"] for row in asked.rows]
-    for name in present():
+    for name in registry.installed():
         entry = registry.METHODS[name]
         key = f"{asked.task} {source} {name} {card(entry.checkpoint).sha256}".replace(" ", "_")
         kept = RUNS / "comparison" / f"{key}.json"

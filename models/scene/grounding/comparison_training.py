@@ -21,8 +21,8 @@ from models.scene.grounding.training import BATCH, GENERATED, Corpus, dev_accura
 
 RIVALS: Mapping[str, type[nn.Module]] = {
     "scanrefer": ScanReferLocalizer,
-    "tgnn": TGNN,
     "referit3dnet": ReferIt3DNet,
+    "tgnn": TGNN,
 }
 SEEDS = 5
 STEPS = 400  # of every method, as few as the time of one busy core allows to all of them

@@ -34,11 +34,9 @@ def prepared_scans() -> PreparedScans:
 class InstanceReferPredictor:
     """The shipped InstanceRefer behind the contract; its reasons come along whole."""
 
-    def __init__(self, checkpoint: str) -> None:
-        """Raises UserError("checkpoint_missing" or "checkpoint_broken") naming the file."""
-        self.checkpoint = checkpoint
-        self.grounder = Grounder(checkpoint)
-        self.grounder.prepared = prepared_scans()
+    def __init__(self, grounder: Grounder) -> None:
+        self.checkpoint, self.grounder = grounder.checkpoint, grounder
+        grounder.prepared = prepared_scans()
 
     def __call__(self, scan: Scan, sentence: str) -> Grounding:
         """The object that a sentence means. Raises UserError("scan_unlabelled") where nothing is labelled."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
+from models.core.checkpoints import FILES, FOLDER
 from models.core.errors import UserError
 from models.core.import_lock import LOADING
 from models.scene.grounding.base import GroundingModel
@@ -21,9 +22,10 @@ class Method:
 
 
 def _instancerefer() -> GroundingModel:
+    from models.scene import pipeline
     from models.scene.grounding.predictor import InstanceReferPredictor
 
-    return InstanceReferPredictor("instancerefer")
+    return InstanceReferPredictor(pipeline.grounder("instancerefer"))
 
 
 def _scanrefer() -> GroundingModel:
@@ -55,6 +57,11 @@ _ENTRIES = (
 )
 METHODS: Mapping[str, Method] = {entry.name: entry for entry in _ENTRIES}
 DEFAULT = _ENTRIES[0].name
+
+
+def installed() -> tuple[str, ...]:
+    """The methods whose checkpoints are here, in order."""
+    return tuple(name for name, one in METHODS.items() if (FOLDER / one.checkpoint / FILES[1]).is_file())
 
 
 def method(name: str) -> Method:

@@ -79,7 +79,9 @@ class TGNN(nn.Module, PyTorchModelHubMixin):
         self.words = Words(vocabulary, word_width, drop_words)
         self.project = nn.Sequential(nn.Linear(word_width, hidden), nn.ReLU())
         self.gru = nn.GRU(hidden, hidden, batch_first=True)
-        self.language = nn.Linear(hidden, 256)
+        # The norm is ours: without it the product with what was read begins so small that hundreds of steps
+        # pass before anything is learnt.
+        self.language = nn.Sequential(nn.Linear(hidden, 256), nn.LayerNorm(256))
         self.objects = object_encoder(objects, width, dropout)
         self.layers = nn.ModuleList(TextGuidedConv(width, 256) for _ in range(LAYERS))
         self.score = nn.Linear(width, 1)

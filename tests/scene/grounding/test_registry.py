@@ -13,6 +13,11 @@ def test_the_methods_of_the_talk_are_there():
     assert registry.DEFAULT == "instancerefer"
 
 
+def test_what_is_installed_can_be_asked():
+    assert registry.DEFAULT in registry.installed()
+    assert set(registry.installed()) <= set(registry.METHODS)
+
+
 def test_names_come_in_the_registrys_order_each_once():
     assert registry.chosen("tgnn, instancerefer,tgnn") == ("instancerefer", "tgnn")
 
