@@ -338,9 +338,7 @@ def test_two_fingers_zoom_and_one_turns(shown: Page) -> None:
     assert np.abs(turned - direction).max() > 0.2
     shown.locator("#answer").click()
     expect(shown.locator(".sv-winner")).to_be_attached()
-    np.testing.assert_allclose(
-        seen()[1], turned, atol=0.02
-    )  # of a finger's turn Plotly's layout knows nothing
+    np.testing.assert_allclose(seen()[1], turned, atol=0.02)
 
 
 def test_keys_turn_the_room(shown: Page) -> None:
