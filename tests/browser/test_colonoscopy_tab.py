@@ -119,6 +119,19 @@ def test_a_mask_drawn_with_the_mouse_becomes_frames(pad: Page) -> None:
     expect(pad.locator(".rs-view img")).to_be_hidden()
 
 
+def test_a_closed_ring_is_filled_and_an_erased_hole_stays(pad: Page) -> None:
+    drag(pad, (0.3, 0.3), (0.6, 0.3), (0.6, 0.6), (0.3, 0.6), (0.3, 0.3))
+    filled = area(pad)
+    assert filled > 100 * 0.3 * 0.3
+    pad.keyboard.press("x")
+    drag(pad, (0.45, 0.45), (0.46, 0.45))
+    holed = area(pad)
+    assert holed < filled
+    pad.keyboard.press("b")
+    drag(pad, (0.8, 0.8), (0.82, 0.8))
+    assert holed < area(pad) < holed + 1.5
+
+
 def test_ellipse_eraser_and_undo_by_keyboard(pad: Page) -> None:
     pad.keyboard.press("e")
     drag(pad, (0.2, 0.3), (0.7, 0.7))

@@ -283,6 +283,64 @@ def test_saves_a_picture(shown: Page) -> None:
     assert len(_middles(saved, SCAN)) >= 8
 
 
+def _eye(page: Page) -> np.ndarray:
+    """Where the eye stands now, in Plotly's cube, and what it looks at: (2, 3)."""
+    camera = page.evaluate("document.querySelector('.sv-plot')._fullLayout.scene._scene.getCamera()")
+    return np.array([[camera[name][axis] for axis in "xyz"] for name in ("eye", "center")])
+
+
+def test_an_answer_leaves_the_camera_where_the_visitor_turned_it(shown: Page) -> None:
+    start = _eye(shown)
+    shown.mouse.move(*_at(shown, 450, 250))
+    shown.mouse.down()
+    shown.mouse.move(*_at(shown, 560, 270), steps=5)
+    shown.mouse.up()
+    shown.mouse.wheel(0, -200)
+    _settled(shown)
+    turned = _eye(shown)
+    assert np.abs(turned - start).max() > 0.1
+    shown.locator("#answer").click()
+    expect(shown.locator(".sv-winner")).to_be_attached()
+    np.testing.assert_allclose(_eye(shown), turned, atol=0.01)
+
+
+def test_two_fingers_zoom_and_one_turns(shown: Page) -> None:
+    touch = shown.context.new_cdp_session(shown)
+
+    def fingers(kind: str, *places: tuple[float, float]) -> None:
+        points = [
+            {"x": _at(shown, *place)[0], "y": _at(shown, *place)[1], "id": n}
+            for n, place in enumerate(places)
+        ]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    def seen() -> tuple[float, np.ndarray]:
+        eye, center = _eye(shown)
+        arm = eye - center
+        return float(np.linalg.norm(arm)), arm / np.linalg.norm(arm)
+
+    distance, direction = seen()
+    fingers("touchStart", (300, 300), (400, 300))
+    for step in range(1, 6):
+        fingers("touchMove", (300 - 20 * step, 300), (400 + 20 * step, 300))
+    fingers("touchEnd")
+    shown.wait_for_timeout(300)
+    near, same = seen()
+    assert near < 0.6 * distance
+    np.testing.assert_allclose(same, direction, atol=0.05)
+    fingers("touchStart", (300, 300))
+    for step in range(1, 6):
+        fingers("touchMove", (300 + 25 * step, 300))
+    fingers("touchEnd")
+    shown.wait_for_timeout(300)
+    still, turned = seen()
+    assert still == pytest.approx(near, rel=0.02)
+    assert np.abs(turned - direction).max() > 0.2
+    shown.locator("#answer").click()
+    expect(shown.locator(".sv-winner")).to_be_attached()
+    np.testing.assert_allclose(seen()[1], turned, atol=0.02)
+
+
 def test_keys_turn_the_room(shown: Page) -> None:
     before = _picture(shown)
     shown.locator(".sv-stage").focus()
