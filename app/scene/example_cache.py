@@ -14,6 +14,7 @@ from typing import Any
 from app import i18n
 from models.core.checkpoints import card
 from models.core.errors import UserError
+from models.core.notes import Note
 from models.scene import pipeline
 from models.scene.types import Anchor, Answer, Candidate
 
@@ -80,6 +81,7 @@ def _answer(kept: dict[str, Any]) -> Answer:
             "anchors": tuple(Anchor(**one) for one in kept["anchors"]),
             "words": tuple((word, weight) for word, weight in kept["words"]),
             "cell": tuple(kept["cell"]),
+            "notes": tuple(Note(**one) for one in kept.get("notes", ())),
             "cells": tuple(tuple(row) for row in kept["cells"]),
         }
     )

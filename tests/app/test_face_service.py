@@ -252,7 +252,7 @@ def test_a_video_is_kept_under_a_name_of_ours(uploads):
         ("video_unreadable", b"I am an mp4"),
         ("video_unreadable", b"#EXTM3U\n#EXTINF:1,\nhttp://192.0.2.7/a.ts\n"),
         ("video_unreadable", bytes(4) + b"ftypisom" + bytes(300)),
-        ("video_unreadable", wav()),
+        ("video_only_sound", wav()),
     ],
 )
 def test_videos_that_are_none(uploads, key, data):
