@@ -28,7 +28,7 @@ TITLE = """## Colonoscopy: polyps found as boxes
 Per cent. A true box is a connected component of a mask. AP is COCO's (the mean over IoU .50 to .95), AP50 is
 that at IoU .50; F1 counts over all frames of a set, at IoU .50 and the confidence that was best on held-out
 training frames. The talk gives an "AP" and no definition; its overall AP is below that of every set, so it is
-none of these. `mask_boxes` has no network of its own: boxes around what the segmenter `polyps` finds."""
+none of these. `mask_boxes` has no network: boxes around what `polyps` finds, all of them."""
 
 Detections = list[tuple[NDArray[np.float32], list[Box]]]  # true boxes (N, 4) and found ones, of each frame
 
