@@ -22,7 +22,7 @@ class FindPanel:
     def __init__(self, visits: Visits, i18n: gr.I18n) -> None:
         self.visits = visits
         segmenters, detectors = SEGMENTERS.installed(), DETECTORS.installed()
-        with gr.Column(elem_id="tl-find"):
+        with gr.Column(elem_id="tl-finding"):
             html(i18n("html.find_lead"))
             with gr.Row(elem_classes="tl-find-choices"):
                 self.segmenters = gr.CheckboxGroup(

@@ -1,4 +1,4 @@
-"""The colonoscopy lab's tab: layout and wiring. What it asks is in colonoscopy_desk."""
+"""The colonoscopy lab's tab: layout and wiring. What it asks is in `service`."""
 
 from collections.abc import Callable, Iterator
 from html import escape

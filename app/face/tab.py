@@ -1,5 +1,5 @@
-"""The face lab's tab: layout, and the making of a video. What it asks is in face_desk, what it says in
-face_answer; how a picture, a video and a recording come in is in face_bringing.
+"""The face lab's tab: layout, and the making of a video. What it asks is in `service`, what it says in
+`views`; how a picture, a video and a recording come in is in `uploads`.
 """
 
 import json

@@ -83,7 +83,7 @@ def finished(name: str, made: Made) -> str:
 
 
 def log(name: str, made: Made, facts: dict[str, Any]) -> str:
-    """How a result was made, line by line, as HTML. facts: of `face_desk.facts`."""
+    """How a result was made, line by line, as HTML. facts: of `service.facts`."""
     took = sum(made.took.values())
     steps = ", ".join(
         f"{say(name, f'face.took_{key}')} {seconds:.1f} s" for key, seconds in made.took.items()

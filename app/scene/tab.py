@@ -1,5 +1,5 @@
-"""The scene lab's tab: layout, opening a scan, asking. What it asks is in scene_desk, what it shows in
-scene_answer and scene_cards; what happens to an object is in scene_look, to the whole room in scene_room.
+"""The scene lab's tab: layout, opening a scan, asking. What it asks is in `service`, what it shows in
+`views` and `object_views`; what happens to an object is in `object_panel`, to the whole room in `room_panel`.
 """
 
 import re
@@ -91,7 +91,8 @@ class SceneTab:
         html(i18n("html.scene_lead"))
         choices = [(i18n(f"scans.{scan}"), scan) for scan in example_cache.names()]
         self.picker = gr.Radio(choices, label=i18n("scene.scans"), elem_id="tl-scans")
-        self.upload = FilesButton(str(i18n("scene.upload")), elem_id="tl-upload", size="md")
+        with gr.Row(elem_classes="tl-uploads"):
+            self.upload = FilesButton(str(i18n("scene.upload")), elem_id="tl-upload", size="md")
         html(i18n("html.scene_upload_note"))
 
     def _lay_stage(self, i18n: gr.I18n) -> None:

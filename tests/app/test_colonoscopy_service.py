@@ -300,8 +300,9 @@ def test_choices_that_are_none():
             self._data = data
 
     for data in (None, {}, {"place": "0"}, {"place": -1}, {"place": 1.0}, {"place": True}, [1]):
-        assert result_strip.read_choice(Event(data)) is None
-    assert result_strip.read_choice(Event({"place": 2})) == 2
+        assert result_strip.read_choice(Event(data)) == (None, None)
+    assert result_strip.read_choice(Event({"place": 2, "other": 7})) == (2, None)
+    assert result_strip.read_choice(Event({"place": 2, "other": "sdm"})) == (2, "sdm")
 
 
 def test_presets_are_what_their_code_draws_and_can_be_ordered():

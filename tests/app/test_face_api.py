@@ -84,7 +84,7 @@ def test_a_recording_gives_its_length(client, speech):
     known, video, panels, _, _ = animate(client, text="", audio=speech, panels=False, stage="blend")
     assert panels is None
     assert (known["stage"], known["voice"]) == ("blend", "")
-    assert known["seconds"] == pytest.approx(1.3, abs=0.01)
+    assert known["seconds"] == pytest.approx(1.3, abs=1 / 25)  # whole frames
     assert Path(video).is_file()
 
 

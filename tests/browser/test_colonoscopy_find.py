@@ -24,7 +24,7 @@ def lab(browser: Browser) -> Iterator[Page]:
 def test_a_frame_is_judged_by_three_segmenters_and_two_detectors(lab: Page, tmp_path: Path) -> None:
     Image.fromarray(stand_in.sample().frame).save(tmp_path / "my frame.png")
     lab.locator("#tl-find-detectors label").nth(1).click()
-    lab.locator("#tl-find input[type=file]").set_input_files(tmp_path / "my frame.png")
+    lab.locator("#tl-finding input[type=file]").set_input_files(tmp_path / "my frame.png")
     figure = lab.locator("#tl-find-results figure")
     expect(figure).to_have_count(1)
     expect(figure.locator("figcaption > b")).to_contain_text("my")
