@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from models.colonoscopy import MODELS
 from models.colonoscopy.images import Frame, Mask, fitted
 from models.colonoscopy.masks import check_mask
+from models.colonoscopy.synthesis import registry
 from models.core.checkpoints import CheckpointCard, all_cards
 from models.core.errors import UserError
 from models.core.loading import LOADING
@@ -21,14 +23,18 @@ MAX_COUNT, MAX_SEED = 10_000, 2**31 - 1
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be drawn. mask: bool (H, W) of any size. Frame i begins with the noise of seed + i."""
+    """What is to be drawn. mask: bool (H, W) of any size. Frame i begins with the noise of seed + i.
+
+    look: the clinic's, one of LOOKS.
+    """
 
     mask: Mask = field(repr=False)
     count: int = 4
     seed: int = 0
-    model: str = "arsdm"
+    model: str = MODELS[0]
     steps: int = 20
     sampler: str = "dpm"
+    look: str = "any"
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class Sample:
 
     frame: uint8 (256, 256, 3). mask, found: bool (256, 256), as ordered and as the judging segmenter sees it.
     dice: of the two. nearest: distance to the nearest training frame, see `Memory`. percentile: how many per
-    cent of unseen real frames are as near. weights: short hash of the model's file. seconds: drawing took.
+    cent of unseen real frames are as near. weights: short hash of the model's files. seconds: drawing took. look: of which clinic, or "any".
     """
 
     frame: Frame = field(repr=False)
@@ -52,6 +58,7 @@ class Sample:
     steps: int
     sampler: str
     seconds: float
+    look: str = "any"
 
 
 def draw(order: Order) -> Iterator[Progress | Sample]:
@@ -66,9 +73,9 @@ def draw(order: Order) -> Iterator[Progress | Sample]:
         raise UserError("seed_range", limit=MAX_SEED - order.count)
     check_mask(order.mask)
     with LOADING:
-        from models.colonoscopy import memory, synthesis
+        from models.colonoscopy import memory
 
-        synthesiser, remembered = synthesis.load(order.model), memory.load()
+        synthesiser, remembered = registry.load(order.model), memory.load()
     started, done = time.monotonic(), 0
     for step in synthesiser(
         order.mask,
@@ -76,6 +83,7 @@ def draw(order: Order) -> Iterator[Progress | Sample]:
         seed=order.seed,
         steps=order.steps,
         sampler=order.sampler,
+        look=order.look,
     ):
         if not isinstance(step, Progress):
             return
@@ -102,17 +110,12 @@ def _judged(frame: Frame, order: Order, index: int, seconds: float, remembered: 
         percentile=remembered.percentile(nearest),
         seed=order.seed + index,
         model=order.model,
-        weights=_hash(order.model),
+        weights=registry.weights(order.model),
         steps=order.steps,
         sampler=order.sampler,
+        look=order.look,
         seconds=seconds,
     )
-
-
-def _hash(model: str) -> str:
-    from models.core.checkpoints import card
-
-    return card(model).sha256
 
 
 def segment(frame: Frame) -> Mask:

@@ -17,8 +17,8 @@ from natsort import natsorted
 from models.colonoscopy import marks, pipeline
 from models.colonoscopy.images import fitted, read_mask
 from models.colonoscopy.masks import read_drawn
+from models.colonoscopy.synthesis import registry
 from models.core import device
-from models.core.checkpoints import card
 from models.core.errors import UserError
 
 
@@ -94,7 +94,8 @@ def _done(out: Path, job: Job, order: pipeline.Order) -> bool:
         "model": order.model,
         "steps": order.steps,
         "sampler": order.sampler,
-        "weights": card(order.model).sha256,
+        "look": order.look,
+        "weights": registry.weights(order.model),
     }
     if known is None or any(known.get(key) != value for key, value in wanted.items()):
         return False
