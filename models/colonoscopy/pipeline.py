@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from models.colonoscopy.memory import Memory
 
 JUDGE = "polyps"
+INPAINTER = "cascade"
+MOST_LINES = 1080  # of a frame that is altered
 MAX_COUNT, MAX_SEED = 10_000, 2**31 - 1
 
 
@@ -38,10 +40,27 @@ class Order:
 
 
 @dataclass(frozen=True)
+class Alteration:
+    """What is to be changed in a frame of one's own: a polyp drawn under the mask, or one there taken away.
+
+    frame: uint8 (H, W, 3). mask: bool (H, W), the same size. The rest as in `Order`.
+    """
+
+    frame: Frame = field(repr=False)
+    mask: Mask = field(repr=False)
+    count: int = 1
+    seed: int = 0
+    remove: bool = False
+    steps: int = 20
+    look: str = "any"
+
+
+@dataclass(frozen=True)
 class Sample:
     """A drawn frame and what is thought of it.
 
-    frame: uint8 (256, 256, 3). mask, found: bool (256, 256), as ordered and as the judging segmenter sees it.
+    frame: uint8 (256, 256, 3), or of an altered frame's own size. mask, found: bool, of the same size, as
+    ordered and as the judging segmenter sees it. kind: "drawn", "inpainted" or "removed".
     dice: of the two. nearest: distance to the nearest training frame, see `Memory`. percentile: how many per
     cent of unseen real frames are as near. weights: short hash of the model's files. seconds: drawing took. look: of which clinic, or "any".
     """
@@ -59,6 +78,7 @@ class Sample:
     sampler: str
     seconds: float
     look: str = "any"
+    kind: str = "drawn"
 
 
 def draw(order: Order) -> Iterator[Progress | Sample]:
@@ -67,11 +87,7 @@ def draw(order: Order) -> Iterator[Progress | Sample]:
     Progress has {"index", "frame"} as preview: what frame `index` is going to be.
     Raises UserError: count_range, seed_range, and as `check_mask`, the model and its checkpoints do.
     """
-    if not 1 <= order.count <= MAX_COUNT:
-        raise UserError("count_range", count=order.count, limit=MAX_COUNT)
-    if not 0 <= order.seed <= MAX_SEED - order.count:
-        raise UserError("seed_range", limit=MAX_SEED - order.count)
-    check_mask(order.mask)
+    _check(order)
     with LOADING:
         from models.colonoscopy import memory
 
@@ -94,11 +110,54 @@ def draw(order: Order) -> Iterator[Progress | Sample]:
             started, done = time.monotonic(), done + 1
 
 
-def _judged(frame: Frame, order: Order, index: int, seconds: float, remembered: "Memory") -> Sample:
+def inpaint(order: Alteration) -> Iterator[Progress | Sample]:
+    """A frame with a polyp that was not there, or without one that was; previews as `draw` gives them.
+
+    Outside a feathered rim around the mask every pixel is the frame's own. Of a removed polyp Dice tells how
+    much of it the judge still finds. Raises UserError: as `draw`, frame_large.
+    """
+    _check(order)
+    if min(order.frame.shape[:2]) > MOST_LINES:
+        raise UserError("frame_large", lines=min(order.frame.shape[:2]), limit=MOST_LINES)
+    with LOADING:
+        from models.colonoscopy import memory
+        from models.colonoscopy.synthesis import inpainting
+
+        cascade, remembered = registry.load(INPAINTER), memory.load()
+    for index in range(order.count):
+        started, frame = time.monotonic(), order.frame
+        for share, frame in inpainting.inpaint(
+            cascade,
+            order.frame,
+            order.mask,
+            seed=order.seed + index,
+            steps=order.steps,
+            look=order.look,
+            remove=order.remove,
+        ):
+            yield Progress((index + share) / order.count, "drawing", {"index": index, "frame": frame})
+        yield _judged(frame, order, index, time.monotonic() - started, remembered)
+
+
+def _check(order: Order | Alteration) -> None:
+    if not 1 <= order.count <= MAX_COUNT:
+        raise UserError("count_range", count=order.count, limit=MAX_COUNT)
+    if not 0 <= order.seed <= MAX_SEED - order.count:
+        raise UserError("seed_range", limit=MAX_SEED - order.count)
+    check_mask(order.mask)
+
+
+def _judged(
+    frame: Frame, order: Order | Alteration, index: int, seconds: float, remembered: "Memory"
+) -> Sample:
     from models.colonoscopy.memory import features
     from models.colonoscopy.metrics import dice
 
     mask = fitted(order.mask, *frame.shape[:2])
+    if isinstance(order, Order):
+        model, sampler, kind = order.model, order.sampler, "drawn"
+    else:
+        model, sampler, kind = INPAINTER, "repaint", "removed" if order.remove else "inpainted"
     found = segment(frame)
     nearest = float(remembered.nearest(features([frame]))[0])
     return Sample(
@@ -109,11 +168,12 @@ def _judged(frame: Frame, order: Order, index: int, seconds: float, remembered: 
         nearest=nearest,
         percentile=remembered.percentile(nearest),
         seed=order.seed + index,
-        model=order.model,
-        weights=registry.weights(order.model),
+        model=model,
+        weights=registry.weights(model),
         steps=order.steps,
-        sampler=order.sampler,
+        sampler=sampler,
         look=order.look,
+        kind=kind,
         seconds=seconds,
     )
 

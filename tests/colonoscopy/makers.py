@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from models.colonoscopy import memory, pipeline, synthesis
-from models.core.errors import UserError
+from models.colonoscopy import memory, pipeline
+from models.colonoscopy.synthesis import registry
 from models.core.progress import Progress
 
 
@@ -32,7 +32,7 @@ def sample_of(seed=3, **changed):
     return pipeline.Sample(frame_of(mask, seed), mask, found, seed=seed, **{**facts, **changed})
 
 
-def draws(mask, count=1, seed=0, steps=20, sampler="dpm"):
+def draws(mask, count=1, seed=0, steps=20, sampler="dpm", look="any"):
     """Stands for a trained pipeline: shows a preview and then the frame."""
     frames = []
     small = pipeline.fitted(mask, 256, 256)
@@ -49,15 +49,14 @@ def stand_ins(monkeypatch):
     import torch
 
     def load(model):
-        if model not in synthesis.MODELS:
-            raise UserError("model_unknown", name=model, choices=", ".join(synthesis.MODELS))
+        registry.method(model)
         return draws
 
     known = memory.Memory.of(torch.randn(6, 3), torch.randn(4, 3))
-    monkeypatch.setattr(synthesis, "load", load)
+    monkeypatch.setattr(registry, "load", load)
     monkeypatch.setattr(memory, "load", lambda: known)
     monkeypatch.setattr(
         memory, "features", lambda frames: torch.tensor([[float(f.mean()), 0.0, 0.0] for f in frames])
     )
     monkeypatch.setattr(pipeline, "segment", lambda frame: frame[..., 1] > 130)
-    monkeypatch.setattr(pipeline, "_hash", lambda model: "0123456789ab")
+    monkeypatch.setattr(registry, "weights", lambda model: "0123456789ab")

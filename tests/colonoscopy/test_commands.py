@@ -7,10 +7,11 @@ import pytest
 from PIL import Image
 
 from models.colonoscopy import __main__ as command_line
-from models.colonoscopy import marks, pipeline, sampling
+from models.colonoscopy import marks, pipeline
 from models.colonoscopy.evaluation import segmentation
 from models.colonoscopy.images import read_mask, read_pairs
 from models.colonoscopy.segmenters import small
+from models.colonoscopy.synthesis import registry
 from models.core import results
 from tests.colonoscopy.makers import frame_of, mask_of, stand_ins  # noqa: F401
 
@@ -40,7 +41,6 @@ def drawn(monkeypatch, stand_ins):  # noqa: F811
     """How many frames were drawn; the hash of the weights can be changed."""
     calls, draw = [], pipeline.draw
     monkeypatch.setattr(pipeline, "draw", lambda order: calls.append(order) or draw(order))
-    monkeypatch.setattr(sampling, "card", lambda name: type("Card", (), {"sha256": "0123456789ab"}))
     return calls
 
 
@@ -78,7 +78,7 @@ def test_sample_a_folder_and_go_on(masks, tmp_path, drawn, monkeypatch):
     assert run(*command) == 0
     assert [order.seed for order in drawn] == [9, 10]  # drawn anew for a mask that changed
     drawn.clear()
-    monkeypatch.setattr(sampling, "card", lambda name: type("Card", (), {"sha256": "of other weights"}))
+    monkeypatch.setattr(registry, "weights", lambda model: "of other weights")
     assert run(*command) == 0
     assert len(drawn) == 6
 
@@ -115,7 +115,6 @@ def test_a_run_that_breaks_lists_what_it_has(masks, tmp_path, drawn, monkeypatch
     ],
 )
 def test_what_is_asked_wrongly_is_told_in_a_sentence(masks, tmp_path, capsys, monkeypatch, changed, said):
-    monkeypatch.setattr(sampling, "card", lambda name: type("Card", (), {"sha256": "0123456789ab"}))
     given = {"--mask": masks / "m1.png", "--out": tmp_path / "out"} | changed
     assert run("sample", *(part for pair in given.items() for part in pair)) == 2
     assert said in capsys.readouterr().err

@@ -5,9 +5,10 @@ import pytest
 import torch
 from PIL import Image
 
-from models.colonoscopy import memory, pipeline, sampling, synthesis
+from models.colonoscopy import memory, pipeline
 from models.colonoscopy.evaluation import drawn, use
 from models.colonoscopy.evaluation import synthesis as figures
+from models.colonoscopy.synthesis import registry
 from models.core import results
 from models.core.errors import UserError
 from models.core.progress import Progress
@@ -31,9 +32,8 @@ def sets(tmp_path, monkeypatch, stand_ins):  # noqa: F811
         for kind, pixels in (("images", frame_of(mask, number)), ("masks", mask)):
             (folder / kind).mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(folder / kind / f"{number}.png")
-    good = synthesis.load
-    monkeypatch.setattr(synthesis, "load", lambda model: shifted if model == "sdm" else good(model))
-    monkeypatch.setattr(sampling, "card", lambda name: type("Card", (), {"sha256": "0123456789ab"}))
+    good = registry.load
+    monkeypatch.setattr(registry, "load", lambda model: shifted if model == "sdm" else good(model))
     monkeypatch.setattr(use, "card", lambda name: type("Card", (), {"sha256": "0123456789ab"}))
     for module in (drawn, use):
         monkeypatch.setattr(module, "FOLDER", tmp_path / "runs")
