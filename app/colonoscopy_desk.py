@@ -149,9 +149,7 @@ def frame(visit: Visit, place: int | None) -> Sample:
     return visit.frames[place]
 
 
-def _running(
-    visit: Visit, work: Callable[[], Iterator[Progress | Sample]]
-) -> Iterator[Progress | Sample]:
+def _running(visit: Visit, work: Callable[[], Iterator[Progress | Sample]]) -> Iterator[Progress | Sample]:
     visit.halt = stop = threading.Event()
     if visit.gone.is_set():
         raise UserError("cancelled")

@@ -271,9 +271,7 @@ class ColonoscopyTab:
 
         return self._told(request, work)
 
-    def _drawn(
-        self, request: gr.Request, visit: Visit, wanted: Order, task: str
-    ) -> Iterator[Updates]:
+    def _drawn(self, request: gr.Request, visit: Visit, wanted: Order, task: str) -> Iterator[Updates]:
         name, cards = language(request), []
         if task in TASKS[1:]:
             running = desk.alter(visit, wanted, remove=task == "remove")

@@ -49,7 +49,8 @@ class Visit:
     stored: `answer` was not computed now but kept with the program.
     looked: id of the object that is being looked at.
     captions: what "Describe the room" has said so far.
-    frames: the synthetic frames drawn last. own_frame: the colonoscopy frame that was brought. halt: set when no more of them are wanted. at_work: held while
+    own_frame: the colonoscopy frame that was brought.
+    frames: the synthetic frames drawn last. halt: set when no more of them are wanted. at_work: held while
     they are drawn.
     sitting: of the face lab.
     gone: set when the page was closed; work for it gives up. stop: the same for its one long job.

@@ -62,7 +62,8 @@ class Sample:
     frame: uint8 (256, 256, 3), or of an altered frame's own size. mask, found: bool, of the same size, as
     ordered and as the judging segmenter sees it. kind: "drawn", "inpainted" or "removed".
     dice: of the two. nearest: distance to the nearest training frame, see `Memory`. percentile: how many per
-    cent of unseen real frames are as near. weights: short hash of the model's files. seconds: drawing took. look: of which clinic, or "any".
+    cent of unseen real frames are as near. weights: short hash of the model's files. seconds: drawing took.
+    look: of which clinic, or "any".
     """
 
     frame: Frame = field(repr=False)

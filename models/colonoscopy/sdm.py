@@ -240,9 +240,7 @@ class SdmUNet(Placed, PyTorchModelHubMixin):
             return SdmResBlock(before, time, after, self.config, change)
         return ResBlock(before, time, after, change)
 
-    def forward(
-        self, image: Tensor, timesteps: Tensor, label: Tensor, also: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, image: Tensor, timesteps: Tensor, label: Tensor, also: Tensor | None = None) -> Tensor:
         """image: (B, channels + beside, H, W). timesteps: (B,), 0 to 999. label: (B, labels, h, w), 0 to 1.
 
         also: (B, 4 x width), what is added to the time's embedding (that of a class). H and W are divisible

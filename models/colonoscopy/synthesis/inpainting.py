@@ -5,8 +5,10 @@ what is known is put back, and each step is taken several times, so that the dra
 one. Here the known part goes into the estimate of the clean frame, before noise is added again.
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,6 +26,7 @@ from models.colonoscopy.synthesis.generator import (
     SIZE,
     SUPER_STEPS,
     Cascade,
+    Velocity,
     look_place,
     picture,
 )
@@ -104,7 +107,9 @@ def _squares(
     both = torch.cat([small_label(opposite, SMALL), small_label(polyp, SMALL)])
 
     def base(noisy: Tensor, times: Tensor) -> Tensor:
-        other, told = cascade.base(noisy.expand(2, -1, -1, -1), times.expand(2), both, places.expand(2)).chunk(2)
+        other, told = cascade.base(
+            noisy.expand(2, -1, -1, -1), times.expand(2), both, places.expand(2)
+        ).chunk(2)
         return other + GUIDANCE * (told - other)
 
     small_hole = (adaptive_avg_pool2d(holes, SMALL) > 0).float()
@@ -130,8 +135,19 @@ def _squares(
     yield 1.0, picture(cascade.sharpener(middle))
 
 
-def _repaint(cascade, v, known: Tensor, hole: Tensor, generator: torch.Generator, steps: int, times: int):  # type: ignore[no-untyped-def]
-    """Ancestral sampling in which what is known is put into every estimate. hole: 1 where it is drawn."""
+def _repaint(
+    cascade: Cascade,
+    v: Velocity,
+    known: Tensor,
+    hole: Tensor,
+    generator: torch.Generator,
+    steps: int,
+    times: int,
+) -> Iterator[tuple[float, Tensor]]:
+    """Ancestral sampling with what is known put into every estimate. hole: 1 where it is drawn.
+
+    Yields the share of steps done and the clean frame expected then; the last is the frame.
+    """
     kept = cascade.schedule.alphas_cumprod.to(known.device)
     last = len(kept) - 1
     places = torch.linspace(last, 0, steps + 1).round().long().tolist()
@@ -140,7 +156,7 @@ def _repaint(cascade, v, known: Tensor, hole: Tensor, generator: torch.Generator
         return torch.randn(known.shape, generator=generator).to(known.device)
 
     noisy, clean = fresh(), known
-    for done, (at, after) in enumerate(zip(places[:-1], places[1:], strict=True), 1):
+    for done, (at, after) in enumerate(itertools.pairwise(places), 1):
         for again in range(times):
             predicted = v(noisy, torch.tensor([at], device=known.device))
             clean = clean_estimate(noisy, predicted, kept[at : at + 1]).clamp(-1, 1)
@@ -167,7 +183,7 @@ def _placed(start: int, side: int, size: int) -> int:
     return (size - side) // 2 if side >= size else min(max(start, 0), size - side)
 
 
-def _cut(pixels: NDArray, area: Area) -> NDArray:
+def _cut(pixels: NDArray[Any], area: Area) -> NDArray[Any]:
     """The square of an image; beyond the image its edge is repeated."""
     height, width = pixels.shape[:2]
     rows = np.arange(area.top, area.top + area.side).clip(0, height - 1)
@@ -188,7 +204,9 @@ def _put_back(frame: Frame, square: Frame, area: Area, blend: NDArray[np.float32
     drawn = cv2.resize(square, (area.side, area.side), interpolation=by)
     rows = slice(max(area.top, 0), min(area.top + area.side, height))
     columns = slice(max(area.left, 0), min(area.left + area.side, width))
-    drawn = drawn[rows.start - area.top : rows.stop - area.top, columns.start - area.left : columns.stop - area.left]
+    drawn = drawn[
+        rows.start - area.top : rows.stop - area.top, columns.start - area.left : columns.stop - area.left
+    ]
     result = frame.copy()
     share = blend[rows, columns, None]
     mixed = frame[rows, columns] * (1 - share) + drawn * share

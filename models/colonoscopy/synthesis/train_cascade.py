@@ -80,11 +80,13 @@ class BaseLosses:
         return {"loss": denoising_loss(predicted, wanted, seen)}
 
 
-def train_base(data: Path, minutes: float, run: str = "cascade_base") -> nn.Module:
-    """The base from nothing, in runs/RUN, for `minutes` in total; the averaged network."""
+def train_base(data: Path, minutes: float, steps: int = 0, run: str = "cascade_base") -> nn.Module:
+    """The base from nothing, in runs/RUN, for `minutes` or `steps` in total; the averaged network."""
     rows = small_frames(training_frames(data))
     seed = int.from_bytes(np.random.default_rng().bytes(4))
-    network, done = fit(run, BaseSdm(), batches(rows, seed), BaseLosses(), rate=RATE, minutes=minutes)
+    network, done = fit(
+        run, BaseSdm(), batches(rows, seed), BaseLosses(), rate=RATE, minutes=minutes, steps=steps
+    )
     print(run, done, flush=True)
     return network
 
@@ -103,7 +105,9 @@ def crop_batches(frames: TrainingFrames, seed: int) -> Iterator[Crops]:
     """
     rng = np.random.default_rng(seed)
     halves = [
-        np.stack([cv2.resize(frame, (MIDDLE, MIDDLE), interpolation=cv2.INTER_AREA) for frame in frames.frames])
+        np.stack(
+            [cv2.resize(frame, (MIDDLE, MIDDLE), interpolation=cv2.INTER_AREA) for frame in frames.frames]
+        )
     ][0]
     masks, seen = frames.masks[:, ::2, ::2], frames.seen[:, ::2, ::2]
     while True:
@@ -115,8 +119,13 @@ def crop_batches(frames: TrainingFrames, seed: int) -> Iterator[Crops]:
             blurred = enlarged((small + noise * torch.randn_like(small))[None])[0]
             polyp = torch.from_numpy(masks[row]).float()
             parts = torch.cat(
-                [image, one_hot(polyp[None])[0], torch.from_numpy(seen[row]).float()[None], blurred,
-                 torch.full((1, MIDDLE, MIDDLE), noise)]
+                [
+                    image,
+                    one_hot(polyp[None])[0],
+                    torch.from_numpy(seen[row]).float()[None],
+                    blurred,
+                    torch.full((1, MIDDLE, MIDDLE), noise),
+                ]
             )
             y, x = rng.integers((MIDDLE - CROP) // 4 + 1, size=2) * 4
             parts = parts[:, y : y + CROP, x : x + CROP].rot90(int(rng.integers(4)), (-2, -1))
@@ -145,10 +154,12 @@ class SuperLosses:
         return {"loss": denoising_loss(predicted, wanted, seen)}
 
 
-def train_super(data: Path, minutes: float, run: str = "cascade_super") -> nn.Module:
-    """Super-resolution from nothing, in runs/RUN, for `minutes` in total; the averaged network."""
+def train_super(data: Path, minutes: float, steps: int = 0, run: str = "cascade_super") -> nn.Module:
+    """Super-resolution from nothing, in runs/RUN, for `minutes` or `steps` in total; the averaged network."""
     seed = int.from_bytes(np.random.default_rng().bytes(4))
     batches = crop_batches(training_frames(data), seed)
-    network, done = fit(run, SuperSdm(), batches, SuperLosses(), rate=SUPER_RATE, minutes=minutes)
+    network, done = fit(
+        run, SuperSdm(), batches, SuperLosses(), rate=SUPER_RATE, minutes=minutes, steps=steps
+    )
     print(run, done, flush=True)
     return network

@@ -64,13 +64,20 @@ class SharpenerLosses(Adversary):
         return {**found, **asked, "loss": plain + asked["loss"]}
 
 
-def train_sharpener(data: Path, minutes: float, run: str = "cascade_sharpener") -> nn.Module:
-    """The last stage from nothing, in runs/RUN, for `minutes` in total; the averaged network."""
+def train_sharpener(data: Path, minutes: float, steps: int = 0, run: str = "cascade_sharpener") -> nn.Module:
+    """The last stage from nothing, in runs/RUN, for `minutes` or `steps` in total; the averaged network."""
     losses = SharpenerLosses()
     seed = int.from_bytes(np.random.default_rng().bytes(4))
     batches = crops(training_frames(data), seed)
     network, done = fit(
-        run, Sharpener(), batches, losses, rate=RATE, minutes=minutes, beside={"judge": losses}
+        run,
+        Sharpener(),
+        batches,
+        losses,
+        rate=RATE,
+        minutes=minutes,
+        steps=steps,
+        beside={"judge": losses},
     )
     print(run, done, flush=True)
     return network
