@@ -19,6 +19,7 @@ from models.colonoscopy import LOOKS, MODELS, SAMPLERS, pipeline
 from models.colonoscopy.images import Frame, Mask, fitted, read_frame
 from models.colonoscopy.masks import check_mask, read_drawn
 from models.colonoscopy.pipeline import Alteration, Order, Sample
+from models.colonoscopy.synthesis import registry
 from models.core import checkpoints
 from models.core.errors import UserError
 from models.core.progress import Progress
@@ -37,7 +38,7 @@ def models() -> list[str]:
     """The models that are installed, best first. Raises as `checkpoints.card` does when none can draw."""
     for name in BESIDE:
         checkpoints.card(name)
-    there = [name for name in MODELS if (checkpoints.FOLDER / name).is_dir()]
+    there = registry.installed()
     for name in there or MODELS[:1]:
         checkpoints.card(name)
     return there

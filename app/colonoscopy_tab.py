@@ -188,10 +188,11 @@ class ColonoscopyTab:
 
         def work(visit: Visit) -> Updates:
             visit.own_frame = frame = desk.open_frame(_files(file))
+            alters = pipeline.INPAINTER in self.models
             shown = result_strip.picture_url(squared(frame, desk.SIZE))
             return {
                 self.pad: mask_pad.lay(backdrop=shown),
-                self.task: gr.update(visible=True, value="inpaint"),
+                self.task: gr.update(visible=alters, value=TASKS[alters]),
             }
 
         return self._told(request, work)

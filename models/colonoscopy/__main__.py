@@ -16,7 +16,8 @@ from models.core.command_line import run, sentence
 from models.core.errors import UserError
 
 SEGMENTERS = ("polyps", "polyps_guide")
-TRAININGS = (*SEGMENTERS, "memory", "autoencoder", "base", "sdm", "adaptive", "arsdm", "ldm")
+STAGES = ("cascade", "super", "sharpener")
+TRAININGS = (*SEGMENTERS, "memory", "autoencoder", "base", "sdm", "adaptive", "arsdm", "ldm", *STAGES)
 PARTS = ("fidelity", "realism", "memory", "speed", "use")
 
 
@@ -173,6 +174,18 @@ def _train(options: argparse.Namespace) -> None:
     out = options.out or FOLDER / options.name
     if options.name in SEGMENTERS:
         segmentation.train(options.name, options.data, out, options.minutes)
+    elif options.name in STAGES:
+        from models.colonoscopy.synthesis import sharpener_training
+        from models.colonoscopy.synthesis import training as cascade_training
+
+        trainers = {
+            "cascade": cascade_training.train_base,
+            "super": cascade_training.train_super,
+            "sharpener": sharpener_training.train_sharpener,
+        }
+        network = trainers[options.name](options.data, options.minutes)
+        prefix = "" if options.name == "cascade" else "colonoscopy_"
+        network.half().save_pretrained(options.out or FOLDER / f"{prefix}{options.name}")
     elif options.name == "memory":
         memory.train(options.data, options.out or FOLDER / NAME)
     else:

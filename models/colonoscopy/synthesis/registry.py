@@ -1,4 +1,4 @@
-"""The generators by name. From an entry come the page's choice, `--model`, the rows of the tables, the card.
+"""The generators by name, best first. From an entry come the page's choice, `--model`, the rows of the tables, the card.
 
 Nothing is imported for a list of names: a generator's module is loaded when it is asked for.
 """
@@ -9,6 +9,7 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from models.core import checkpoints
 from models.core.checkpoints import card
 from models.core.errors import UserError
 
@@ -28,12 +29,6 @@ class Method:
 
 CASCADE = ("colonoscopy_super", "colonoscopy_sharpener")
 METHODS = {
-    "cascade": Method(
-        "SDM cascade",
-        "Ho et al., JMLR 2022, on Wang et al., 2022",
-        "models.colonoscopy.synthesis.generator",
-        ("cascade", *CASCADE),
-    ),
     "arsdm": Method(
         "ArSDM",
         "Du et al., MICCAI 2023",
@@ -52,6 +47,12 @@ METHODS = {
         "models.colonoscopy.synthesis.patch_pipeline",
         ("sdm", "colonoscopy_autoencoder"),
     ),
+    "cascade": Method(
+        "SDM cascade",
+        "Ho et al., JMLR 2022, on Wang et al., 2022",
+        "models.colonoscopy.synthesis.generator",
+        ("cascade", *CASCADE),
+    ),
 }
 
 
@@ -60,6 +61,15 @@ def method(name: str) -> Method:
     if name not in METHODS:
         raise UserError("model_unknown", name=name, choices=", ".join(METHODS))
     return METHODS[name]
+
+
+def installed() -> list[str]:
+    """The generators whose checkpoints are all there, best first."""
+    return [
+        name
+        for name, entry in METHODS.items()
+        if all((checkpoints.FOLDER / checkpoint).is_dir() for checkpoint in entry.checkpoints)
+    ]
 
 
 @cache

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from models.colonoscopy.synthesis import cascade, train_cascade, train_sharpener
+from models.colonoscopy.synthesis import cascade, sharpener_training
+from models.colonoscopy.synthesis import training as base_training
 from models.colonoscopy.synthesis.cascade import (
     ANY,
     BASE,
@@ -109,7 +110,7 @@ def test_networks_keep_their_configuration(tmp_path):
 
 
 def test_small_frames_are_means_and_labels_are_shares(training):
-    images, labels, seen, looks = train_cascade.small_frames(training)
+    images, labels, seen, looks = base_training.small_frames(training)
     assert images.shape == (6, 3, 32, 32) and labels.shape == (6, 2, 32, 32) and seen.min() == 1
     block = training.frames[0, :8, :8].astype(float).mean((0, 1)) / 127.5 - 1
     assert np.allclose(images[0, :, 0, 0], block, atol=1e-5)
@@ -117,14 +118,14 @@ def test_small_frames_are_means_and_labels_are_shares(training):
 
 
 def test_the_base_learns_a_batch_by_heart(training):
-    network, losses = tiny()[0], train_cascade.BaseLosses()
-    batch = next(train_cascade.batches(train_cascade.small_frames(training), 0, batch=4))
+    network, losses = tiny()[0], base_training.BaseLosses()
+    batch = next(base_training.batches(base_training.small_frames(training), 0, batch=4))
     learnt(network, losses, batch)
 
 
 def test_super_resolution_learns_a_batch_by_heart(training, monkeypatch):
-    monkeypatch.setattr(train_cascade, "CROPS", 2)
-    learnt(tiny()[1], train_cascade.SuperLosses(), next(train_cascade.crop_batches(training, 0)))
+    monkeypatch.setattr(base_training, "CROPS", 2)
+    learnt(tiny()[1], base_training.SuperLosses(), next(base_training.crop_batches(training, 0)))
 
 
 def learnt(network, losses, batch, steps=30):
@@ -143,19 +144,19 @@ def learnt(network, losses, batch, steps=30):
 
 
 def test_what_is_not_seen_is_not_learnt(training):
-    clean, label, seen, look = next(train_cascade.batches(train_cascade.small_frames(training), 0, batch=4))
+    clean, label, seen, look = next(base_training.batches(base_training.small_frames(training), 0, batch=4))
     network = tiny()[0]
     network.zero_grad()
-    train_cascade.BaseLosses()(network, (clean, label, torch.zeros_like(seen), look), 0.0)["loss"].backward()
+    base_training.BaseLosses()(network, (clean, label, torch.zeros_like(seen), look), 0.0)["loss"].backward()
     assert all(p.grad is None or not p.grad.any() for p in network.parameters())
 
 
 def test_crops_lie_over_their_small_frames(training, monkeypatch):
     """A crop of a smooth frame and the enlarged small frame beside it show the same place."""
-    monkeypatch.setattr(train_cascade, "AUGMENTED", 0.0)
+    monkeypatch.setattr(base_training, "AUGMENTED", 0.0)
     ramp = np.tile(np.linspace(0, 255, 256)[None, :, None], (256, 1, 3)).astype(np.uint8)
     smooth = TrainingFrames(np.stack([ramp, ramp.transpose(1, 0, 2)]), *vars_of(training, 2))
-    image, _, _, given = next(train_cascade.crop_batches(smooth, 0))
+    image, _, _, given = next(base_training.crop_batches(smooth, 0))
     assert (image - given[:, :3]).abs().max() < 0.1
 
 
@@ -164,11 +165,11 @@ def vars_of(training, count):
 
 
 def test_the_sharpener_begins_as_bicubic_and_learns(training, monkeypatch):
-    small, wanted = next(train_sharpener.crops(training, 0))
+    small, wanted = next(sharpener_training.crops(training, 0))
     network = Sharpener(SharpenerConfig(width=8, blocks=1))
     assert torch.equal(network(small), cascade.enlarged(small, 2)) and wanted.shape[-1] == 96
-    monkeypatch.setattr(train_sharpener.PerceptualLoss, "load_vgg16", lambda self: self)
-    losses = train_sharpener.SharpenerLosses()
+    monkeypatch.setattr(sharpener_training.PerceptualLoss, "load_vgg16", lambda self: self)
+    losses = sharpener_training.SharpenerLosses()
     for spent in (0.0, 0.2, 0.9):
         network.zero_grad()
         losses(network, (small, wanted), spent)["loss"].backward()
