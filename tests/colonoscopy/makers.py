@@ -26,10 +26,10 @@ def frame_of(mask, seed=0):
 def sample_of(seed=3, **changed):
     """A judged sample, whose found mask is half of the drawn one."""
     mask = mask_of()
-    found = mask_of(box=(60, 120, 80, 130))
-    facts = {"dice": 2 / 3, "nearest": 0.5, "percentile": 40.0, "model": "arsdm", "weights": "0123456789ab"}
+    facts = {"frame": frame_of(mask, seed), "mask": mask, "found": mask_of(box=(60, 120, 80, 130))}
+    facts |= {"dice": 2 / 3, "nearest": 0.5, "percentile": 40.0, "model": "arsdm", "weights": "0123456789ab"}
     facts |= {"steps": 20, "sampler": "dpm", "seconds": 1.25}
-    return pipeline.Sample(frame_of(mask, seed), mask, found, seed=seed, **{**facts, **changed})
+    return pipeline.Sample(seed=seed, **{**facts, **changed})
 
 
 def draws(mask, count=1, seed=0, steps=20, sampler="dpm", look="any"):

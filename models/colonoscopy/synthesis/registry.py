@@ -1,4 +1,4 @@
-"""The generators by name, best first. From an entry come the page's choice, `--model`, the rows of the tables, the card.
+"""The generators by name, best first: the choice on the page, `--model`, the rows of the tables, the card.
 
 Nothing is imported for a list of names: a generator's module is loaded when it is asked for.
 """
