@@ -39,6 +39,7 @@ def sets(tmp_path, monkeypatch, stand_ins):  # noqa: F811
         monkeypatch.setattr(module, "FOLDER", tmp_path / "runs")
     monkeypatch.setattr(results, "RESULTS", tmp_path / "RESULTS.md")
     views = np.stack([frame_of(mask_of(), seed) for seed in range(40)])
+    monkeypatch.setattr(registry, "installed", lambda: ["arsdm", "adaptive", "sdm"])
     monkeypatch.setattr(figures, "training_views", lambda data: (views, None))
     colours = lambda frames: torch.tensor(np.stack([f.mean((0, 1)) for f in frames]), dtype=torch.float)  # noqa: E731
     known = memory.Memory.of(torch.randn(6, 3) + 100, 100 + 3 * torch.randn(30, 3))
@@ -73,7 +74,7 @@ def test_memory_counts_what_is_too_near(sets, tmp_path):
     column = next(key for key in rows[0] if key.startswith("nearer"))
     unseen = next(row for row in rows if "nobody" in row["frames"])
     assert unseen["n"] == 30 and unseen[column] == 1  # the first percentile of thirty
-    assert all(row["n"] == 5 for row in rows if row["frames"] in figures.MODELS)
+    assert all(row["n"] == 5 for row in rows if row["frames"] in registry.installed())
 
 
 def test_without_the_data_folder_training_frames_have_no_rows(sets):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.colonoscopy import MODELS, TOO_NEAR, memory, pipeline
+from models.colonoscopy import TOO_NEAR, memory, pipeline
 from models.colonoscopy.distances import (
     frechet_distance,
     kernel_distance,
@@ -26,6 +26,7 @@ from models.colonoscopy.evaluation.drawn import Crops, crops, drawn, spoilt
 from models.colonoscopy.evaluation.sets import Sets, official
 from models.colonoscopy.images import Frame
 from models.colonoscopy.metrics import dice
+from models.colonoscopy.synthesis import registry
 from models.colonoscopy.training.frames import VIEWS, training_views
 from models.core.errors import UserError
 from models.core.results import markdown, peak_mebibytes, write
@@ -79,7 +80,11 @@ class Material:
     @cached_property
     def drawn(self) -> dict[tuple[str, str], tuple[list[Frame], list[Mapping[str, Any]]]]:
         """By set and model."""
-        return {(name, model): drawn(given, model) for name, given in self.crops.items() for model in MODELS}
+        return {
+            (name, model): drawn(given, model)
+            for name, given in self.crops.items()
+            for model in registry.installed()
+        }
 
     @cached_property
     def training(self) -> NDArray[np.uint8] | None:
@@ -116,7 +121,7 @@ def fidelity(material: Material) -> Rows:
         )
         counts = {"n": len(given.names), "not drawn": given.skipped}
         rows.append({"set": name, "frames": "real", "Dice": float(real), "of real": "", **counts})
-        for model in MODELS:
+        for model in registry.installed():
             _, facts = material.drawn[name, model]
             reached = 100 * float(np.mean([row["dice"] for row in facts]))
             share = f"{reached / real:.2f}" if real else ""
@@ -139,7 +144,7 @@ def realism(material: Material) -> Rows:
         others |= {
             f"real, {other}": clinic.frames for other, clinic in material.crops.items() if other != name
         }
-        others |= {model: material.drawn[name, model][0] for model in MODELS}
+        others |= {model: material.drawn[name, model][0] for model in registry.installed()}
         bad = [spoilt(frame, rng) for frame in given.frames]
         others |= {
             f"real under {kind} (ceiling)": [frame[kind] for frame in bad] for kind in ("blur", "noise")
@@ -173,7 +178,7 @@ def remembered(material: Material) -> Rows:
         controls["training frames, cut otherwise"] = list(views[1::every])
     distances = {label: known.nearest(memory.features(frames)).tolist() for label, frames in controls.items()}
     distances["real test frames, nobody's training"] = usual
-    for model in MODELS:
+    for model in registry.installed():
         facts = [row for (_, m), (_, rows) in material.drawn.items() if m == model for row in rows]
         distances[model] = [float(row["nearest"]) for row in facts]
     limit = float(np.percentile(usual, TOO_NEAR))
