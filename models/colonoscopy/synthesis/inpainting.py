@@ -174,7 +174,7 @@ def _repaint(
 def _between(noisy: Tensor, clean: Tensor, before: Tensor, after: Tensor, fresh: Tensor) -> Tensor:
     """The noise of a DDIM step with an eta of 1, of unit size: some that is there, some fresh."""
     there = (noisy - before.sqrt() * clean) / (1 - before).sqrt()
-    share = ((1 - after) / (1 - before) * (1 - before / after)).clamp(0, 1 - after) / (1 - after)
+    share = (1 - before / after) / (1 - before)
     return (1 - share).sqrt() * there + share.sqrt() * fresh
 
 

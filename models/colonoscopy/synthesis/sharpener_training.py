@@ -29,7 +29,7 @@ def crops(frames: TrainingFrames, seed: int) -> Iterator[Crops]:
     """Endless crops (B, 3, CROP, CROP) in -1..1 turned any way, and their halves under a little noise."""
     rng = np.random.default_rng(seed)
     while True:
-        cut = []
+        cut: list[Tensor] = []
         while len(cut) < BATCH:
             row, (y, x) = rng.integers(len(frames.frames)), rng.integers((SIZE - CROP) // 2 + 1, size=2) * 2
             if frames.seen[row, y : y + CROP, x : x + CROP].mean() < 0.97:

@@ -85,7 +85,13 @@ def train_base(data: Path, minutes: float, steps: int = 0, run: str = "cascade_b
     rows = small_frames(training_frames(data))
     seed = int.from_bytes(np.random.default_rng().bytes(4))
     network, done = fit(
-        run, BaseSdm(), batches(rows, seed), BaseLosses(), rate=RATE, minutes=minutes, steps=steps
+        run,
+        BaseSdm().fit_gaussian(rows[0]),
+        batches(rows, seed),
+        BaseLosses(),
+        rate=RATE,
+        minutes=minutes,
+        steps=steps,
     )
     print(run, done, flush=True)
     return network

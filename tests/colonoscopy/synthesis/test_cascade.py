@@ -109,6 +109,32 @@ def test_networks_keep_their_configuration(tmp_path):
         assert all(torch.equal(a, b) for a, b in zip(network.parameters(), again.parameters(), strict=True))
 
 
+def test_the_linear_guess_takes_noise_out_and_leaves_a_clean_frame():
+    """Frames of three patterns with a little texture: the fitted Gaussian knows them, another doesn't."""
+    torch.manual_seed(0)
+    patterns = torch.nn.functional.interpolate(torch.randn(3, 3, 4, 4), size=(32, 32), mode="bilinear")
+    shares = torch.rand(300, 3)
+    frames = 0.3 + torch.einsum("nk,kchw->nchw", shares, patterns) + 0.02 * torch.randn(300, 3, 32, 32)
+    network = BaseSdm(replace(BASE, width=32, multiples=(1, 1), blocks=1, attention=(2,), hidden=4))
+    plain, fitted = network.kept.clone(), network.fit_gaussian(frames)
+    kept = torch.full((20, 1, 1, 1), 0.5)
+    clean = 0.3 + torch.einsum("nk,kchw->nchw", torch.rand(20, 3), patterns)
+    noisy = kept.sqrt() * clean + (1 - kept).sqrt() * torch.randn_like(clean)
+    error = (fitted.linear_guess(noisy, kept) - clean).square().mean().sqrt()
+    naive = (noisy / kept.sqrt() - clean).square().mean().sqrt()
+    assert error < 0.1 * naive
+    almost = torch.full((20, 1, 1, 1), 0.99999)
+    assert (fitted.linear_guess(clean, almost) - clean).abs().max() < 0.05
+    assert torch.equal(plain, network.kept)
+    v = network(noisy, torch.full((20,), 500), torch.zeros(20, 2, 32, 32), torch.full((20,), ANY))
+    alpha = network.kept[500]
+    assert torch.allclose(
+        alpha.sqrt() * noisy - (1 - alpha).sqrt() * v,
+        fitted.linear_guess(noisy, alpha.expand(20).view(-1, 1, 1, 1)),
+        atol=1e-4,
+    ), "untrained, the network says what the Gaussian says"
+
+
 def test_small_frames_are_means_and_labels_are_shares(training):
     images, labels, seen, looks = base_training.small_frames(training)
     assert images.shape == (6, 3, 32, 32) and labels.shape == (6, 2, 32, 32) and seen.min() == 1

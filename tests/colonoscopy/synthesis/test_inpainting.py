@@ -1,11 +1,16 @@
 """Inpainting: the frame stays to the bit outside the rim, inside something new is drawn."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from models.colonoscopy.synthesis import inpainting
+from models.colonoscopy import pipeline
+from models.colonoscopy.synthesis import inpainting, registry
 from models.colonoscopy.synthesis.cascade import cosine_schedule
+from models.core.errors import UserError
+from tests.colonoscopy.makers import stand_ins  # noqa: F401
 from tests.colonoscopy.synthesis.test_cascade import generator  # noqa: F401
 
 
@@ -86,3 +91,19 @@ def test_what_is_known_steers_what_is_drawn():
     )
     assert share == 1 and torch.equal(found[..., 0, :], known[..., 0, :])
     assert found[..., 3, 3].sub(0.4).abs().max() < 0.05
+
+
+@pytest.mark.usefixtures("stand_ins")
+def test_the_labs_door_judges_what_was_altered(generator, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(registry, "load", lambda name: generator)
+    frame, mask = frame_of(200, 240), mask_of(200, 240, (80, 120, 80, 140))
+    order = pipeline.Alteration(frame, mask, count=2, seed=4, remove=True, steps=2)
+    made = [step for step in pipeline.inpaint(order) if isinstance(step, pipeline.Sample)]
+    assert [(one.seed, one.kind, one.model) for one in made] == [
+        (4, "removed", "cascade"),
+        (5, "removed", "cascade"),
+    ]
+    assert made[0].frame.shape == frame.shape and made[0].found.shape == mask.shape
+    tall = np.zeros((1100, 1200, 3), np.uint8)
+    with pytest.raises(UserError, match="frame_large"):
+        next(pipeline.inpaint(replace(order, frame=tall, mask=mask_of(1100, 1200, (100, 300, 100, 300)))))
