@@ -15,6 +15,7 @@ from models.scene.data.scan import Scan
 from models.scene.types import Answer, Caption
 
 if TYPE_CHECKING:
+    from models.colonoscopy.data.images import Frame
     from models.colonoscopy.pipeline import Sample
     from models.face.pipeline import Made
 
@@ -48,6 +49,7 @@ class Visit:
     stored: `answer` was not computed now but kept with the program.
     looked: id of the object that is being looked at.
     captions: what "Describe the room" has said so far.
+    own_frame: the colonoscopy frame that was brought.
     frames: the synthetic frames drawn last. halt: set when no more of them are wanted. at_work: held while
     they are drawn.
     sitting: of the face lab.
@@ -66,6 +68,7 @@ class Visit:
     looked: int | None = None
     captions: tuple[Caption, ...] = ()
     frames: list["Sample"] = field(default_factory=list)
+    own_frame: "Frame | None" = None
     halt: threading.Event = field(default_factory=threading.Event)
     at_work: threading.Lock = field(default_factory=threading.Lock)
     sitting: Sitting = field(default_factory=Sitting)
@@ -113,6 +116,7 @@ class Visit:
         self.gone.set()
         self.halt.set()
         self.frames = []
+        self.own_frame = None
         self.sitting.halt.set()
         self.sitting = Sitting(halt=self.sitting.halt)
         self.stop.set()

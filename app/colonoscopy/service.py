@@ -9,13 +9,17 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+from PIL import Image
+
 from app import validation
 from app.job_queue import JobQueue
 from app.session import Visit
-from models.colonoscopy import MODELS, SAMPLERS, pipeline
-from models.colonoscopy.data.images import Frame, Mask, fitted, read_frame, squared
+from models.colonoscopy import LOOKS, MODELS, SAMPLERS, pipeline
+from models.colonoscopy.data.images import Frame, Mask, fitted, read_frame
 from models.colonoscopy.data.masks import check_mask, read_drawn
-from models.colonoscopy.pipeline import Order, Sample
+from models.colonoscopy.pipeline import Alteration, Order, Sample
+from models.colonoscopy.synthesis import registry
 from models.core import checkpoints
 from models.core.errors import UserError
 from models.core.progress import Progress
@@ -34,7 +38,7 @@ def models() -> list[str]:
     """The models that are installed, best first. Raises as `checkpoints.card` does when none can draw."""
     for name in BESIDE:
         checkpoints.card(name)
-    there = [name for name in MODELS if (checkpoints.FOLDER / name).is_dir()]
+    there = registry.installed()
     for name in there or MODELS[:1]:
         checkpoints.card(name)
     return there
@@ -46,8 +50,16 @@ def open_mask(paths: Sequence[str | Path] | None) -> Mask:
 
 
 def open_frame(paths: Sequence[str | Path] | None) -> Frame:
-    """A visitor's frame to draw over, scaled to SIZE; the file is deleted as soon as it is read."""
-    return _read(paths, lambda path: squared(read_frame(path), SIZE))
+    """A visitor's frame, with at most MOST_LINES lines; the file is deleted as soon as it is read."""
+    return _read(paths, lambda path: _lowered(read_frame(path)))
+
+
+def _lowered(frame: Frame) -> Frame:
+    lines = min(frame.shape[:2])
+    if lines <= pipeline.MOST_LINES:
+        return frame
+    size = tuple(round(side * pipeline.MOST_LINES / lines) for side in frame.shape[1::-1])
+    return np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BOX))
 
 
 def _read(paths: Sequence[str | Path] | None, reader: Callable[[Path], T]) -> T:
@@ -61,11 +73,19 @@ def _read(paths: Sequence[str | Path] | None, reader: Callable[[Path], T]) -> T:
             file.unlink(missing_ok=True)
 
 
-def order(mask: Mask, count: object, seed: object, model: object, steps: object, sampler: object) -> Order:
+def order(
+    mask: Mask,
+    count: object,
+    seed: object,
+    model: object,
+    steps: object,
+    sampler: object,
+    look: object = "any",
+) -> Order:
     """An order of what fields hold, whatever they hold.
 
     Raises UserError: mask_empty, mask_small, mask_full, count_range, seed_range, steps_range,
-    model_unknown, sampler_unknown.
+    model_unknown, sampler_unknown, look_unknown.
     """
     check_mask(mask)
     frames, first, times = map(validation.whole_number, (count, seed, steps))
@@ -79,7 +99,9 @@ def order(mask: Mask, count: object, seed: object, model: object, steps: object,
         raise UserError("model_unknown", name=_short(model), choices=", ".join(MODELS))
     if sampler not in SAMPLERS:
         raise UserError("sampler_unknown", name=_short(sampler), choices=", ".join(SAMPLERS))
-    return Order(mask, frames, first, str(model), times, str(sampler))
+    if look not in LOOKS:
+        raise UserError("look_unknown", name=_short(look), choices=", ".join(LOOKS))
+    return Order(mask, frames, first, str(model), times, str(sampler), str(look))
 
 
 def draw(visit: Visit, wanted: Order) -> Iterator[Progress | Sample]:
@@ -88,7 +110,24 @@ def draw(visit: Visit, wanted: Order) -> Iterator[Progress | Sample]:
     Raises UserError: what the pipeline and the gate raise. What was done before stays kept.
     """
     visit.frames = done = []
-    for step in _running(visit, wanted):
+    for step in _running(visit, lambda: pipeline.draw(wanted)):
+        if isinstance(step, Sample):
+            done.append(step)
+        yield step
+
+
+def alter(visit: Visit, wanted: Order, remove: bool) -> Iterator[Progress | Sample]:
+    """The frame that the visitor brought, with a polyp under the mask or without one; as `draw` otherwise.
+
+    wanted: mask, count, seed, steps and look. Raises UserError("no_own_frame") where none was brought.
+    """
+    frame = visit.own_frame
+    if frame is None:
+        raise UserError("no_own_frame")
+    mask = fitted(wanted.mask, *frame.shape[:2])
+    order = Alteration(frame, mask, wanted.count, wanted.seed, remove, wanted.steps, wanted.look)
+    visit.frames = done = []
+    for step in _running(visit, lambda: pipeline.inpaint(order)):
         if isinstance(step, Sample):
             done.append(step)
         yield step
@@ -100,7 +139,8 @@ def compare(visit: Visit, place: int, model: object) -> Iterator[Progress | Samp
     Raises UserError("frame_unknown"), ("model_unknown"), and as `draw` does.
     """
     kept = frame(visit, place)
-    yield from _running(visit, order(kept.mask, 1, kept.seed, model, kept.steps, kept.sampler))
+    wanted = order(kept.mask, 1, kept.seed, model, kept.steps, kept.sampler, kept.look)
+    yield from _running(visit, lambda: pipeline.draw(wanted))
 
 
 def frame(visit: Visit, place: int | None) -> Sample:
@@ -110,12 +150,12 @@ def frame(visit: Visit, place: int | None) -> Sample:
     return visit.frames[place]
 
 
-def _running(visit: Visit, wanted: Order) -> Iterator[Progress | Sample]:
+def _running(visit: Visit, work: Callable[[], Iterator[Progress | Sample]]) -> Iterator[Progress | Sample]:
     visit.halt = stop = threading.Event()
     if visit.gone.is_set():
         raise UserError("cancelled")
     try:
-        yield from drawing.stream(lambda: pipeline.draw(wanted), stop)
+        yield from drawing.stream(work, stop)
     except UserError as error:
         if error.key != "cancelled" or visit.gone.is_set():
             raise
@@ -144,7 +184,7 @@ def pack(visit: Visit, burn: bool, dicom: bool = False) -> Path:
 
 
 def segment(picture: Frame, visit: Visit) -> Mask:
-    """The polyps that the shipped segmenter finds in a frame of SIZE."""
+    """The polyps that the shipped segmenter finds in a frame."""
     return drawing.run(lambda: pipeline.segment(picture), visit.gone)
 
 

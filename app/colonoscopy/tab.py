@@ -16,12 +16,15 @@ from app.components import mask_pad, result_strip
 from app.i18n import language, say
 from app.messages import html, quiet, why
 from app.session import Visit, Visits
-from models.colonoscopy import SAMPLERS, pipeline
+from models.colonoscopy import LOOKS, SAMPLERS, pipeline
+from models.colonoscopy.data.images import squared
 from models.colonoscopy.pipeline import Order, Sample
 from models.core.image_io import MAX_FILE
 from models.core.upload_validation import megabytes
 
 Updates = dict[Any, Any]
+
+TASKS = ("draw", "inpaint", "remove")  # a whole frame, or a change in one's own
 
 DICE_JS = "() => Math.floor(Math.random() * 1e6)"
 SAVE_JS = """async () => {
@@ -83,6 +86,19 @@ class ColonoscopyTab:
             label=i18n("colonoscopy.model"),
             elem_id="tl-model",
         )
+        self.task = gr.Radio(
+            [(i18n(f"colonoscopy.task_{name}"), name) for name in TASKS],
+            value=TASKS[0],
+            label=i18n("colonoscopy.task"),
+            elem_id="tl-task",
+            visible=False,  # until a frame of one's own is there
+        )
+        self.look = gr.Dropdown(
+            [(i18n(f"colonoscopy.look_{name}"), name) for name in LOOKS],
+            value="any",
+            label=i18n("colonoscopy.look"),
+            elem_id="tl-look",
+        )
         self.count = gr.Slider(
             1, service.MOST_FRAMES, 4, step=1, label=i18n("colonoscopy.count"), elem_id="tl-count"
         )
@@ -136,14 +152,16 @@ class ColonoscopyTab:
         page = Context.root_block
         assert page is not None
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        fields = [self.pad, self.count, self.seed, self.model, self.steps, self.sampler]
+        fields = [self.pad, self.count, self.seed, self.model, self.steps, self.sampler, self.look, self.task]
         drawn = [self.strip, self.status, self.notice, self.draw, self.stop, self.comparison, self.home]
         page.load(self.arrive, None, [self.pad, self.strip], **quiet)
         free: dict[str, Any] = {"fn": self.free, "inputs": None, "outputs": self.draw, **quiet}
         self.draw.click(self.draw_frames, fields, drawn, trigger_mode="once", **quiet).then(**free)
         self.stop.click(self.halt, None, None, queue=False, **quiet)
         self.dice.click(None, None, self.seed, js=DICE_JS, **quiet)
-        self.frame_upload.upload(self.take_frame, self.frame_upload, [self.pad, self.notice], **quiet)
+        self.frame_upload.upload(
+            self.take_frame, self.frame_upload, [self.pad, self.task, self.notice], **quiet
+        )
         self.mask_upload.upload(self.take_mask, self.mask_upload, [self.pad, self.notice], **quiet)
         compared = [self.comparison, self.place, self.other, self.slider, self.pairing, self.status]
         compared += [self.notice, self.draw, self.stop]
@@ -166,11 +184,15 @@ class ColonoscopyTab:
         }
 
     def take_frame(self, file: str | None, request: gr.Request) -> Updates:
-        """A frame to draw over arrived."""
+        """A frame to draw over arrived: a polyp is drawn into it unless something else is asked."""
 
-        def work(_: Visit) -> Updates:
+        def work(visit: Visit) -> Updates:
+            visit.own_frame = frame = service.open_frame(_files(file))
+            alters = pipeline.INPAINTER in self.models
+            shown = result_strip.picture_url(squared(frame, service.SIZE))
             return {
-                self.pad: mask_pad.lay(backdrop=result_strip.picture_url(service.open_frame(_files(file))))
+                self.pad: mask_pad.lay(backdrop=shown),
+                self.task: gr.update(visible=alters, value=TASKS[alters]),
             }
 
         return self._told(request, work)
@@ -195,6 +217,8 @@ class ColonoscopyTab:
         model: str,
         steps: float,
         sampler: str,
+        look: str,
+        task: str,
         request: gr.Request,
     ) -> Iterator[Updates]:
         """Draw: previews and frames as they come."""
@@ -205,15 +229,14 @@ class ColonoscopyTab:
 
         def work(visit: Visit) -> Iterator[Updates]:
             try:
-                wanted = service.order(
-                    validation.drawing(drawing, service.SIZE), count, seed, model, steps, sampler
-                )
+                mask = validation.drawing(drawing, service.SIZE)
+                wanted = service.order(mask, count, seed, model, steps, sampler, look)
                 yield self._begun(request) | {
                     self.comparison: gr.update(visible=False),
                     self.home: gr.update(visible=False),
                     self.strip: result_strip.show([]),
                 }
-                yield from self._drawn(request, visit, wanted)
+                yield from self._drawn(request, visit, wanted, task)
             finally:
                 at_work.release()  # before the button can be clicked again
 
@@ -251,9 +274,13 @@ class ColonoscopyTab:
 
         return self._told(request, work)
 
-    def _drawn(self, request: gr.Request, visit: Visit, wanted: Order) -> Iterator[Updates]:
+    def _drawn(self, request: gr.Request, visit: Visit, wanted: Order, task: str) -> Iterator[Updates]:
         name, cards = language(request), []
-        for step in service.draw(visit, wanted):
+        if task in TASKS[1:]:
+            running = service.alter(visit, wanted, remove=task == "remove")
+        else:
+            running = service.draw(visit, wanted)
+        for step in running:
             if isinstance(step, Sample):
                 cards.append(answer.card(name, step))
                 yield {self.strip: result_strip.show(cards), self.home: gr.update(visible=True)}
@@ -271,6 +298,15 @@ class ColonoscopyTab:
 
         def work(visit: Visit) -> Iterator[Updates]:
             kept = service.frame(visit, place)
+            if kept.kind != "drawn" and visit.own_frame is not None:
+                yield {
+                    self.comparison: gr.update(visible=True),
+                    self.place: place,
+                    self.other: gr.update(choices=[], value=None),
+                    self.slider: gr.update(value=answer.before_after(visit.own_frame, kept)),
+                    self.pairing: answer.alteration(name),
+                }
+                return
             others = [one for one in self.models if one != kept.model]
             chosen = other if other in others else (others or self.models)[-1]
             text = say(
@@ -333,7 +369,7 @@ def strip_words(name: str) -> dict[str, str]:
 
 
 def _picture(preview: dict[str, Any]) -> str:
-    return result_strip.picture_url(preview["frame"])
+    return result_strip.picture_url(squared(preview["frame"], service.SIZE))
 
 
 def _files(file: str | None) -> list[str]:

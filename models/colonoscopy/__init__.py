@@ -1,6 +1,9 @@
 """The colonoscopy lab: a drawn polyp mask becomes synthetic frames."""
 
+from models.colonoscopy.synthesis.patch_pipeline.registry import METHODS
+
 # What can be asked for, here because it is shown before any network is loaded.
-MODELS = ("arsdm", "adaptive", "sdm")
+MODELS = tuple(METHODS)
 SAMPLERS = ("dpm", "ddim")
+LOOKS = ("kvasir", "clinicdb", "polypgen", "bkai", "any")
 TOO_NEAR = 1.0  # the percentile of real frames' distances below which a drawn one counts as remembered

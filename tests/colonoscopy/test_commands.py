@@ -11,9 +11,9 @@ from models.colonoscopy import pipeline
 from models.colonoscopy.data import exports
 from models.colonoscopy.data.images import read_mask, read_pairs
 from models.colonoscopy.segmentation import evaluation, small
-from models.colonoscopy.synthesis import sampling
+from models.colonoscopy.synthesis import registry
 from models.core import results
-from tests.colonoscopy.makers import frame_of, mask_of, stand_ins  # noqa: F401
+from tests.colonoscopy.makers import frame_of, mask_of, sample_of, stand_ins  # noqa: F401
 
 BOXES = [(60, 120, 80, 180), (20, 90, 20, 120), (150, 220, 100, 200)]
 
@@ -41,7 +41,6 @@ def drawn(monkeypatch, stand_ins):  # noqa: F811
     """How many frames were drawn; the hash of the weights can be changed."""
     calls, draw = [], pipeline.draw
     monkeypatch.setattr(pipeline, "draw", lambda order: calls.append(order) or draw(order))
-    monkeypatch.setattr(sampling, "card", lambda name: type("Card", (), {"sha256": "0123456789ab"}))
     return calls
 
 
@@ -79,7 +78,7 @@ def test_sample_a_folder_and_go_on(masks, tmp_path, drawn, monkeypatch):
     assert run(*command) == 0
     assert [order.seed for order in drawn] == [9, 10]  # drawn anew for a mask that changed
     drawn.clear()
-    monkeypatch.setattr(sampling, "card", lambda name: type("Card", (), {"sha256": "of other weights"}))
+    monkeypatch.setattr(registry, "weights", lambda model: "of other weights")
     assert run(*command) == 0
     assert len(drawn) == 6
 
@@ -116,7 +115,6 @@ def test_a_run_that_breaks_lists_what_it_has(masks, tmp_path, drawn, monkeypatch
     ],
 )
 def test_what_is_asked_wrongly_is_told_in_a_sentence(masks, tmp_path, capsys, monkeypatch, changed, said):
-    monkeypatch.setattr(sampling, "card", lambda name: type("Card", (), {"sha256": "0123456789ab"}))
     given = {"--mask": masks / "m1.png", "--out": tmp_path / "out"} | changed
     assert run("sample", *(part for pair in given.items() for part in pair)) == 2
     assert said in capsys.readouterr().err
@@ -185,3 +183,60 @@ def test_a_sheet_shows_what_each_model_draws(masks, pairs, tmp_path, drawn):
     beside = np.asarray(Image.open(tmp_path / "real.png"))
     assert beside.shape[1] == sheet.shape[1] + 264
     assert np.array_equal(beside[30:286, -264:-8], next(read_pairs(pairs)).frame)
+
+
+@pytest.fixture
+def altered(monkeypatch, stand_ins):  # noqa: F811
+    """Alterations that were made, by a stand-in that paints the mask."""
+    calls = []
+
+    def inpaint(order):
+        calls.append(order)
+        frame = order.frame.copy()
+        frame[order.mask] = 200
+        kind = "removed" if order.remove else "inpainted"
+        yield sample_of(
+            order.seed,
+            frame=frame,
+            mask=order.mask,
+            found=order.mask,
+            kind=kind,
+            model=pipeline.INPAINTER,
+        )
+
+    monkeypatch.setattr(pipeline, "inpaint", inpaint)
+    return calls
+
+
+def test_inpaint_one_frame_at_its_own_size(pairs, masks, tmp_path, altered):
+    frame, out = pairs / "images" / "0.png", tmp_path / "out"
+    wide = np.asarray(Image.open(frame).resize((300, 200)))
+    Image.fromarray(wide).save(frame)
+    command = ("inpaint", "--frame", frame, "--mask", masks / "m1.png", "--unmarked", "--out", out)
+    assert run(*command, "--count", 2) == 0
+    assert [order.seed for order in altered] == [0, 1] and not altered[0].remove
+    made = np.asarray(Image.open(out / "images" / "0_m1_1.png"))
+    mask = read_mask(out / "masks" / "0_m1_1.png")
+    assert made.shape == (200, 300, 3) and np.array_equal(made[~mask], wide[~mask])
+    told = Image.open(out / "images" / "0_m1_1.png").text
+    assert "Altered" in told["Comment"] and json.loads(told["Synthetic"])["kind"] == "inpainted"
+
+
+def test_inpaint_folders_and_go_on(pairs, masks, tmp_path, altered):
+    out = tmp_path / "out"
+    command = ("inpaint", "--frame", pairs / "images", "--mask", masks, "--remove", "--out", out)
+    assert run(*command) == 0
+    assert len(altered) == 9 and all(order.remove for order in altered)
+    (out / "images" / "1_m2_4.png").unlink()
+    altered.clear()
+    assert run(*command) == 0
+    assert [order.seed for order in altered] == [4]
+    altered.clear()
+    assert run(*command[:-3], "--out", out) == 0  # drawn in now, not out
+    assert len(altered) == 9
+
+
+def test_inpaint_without_frames(masks, tmp_path, altered, capsys):
+    (tmp_path / "none").mkdir()
+    assert run("inpaint", "--frame", tmp_path / "none", "--mask", masks, "--out", tmp_path / "out") == 2
+    assert "no frames in none" in capsys.readouterr().err
