@@ -5,6 +5,7 @@ from html import escape
 from app.colonoscopy import service
 from app.face import service as face_service
 from models.colonoscopy import MODELS
+from models.colonoscopy.synthesis.registry import CASCADE
 from models.core import checkpoints
 from models.core.errors import UserError
 
@@ -12,7 +13,7 @@ from models.core.errors import UserError
 IN_USE = {
     "scene": ("instancerefer", "xtrans2cap", "pointgroup", "shapes"),
     "face": face_service.NEEDED,
-    "colonoscopy": (*MODELS, *service.BESIDE),
+    "colonoscopy": (*MODELS, *CASCADE, *service.BESIDE),
 }
 
 

@@ -19,6 +19,7 @@ from models.scene.data.scan import Scan
 from models.scene.types import Answer, Caption
 
 if TYPE_CHECKING:
+    from models.colonoscopy.data.images import Frame
     from models.colonoscopy.pipeline import Sample
     from models.face.sources.tracking import Track
     from models.face.types import Made
@@ -64,6 +65,7 @@ class Visit:
     stored: `answer` was not computed now but kept with the program.
     looked: id of the object that is being looked at.
     captions: what "Describe the room" has said so far.
+    own_frame: the colonoscopy frame that was brought.
     frames: the synthetic frames drawn last. halt: set when no more of them are wanted. at_work: held while
     they are drawn. mask_shape: (height, width) of the mask file that was laid on the pad last.
     sitting: of the face lab.
@@ -87,6 +89,7 @@ class Visit:
     captions: tuple[Caption, ...] = ()
     frames: list["Sample"] = field(default_factory=list)
     mask_shape: tuple[int, int] | None = None
+    own_frame: "Frame | None" = None
     halt: threading.Event = field(default_factory=threading.Event)
     at_work: threading.Lock = field(default_factory=threading.Lock)
     sitting: Sitting = field(default_factory=Sitting)
@@ -149,6 +152,7 @@ class Visit:
         self.gone.set()
         self.halt.set()
         self.frames = []
+        self.own_frame = None
         self.sitting.halt.set()
         self.sitting = Sitting(halt=self.sitting.halt)
         self.stop.set()

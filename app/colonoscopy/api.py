@@ -75,7 +75,8 @@ class ColonoscopyApi:
         def work(visit: Visit) -> dict[str, Any]:
             from models.colonoscopy.data.exports import mask_png
 
-            found = service.segment(service.open_frame(_files(frame))[0], visit)
+            picture = service.on_pad(service.open_frame(_files(frame))[0])
+            found = service.segment(picture, visit)
             return {"area": round(float(found.mean()), 4), "mask": validation.png_url(mask_png(found))}
 
         return answered(self.visits, request, work)

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from PIL import Image
 
 from app import uploads, validation
 from app.job_queue import JobQueue, in_line
 from app.session import Visit
-from models.colonoscopy import MODELS, SAMPLERS, pipeline
+from models.colonoscopy import LOOKS, MODELS, SAMPLERS, pipeline
 from models.colonoscopy.data.images import (
     Frame,
     Mask,
@@ -27,8 +28,9 @@ from models.colonoscopy.data.images import (
     told_frame,
 )
 from models.colonoscopy.data.masks import check_mask, read_cleaned
-from models.colonoscopy.pipeline import Order, Sample
+from models.colonoscopy.pipeline import Alteration, Order, Sample
 from models.colonoscopy.segmentation.registry import SEGMENTERS
+from models.colonoscopy.synthesis import registry
 from models.core import checkpoints
 from models.core.errors import UserError
 from models.core.notes import Note, note
@@ -48,7 +50,7 @@ def models() -> list[str]:
     """The models that are installed, best first. Raises as `checkpoints.card` does when none can draw."""
     for name in BESIDE:
         checkpoints.card(name)
-    there = [name for name in MODELS if (checkpoints.FOLDER / name).is_dir()]
+    there = registry.installed()
     for name in there or MODELS[:1]:
         checkpoints.card(name)
     return there
@@ -80,7 +82,7 @@ def open_mask(paths: Sequence[str | Path] | None) -> OpenedMask:
 
 
 def open_frame(paths: Sequence[str | Path] | None) -> tuple[Frame, tuple[Note, ...]]:
-    """A visitor's frame to draw over, padded and scaled to SIZE, and what was made of its file.
+    """A visitor's frame with at most MOST_LINES lines, and what was made of its file.
 
     The file is deleted as soon as it is read.
     """
@@ -89,9 +91,22 @@ def open_frame(paths: Sequence[str | Path] | None) -> tuple[Frame, tuple[Note, .
         frame, notes = told_frame(path)
         if not pipeline.looks_like_endoscopy(frame):
             notes = (*notes, note("frame_foreign", name=path.name))
-        return squared(letterboxed(frame), SIZE), notes
+        return _lowered(frame), notes
 
     return _read(paths, opened)
+
+
+def _lowered(frame: Frame) -> Frame:
+    lines = min(frame.shape[:2])
+    if lines <= pipeline.MOST_LINES:
+        return frame
+    width, height = (round(side * pipeline.MOST_LINES / lines) for side in frame.shape[1::-1])
+    return np.asarray(Image.fromarray(frame).resize((width, height), Image.Resampling.BOX))
+
+
+def on_pad(frame: Frame) -> Frame:
+    """A frame padded to a square and scaled to SIZE."""
+    return squared(letterboxed(frame), SIZE)
 
 
 def as_it_came(wanted: Order, shape: tuple[int, int] | None) -> Order:
@@ -125,11 +140,12 @@ def order(
     steps: object,
     sampler: object,
     judge: object = pipeline.JUDGE,
+    look: object = "any",
 ) -> Order:
     """An order of what fields hold, whatever they hold.
 
     Raises UserError: mask_empty, mask_small, mask_full, count_range, seed_range, steps_range,
-    model_unknown, sampler_unknown.
+    model_unknown, sampler_unknown, look_unknown.
     """
     check_mask(mask)
     frames, first, times = map(validation.whole_number, (count, seed, steps))
@@ -143,8 +159,10 @@ def order(
         raise UserError("model_unknown", name=_short(model), choices=", ".join(MODELS))
     if not isinstance(sampler, str) or sampler not in SAMPLERS:
         raise UserError("sampler_unknown", name=_short(sampler), choices=", ".join(SAMPLERS))
+    if look not in LOOKS:
+        raise UserError("look_unknown", name=_short(look), choices=", ".join(LOOKS))
     judged = SEGMENTERS[str(judge)].name
-    return Order(mask, frames, first, str(model), times, str(sampler), judge=judged)
+    return Order(mask, frames, first, str(model), times, str(sampler), judge=judged, look=str(look))
 
 
 def draw(visit: Visit, wanted: Order) -> Iterator[Progress | Sample]:
@@ -153,7 +171,27 @@ def draw(visit: Visit, wanted: Order) -> Iterator[Progress | Sample]:
     Raises UserError: what the pipeline and the gate raise. What was done before stays kept.
     """
     visit.frames = done = []
-    for step in _running(visit, wanted):
+    for step in _running(visit, lambda: pipeline.draw(wanted)):
+        if isinstance(step, Sample):
+            done.append(step)
+        yield step
+
+
+def alter(visit: Visit, wanted: Order, remove: bool) -> Iterator[Progress | Sample]:
+    """The frame that the visitor brought, with a polyp under the mask or without one; as `draw` otherwise.
+
+    wanted: mask (as on the pad), count, seed, steps, judge and look.
+    Raises UserError("no_own_frame") where none was brought.
+    """
+    frame = visit.own_frame
+    if frame is None:
+        raise UserError("no_own_frame")
+    mask = fitted(wanted.mask[own_part(frame.shape, len(wanted.mask))], *frame.shape[:2])
+    order = Alteration(
+        frame, mask, wanted.count, wanted.seed, remove, wanted.steps, wanted.look, wanted.judge
+    )
+    visit.frames = done = []
+    for step in _running(visit, lambda: pipeline.inpaint(order)):
         if isinstance(step, Sample):
             done.append(step)
         yield step
@@ -162,11 +200,13 @@ def draw(visit: Visit, wanted: Order) -> Iterator[Progress | Sample]:
 def compare(visit: Visit, place: int, model: object) -> Iterator[Progress | Sample]:
     """The frame that another model draws from the mask and the noise of a kept one.
 
-    Raises UserError("frame_unknown"), ("model_unknown"), and as `draw` does.
+    Raises UserError("frame_unknown"), ("model_unknown"), and as `draw` does. An altered frame has no other.
     """
     kept = frame(visit, place)
+    if kept.kind != "drawn":
+        raise UserError("frame_unknown")
     wanted = order(kept.mask, 1, kept.seed, model, kept.steps, kept.sampler, kept.judge)
-    yield from _running(visit, wanted)
+    yield from _running(visit, lambda: pipeline.draw(wanted))
 
 
 def frame(visit: Visit, place: int | None) -> Sample:
@@ -176,12 +216,12 @@ def frame(visit: Visit, place: int | None) -> Sample:
     return visit.frames[place]
 
 
-def _running(visit: Visit, wanted: Order) -> Iterator[Progress | Sample]:
+def _running(visit: Visit, work: Callable[[], Iterator[Progress | Sample]]) -> Iterator[Progress | Sample]:
     visit.halt = stop = threading.Event()
     if visit.gone.is_set():
         raise UserError("cancelled")
     try:
-        yield from drawing.stream(lambda: pipeline.draw(wanted), stop, in_line)
+        yield from drawing.stream(work, stop, in_line)
     except UserError as error:
         if error.key != "cancelled" or visit.gone.is_set():
             raise
@@ -210,7 +250,7 @@ def pack(visit: Visit, burn: bool, dicom: bool = False) -> Path:
 
 
 def segment(picture: Frame, visit: Visit) -> Mask:
-    """The polyps that the shipped segmenter finds in a frame of SIZE."""
+    """The polyps that the shipped segmenter finds in a frame."""
     return drawing.run(lambda: pipeline.segment(picture), visit.gone)
 
 

@@ -18,9 +18,10 @@ from app.components.upload_widgets import UploadButton
 from app.i18n import by_language, language, say
 from app.messages import about, hears_language, html, notes, quiet, settled, why
 from app.session import Visit, Visits
-from models.colonoscopy import SAMPLERS, pipeline
+from models.colonoscopy import LOOKS, SAMPLERS, pipeline
 from models.colonoscopy.pipeline import Order, Sample
 from models.colonoscopy.segmentation.registry import SEGMENTERS
+from models.colonoscopy.synthesis import registry
 from models.core.errors import UserError
 from models.core.image_io import MAX_FILE
 from models.core.notes import note
@@ -28,6 +29,8 @@ from models.core.progress import Progress
 from models.core.upload_validation import megabytes
 
 Updates = dict[Any, Any]
+
+TASKS = ("draw", "inpaint", "remove")  # a whole frame, or a change in one's own
 
 DICE_JS = "() => Math.floor(Math.random() * 1e6)"
 
@@ -37,7 +40,7 @@ def fragments(name: str) -> dict[str, str]:
     note = say(name, "colonoscopy.upload_note", limit=f"{megabytes(MAX_FILE)} MB")
     return {
         "html.colonoscopy_lead": f'<p class="tl-lead">{escape(say(name, "colonoscopy.lead"))}</p>',
-        "html.colonoscopy_caution": answer.caution(name),
+        "html.colonoscopy_caution": answer.caution(name, pipeline.INPAINTER in registry.installed()),
         "html.colonoscopy_upload_note": quiet(note),
         "html.colonoscopy_dice_help": quiet(say(name, "colonoscopy.dice_help")),
         "html.colonoscopy_cards": about(name, "colonoscopy"),
@@ -88,6 +91,20 @@ class ColonoscopyTab:
             label=i18n("colonoscopy.model"),
             elem_id="tl-model",
         )
+        self.task = gr.Radio(
+            [(i18n(f"colonoscopy.task_{name}"), name) for name in TASKS],
+            value=TASKS[0],
+            label=i18n("colonoscopy.task"),
+            elem_id="tl-task",
+            visible=False,  # until a frame of one's own is there
+        )
+        self.look = gr.Dropdown(
+            [(i18n(f"colonoscopy.look_{name}"), name) for name in LOOKS],
+            value="any",
+            label=i18n("colonoscopy.look"),
+            elem_id="tl-look",
+            visible=pipeline.INPAINTER in self.models,  # the others were told of no clinic
+        )
         self.count = gr.Slider(
             1, service.MOST_FRAMES, 4, step=1, label=i18n("colonoscopy.count"), elem_id="tl-count"
         )
@@ -137,12 +154,15 @@ class ColonoscopyTab:
         assert page is not None
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         fields = [self.pad, self.count, self.seed, self.model, self.steps, self.sampler, self.judge]
+        fields += [self.look, self.task]
         drawn = [self.strip, self.status, self.notice, self.draw, self.stop, self.home]
         free: dict[str, Any] = {"fn": self.free, "inputs": None, "outputs": self.draw, **quiet}
         self.draw.click(self.draw_frames, fields, drawn, trigger_mode="once", **quiet).then(**free)
         self.stop.click(self.halt, None, None, queue=False, **quiet)
         self.dice.click(None, None, self.seed, js=DICE_JS, **quiet)
-        self.frame_upload.upload(self.take_frame, self.frame_upload, [self.pad, self.notice], **quiet)
+        self.frame_upload.upload(
+            self.take_frame, self.frame_upload, [self.pad, self.task, self.notice], **quiet
+        )
         self.mask_upload.upload(self.take_mask, self.mask_upload, [self.pad, self.notice], **quiet)
         compared = [self.strip, self.status, self.notice, self.draw, self.stop]
         chosen = self.strip.choose(self.compare, None, compared, trigger_mode="always_last", **quiet)
@@ -154,12 +174,15 @@ class ColonoscopyTab:
             packed.success(None, None, None, js="() => trilab.save('tl-saved')", **quiet)
 
     def take_frame(self, file: str | None, request: gr.Request) -> Updates:
-        """A frame to draw over arrived."""
+        """A frame to draw over arrived: a polyp is drawn into it unless something else is asked."""
 
-        def work(_: Visit) -> Updates:
+        def work(visit: Visit) -> Updates:
             frame, read = service.open_frame(_files(file))
+            alters = pipeline.INPAINTER in self.models
+            visit.own_frame = frame if alters else None
             return {
-                self.pad: mask_pad.lay(backdrop=result_strip.picture_url(frame)),
+                self.pad: mask_pad.lay(backdrop=result_strip.picture_url(service.on_pad(frame))),
+                self.task: gr.update(visible=alters, value=TASKS[alters]),
                 self.notice: notes(request, read),
             }
 
@@ -192,6 +215,8 @@ class ColonoscopyTab:
         steps: float,
         sampler: str,
         judge: str,
+        look: str,
+        task: str,
         request: gr.Request,
     ) -> Iterator[Updates]:
         """Draw: previews and frames as they come."""
@@ -203,13 +228,13 @@ class ColonoscopyTab:
         def work(visit: Visit) -> Iterator[Updates]:
             try:
                 mask = validation.drawing(drawing, service.SIZE)
-                wanted = service.order(mask, count, seed, model, steps, sampler, judge)
+                wanted = service.order(mask, count, seed, model, steps, sampler, judge, look)
                 wanted = service.as_it_came(wanted, visit.mask_shape)
                 yield self._begun(request) | {
                     self.home: gr.update(visible=False),
                     self.strip: result_strip.show([]),
                 }
-                yield from self._drawn(request, visit, wanted)
+                yield from self._drawn(request, visit, wanted, task)
             finally:
                 at_work.release()  # before the button can be clicked again
 
@@ -281,10 +306,14 @@ class ColonoscopyTab:
 
         return self._told(request, work)
 
-    def _drawn(self, request: gr.Request, visit: Visit, wanted: Order) -> Iterator[Updates]:
+    def _drawn(self, request: gr.Request, visit: Visit, wanted: Order, task: str) -> Iterator[Updates]:
         name, cards = language(request), 0
         clock = answer.Clock(name, wanted.count)
-        for step in service.draw(visit, wanted):
+        if task in TASKS[1:]:
+            running = service.alter(visit, wanted, remove=task == "remove")
+        else:
+            running = service.draw(visit, wanted)
+        for step in running:
             if isinstance(step, Sample):
                 card = result_strip.add(cards, answer.card(name, step))
                 cards += 1
@@ -344,7 +373,9 @@ def strip_words(name: str) -> dict[str, str]:
 
 
 def _picture(step: Progress) -> str:
-    return result_strip.picture_url(step.preview["frame"]) if isinstance(step.preview, dict) else ""
+    if not isinstance(step.preview, dict):
+        return ""
+    return result_strip.picture_url(service.on_pad(step.preview["frame"]))
 
 
 def _files(file: str | None) -> list[str]:

@@ -7,25 +7,30 @@ from app.components.result_strip import Card, outline_path, picture_url
 from app.i18n import say
 from app.messages import quiet
 from models.colonoscopy import TOO_NEAR
+from models.colonoscopy.data.images import fitted, letterboxed, padded, squared
 from models.colonoscopy.pipeline import Sample
 from models.core.progress import Progress
+
+SIZE = 256  # pixels of a card's sides
 
 
 def card(name: str, sample: Sample) -> Card:
     """A frame for the strip: outlines as drawn and as found, Dice, seed, model, how near training is."""
     key = "card_near" if sample.percentile < TOO_NEAR else "card_memory"
     percent = f"{sample.percentile:.1f}" if sample.percentile < 10 else f"{sample.percentile:.0f}"
+    title = "card_left" if sample.kind == "removed" else "card_dice"
+    lines = [say(name, "colonoscopy.card_seed", seed=sample.seed, model=model(name, sample.model))]
+    if sample.kind == "drawn":
+        lines.append(say(name, f"colonoscopy.{key}", percent=percent))
     return Card(
-        image=picture_url(sample.frame),
-        size=len(sample.frame),
-        drawn=outline_path(sample.mask),
-        found=outline_path(sample.found),
+        image=picture_url(squared(letterboxed(sample.frame), SIZE)),
+        size=SIZE,
+        drawn=outline_path(fitted(padded(sample.mask), SIZE, SIZE)),
+        found=outline_path(fitted(padded(sample.found), SIZE, SIZE)),
         name=model(name, sample.model),
-        title=say(name, "colonoscopy.card_dice", dice=f"{sample.dice:.2f}"),
-        lines=(
-            say(name, "colonoscopy.card_seed", seed=sample.seed, model=model(name, sample.model)),
-            say(name, f"colonoscopy.{key}", percent=percent),
-        ),
+        title=say(name, f"colonoscopy.{title}", dice=f"{sample.dice:.2f}"),
+        lines=tuple(lines),
+        paired=sample.kind == "drawn",
     )
 
 
@@ -69,7 +74,8 @@ class Clock:
         return say(self.name, "face.left", step=text, seconds=max(1, round(left)))
 
 
-def caution(name: str) -> str:
-    """What must be read before any frame is believed, as HTML."""
-    first, rest = escape(say(name, "colonoscopy.caution_first")), escape(say(name, "colonoscopy.caution"))
+def caution(name: str, alters: bool = False) -> str:
+    """What must be read before any frame is believed, as HTML. alters: frames of one's own are, too."""
+    key = "caution_altered" if alters else "caution"
+    first, rest = escape(say(name, "colonoscopy.caution_first")), escape(say(name, f"colonoscopy.{key}"))
     return f'<p class="tl-caution" role="note"><b>{first}</b> {rest}</p>'

@@ -58,6 +58,7 @@ function startStrip() {
     const choose = made('button', '', words.choose);
     choose.type = 'button';
     choose.onclick = () => choosePair(place, null);
+    choose.hidden = !card.paired;
     caption.append(made('b', '', card.title), ...card.lines.map(line => made('span', '', line)), choose);
     figure.append(button, caption);
     return figure;

@@ -51,6 +51,7 @@ class Card:
     """A picture. image: a data URL. drawn, found: SVG paths in its pixels, "" for none.
 
     size: of its sides in pixels. name: who drew it. title, lines: plain text under it.
+    paired: whether another can be put beside it.
     """
 
     image: str
@@ -60,6 +61,7 @@ class Card:
     name: str
     title: str
     lines: tuple[str, ...]
+    paired: bool = True
 
 
 class ResultStrip(Component):

@@ -9,6 +9,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+from models.colonoscopy import LOOKS, MODELS
 from models.colonoscopy.detection.registry import DETECTORS
 from models.colonoscopy.segmentation.registry import SEGMENTERS
 from models.core import device
@@ -20,6 +21,7 @@ from models.core.methods import Method, show
 SMALL_SEGMENTERS = ("polyps", "polyps_guide")
 DETECTOR_NAMES = ("centernet", "sparse_rcnn", "deformable_detr")
 TOGETHER = ("segmenters", "detectors")  # PraNet, SANet and Polyp-PVT; all of DETECTOR_NAMES
+STAGES = ("cascade", "super", "sharpener")
 TRAININGS = (
     *SMALL_SEGMENTERS,
     *TOGETHER,
@@ -31,6 +33,7 @@ TRAININGS = (
     "adaptive",
     "arsdm",
     "ldm",
+    *STAGES,
 )
 PARTS = ("fidelity", "realism", "memory", "speed", "use")
 
@@ -38,6 +41,7 @@ METHODS = (
     Method("arsdm", "synthesis", "Du et al., MICCAI 2023", "arsdm"),
     Method("adaptive", "synthesis", "Du et al., MICCAI 2023, without the refinement", "adaptive"),
     Method("sdm", "synthesis", "Wang et al., 2022", "sdm"),
+    Method("cascade", "synthesis", "Ho et al., JMLR 2022, on Wang et al., 2022", "cascade"),
     *(
         Method(name, "segmentation", SEGMENTERS[name].paper, SEGMENTERS[name].checkpoint)
         for name in SEGMENTERS
@@ -59,13 +63,25 @@ def parser() -> argparse.ArgumentParser:
     sample.add_argument("--limit", type=_some, help="take only the first masks of the folder")
     sample.add_argument("--count", type=int, default=1, help="frames a mask")
     sample.add_argument("--seed", type=int, default=0, help="of the first frame; the next has the next one")
-    sample.add_argument("--model", default="arsdm", help="arsdm, adaptive or sdm")
+    sample.add_argument("--model", default=MODELS[0], help=", ".join(MODELS))
+    sample.add_argument("--look", default="any", help=f"of which clinic: {', '.join(LOOKS)}")
     sample.add_argument("--steps", type=int, default=20, help="of the sampler, for one frame")
     sample.add_argument("--sampler", default="dpm", help="dpm, which needs few steps, or ddim")
     sample.add_argument(
         "--unmarked", action="store_true", help="no word burnt into the picture; the metadata still tells"
     )
     sample.add_argument("--out", type=Path, required=True, help="gets images/, masks/ and samples.json")
+
+    inpaint = commands.add_parser("inpaint", help="a polyp into frames of one's own, or out of them")
+    inpaint.add_argument("--frame", type=Path, required=True, help="an image, or a folder of them")
+    inpaint.add_argument(
+        "--mask", type=Path, required=True, help="an image, white on the polyp, or a folder of them"
+    )
+    inpaint.add_argument("--count", type=int, default=1, help="variants of each frame with each mask")
+    inpaint.add_argument("--seed", type=int, default=0, help="of the first; the next has the next one")
+    inpaint.add_argument("--remove", action="store_true", help="take away the polyp under the mask")
+    inpaint.add_argument("--unmarked", action="store_true", help="as in sample")
+    inpaint.add_argument("--out", type=Path, required=True, help="gets images/, masks/ and samples.json")
 
     segment = commands.add_parser("segment", help="the polyps in a frame, or in a folder of frames")
     segment.add_argument("frames", type=Path, help="an image, or a folder of them")
@@ -138,29 +154,62 @@ def _some(text: str) -> int:
 
 
 def _sample(options: argparse.Namespace) -> int:
-    from models.colonoscopy.data.masks import mask_files, read_cleaned
+    from models.colonoscopy.data.masks import read_drawn
     from models.colonoscopy.pipeline import Order
     from models.colonoscopy.synthesis import sampling
 
-    files = [options.mask] if options.mask else mask_files(options.masks)[: options.limit]
+    files, skipped = usable_masks(options.mask or options.masks, options.limit)
+    order = Order(
+        read_drawn(files[0]),
+        model=options.model,
+        steps=options.steps,
+        sampler=options.sampler,
+        look=options.look,
+    )
+    wanted = sampling.jobs(files, options.count, options.seed)
+    done = sampling.sample(wanted, order, options.out, burn=not options.unmarked)
+    print(f"{len(done)} frames in {options.out}")
+    return _skipped(skipped)
+
+
+def usable_masks(given: Path, limit: int | None = None) -> tuple[list[Path], int]:
+    """A mask file, or those of a folder that frames can be drawn for, and how many others were told of.
+
+    Raises UserError: masks_missing for none, and for one file as `read_cleaned` does.
+    """
+    from models.colonoscopy.data.masks import mask_files, read_cleaned
+
+    folder = given.is_dir()
+    files = mask_files(given)[:limit] if folder else [given]
     usable = []
     for path in files:  # one bad file must not end a long run in its middle
         try:
             found = read_cleaned(path)
         except UserError as error:
-            if options.mask:
+            if not folder:
                 raise
             print(f"{path.name}: {sentence(error)}", file=sys.stderr)
             continue
-        usable.append((path, found.mask))
+        usable.append(path)
         for one in found.notes:
             print(f"{path.name}: {told(one)}", file=sys.stderr)
     if not usable:
-        raise UserError("masks_missing", name=options.masks.name)
-    skipped = len(files) - len(usable)
-    files, first = [path for path, _ in usable], usable[0][1]
-    order = Order(first, model=options.model, steps=options.steps, sampler=options.sampler)
-    wanted = sampling.jobs(files, options.count, options.seed)
+        raise UserError("masks_missing", name=given.name)
+    return usable, len(files) - len(usable)
+
+
+def _inpaint(options: argparse.Namespace) -> int:
+    from models.colonoscopy.data.images import image_files, read_frame
+    from models.colonoscopy.data.masks import read_drawn
+    from models.colonoscopy.pipeline import Alteration
+    from models.colonoscopy.synthesis import sampling
+
+    frames = image_files(options.frame) if options.frame.is_dir() else [options.frame]
+    if not frames:
+        raise UserError("frames_missing", name=options.frame.name)
+    masks, skipped = usable_masks(options.mask)
+    order = Alteration(read_frame(frames[0]), read_drawn(masks[0]), remove=options.remove)
+    wanted = sampling.alterations(frames, masks, options.count, options.seed)
     done = sampling.sample(wanted, order, options.out, burn=not options.unmarked)
     print(f"{len(done)} frames in {options.out}")
     return _skipped(skipped)
@@ -256,6 +305,21 @@ def _train(options: argparse.Namespace) -> None:
 
         names = DETECTOR_NAMES if options.name == "detectors" else (options.name,)
         detector_training.train(options.data, options.steps, options.out or FOLDER, names)
+    elif options.name in STAGES:
+        from models.colonoscopy.synthesis import sharpener_training
+        from models.colonoscopy.synthesis import training as cascade_training
+
+        trainers = {
+            "cascade": cascade_training.train_base,
+            "super": cascade_training.train_super,
+            "sharpener": sharpener_training.train_sharpener,
+        }
+        from models.core.training import save_half
+
+        network = trainers[options.name](options.data, options.minutes)
+        prefix = "" if options.name == "cascade" else "colonoscopy_"
+        out = options.out or FOLDER / f"{prefix}{options.name}"
+        save_half(network, out)
     elif options.name == "memory":
         train_memorization.train(options.data, options.out or FOLDER / NAME)
     else:
@@ -313,6 +377,7 @@ def _models(options: argparse.Namespace) -> None:
 COMMANDS = {
     "models": _models,
     "sample": _sample,
+    "inpaint": _inpaint,
     "segment": _segment,
     "inspect": _inspect,
     "train": _train,

@@ -5,8 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from models.colonoscopy import MODELS
 from models.colonoscopy.data.images import Frame, Mask, fitted, padded
 from models.colonoscopy.data.masks import check_mask
+from models.colonoscopy.synthesis import registry
 from models.core.checkpoints import CheckpointCard, all_cards
 from models.core.errors import UserError
 from models.core.import_lock import LOADING
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from models.colonoscopy.types import Finding
 
 JUDGE = "polyps"
+INPAINTER = "cascade"
+MOST_LINES = 1080  # of a frame that is altered
 MAX_COUNT, MAX_SEED = 10_000, 2**31 - 1
 
 
@@ -26,15 +30,34 @@ class Order:
 
     shape: (height, width) of what the mask was before it was padded to a square; its own where it is None.
     judge: name of the segmenter that looks for the polyp in each frame.
+    look: the clinic's, one of LOOKS.
     """
 
     mask: Mask = field(repr=False)
     count: int = 4
     seed: int = 0
-    model: str = "arsdm"
+    model: str = MODELS[0]
     steps: int = 20
     sampler: str = "dpm"
     shape: tuple[int, int] | None = None
+    judge: str = JUDGE
+    look: str = "any"
+
+
+@dataclass(frozen=True)
+class Alteration:
+    """What is to be changed in a frame of one's own: a polyp drawn under the mask, or one there taken away.
+
+    frame: uint8 (H, W, 3). mask: bool (H, W), the same size. The rest as in `Order`.
+    """
+
+    frame: Frame = field(repr=False)
+    mask: Mask = field(repr=False)
+    count: int = 1
+    seed: int = 0
+    remove: bool = False
+    steps: int = 20
+    look: str = "any"
     judge: str = JUDGE
 
 
@@ -42,10 +65,12 @@ class Order:
 class Sample:
     """A drawn frame and what is thought of it.
 
-    frame: uint8 (256, 256, 3). mask, found: bool (256, 256), as ordered and as the judging segmenter sees it.
+    frame: uint8 (256, 256, 3), or of an altered frame's own size. mask, found: bool, of the same size, as
+    ordered and as the judging segmenter sees it. kind: "drawn", "inpainted" or "removed".
     dice: of the two. nearest: distance to the nearest training frame, see `Memory`. percentile: how many per
-    cent of unseen real frames are as near. weights: short hash of the model's file. seconds: drawing took.
+    cent of unseen real frames are as near. weights: short hash of the model's files. seconds: drawing took.
     shape: (height, width) of the mask before it was padded to the square; what is taken home has its sides.
+    look: of which clinic, or "any".
     """
 
     frame: Frame = field(repr=False)
@@ -62,6 +87,8 @@ class Sample:
     seconds: float
     shape: tuple[int, int] | None = None
     judge: str = JUDGE
+    look: str = "any"
+    kind: str = "drawn"
 
 
 def draw(order: Order) -> Iterator[Progress | Sample]:
@@ -70,16 +97,12 @@ def draw(order: Order) -> Iterator[Progress | Sample]:
     Progress has {"index", "frame"} as preview: what frame `index` is going to be.
     Raises UserError: count_range, seed_range, and as `check_mask`, the model and its checkpoints do.
     """
-    if not 1 <= order.count <= MAX_COUNT:
-        raise UserError("count_range", count=order.count, limit=MAX_COUNT)
-    if not 0 <= order.seed <= MAX_SEED - order.count:
-        raise UserError("seed_range", limit=MAX_SEED - order.count)
-    check_mask(order.mask)
+    _check(order)
     order = replace(order, mask=padded(order.mask), shape=order.shape or order.mask.shape)
     with LOADING:
-        from models.colonoscopy.synthesis import memorization, patch_pipeline
+        from models.colonoscopy.synthesis import memorization
 
-        synthesiser, remembered = patch_pipeline.load(order.model), memorization.load()
+        synthesiser, remembered = registry.load(order.model), memorization.load()
     started, done = time.monotonic(), 0
     for step in synthesiser(
         order.mask,
@@ -87,6 +110,7 @@ def draw(order: Order) -> Iterator[Progress | Sample]:
         seed=order.seed,
         steps=order.steps,
         sampler=order.sampler,
+        look=order.look,
     ):
         if not isinstance(step, Progress):
             return
@@ -97,11 +121,55 @@ def draw(order: Order) -> Iterator[Progress | Sample]:
             started, done = time.monotonic(), done + 1
 
 
-def _judged(frame: Frame, order: Order, index: int, seconds: float, remembered: "Memory") -> Sample:
+def inpaint(order: Alteration) -> Iterator[Progress | Sample]:
+    """A frame with a polyp that was not there, or without one that was; previews as `draw` gives them.
+
+    Outside a feathered rim around the mask every pixel is the frame's own. Of a removed polyp Dice tells how
+    much of it the judge still finds. Raises UserError: as `draw`, frame_large.
+    """
+    _check(order)
+    if min(order.frame.shape[:2]) > MOST_LINES:
+        raise UserError("frame_large", lines=min(order.frame.shape[:2]), limit=MOST_LINES)
+    with LOADING:
+        from models.colonoscopy.synthesis import inpainting, memorization
+        from models.colonoscopy.synthesis.generator import Cascade
+
+        cascade, remembered = registry.load(INPAINTER), memorization.load()
+    assert isinstance(cascade, Cascade)
+    for index in range(order.count):
+        started, frame = time.monotonic(), order.frame
+        for share, frame in inpainting.inpaint(
+            cascade,
+            order.frame,
+            order.mask,
+            seed=order.seed + index,
+            steps=order.steps,
+            look=order.look,
+            remove=order.remove,
+        ):
+            yield Progress((index + share) / order.count, "drawing", {"index": index, "frame": frame})
+        yield _judged(frame, order, index, time.monotonic() - started, remembered)
+
+
+def _check(order: Order | Alteration) -> None:
+    if not 1 <= order.count <= MAX_COUNT:
+        raise UserError("count_range", count=order.count, limit=MAX_COUNT)
+    if not 0 <= order.seed <= MAX_SEED - order.count:
+        raise UserError("seed_range", limit=MAX_SEED - order.count)
+    check_mask(order.mask)
+
+
+def _judged(
+    frame: Frame, order: Order | Alteration, index: int, seconds: float, remembered: "Memory"
+) -> Sample:
     from models.colonoscopy.segmentation.metrics import dice
     from models.colonoscopy.synthesis.memorization import features
 
     mask = fitted(order.mask, *frame.shape[:2])
+    if isinstance(order, Order):
+        model, sampler, kind, shape = order.model, order.sampler, "drawn", order.shape
+    else:
+        model, sampler, kind, shape = INPAINTER, "repaint", "removed" if order.remove else "inpainted", None
     found = segment(frame, order.judge)
     nearest = float(remembered.nearest(features([frame]))[0])
     return Sample(
@@ -112,20 +180,16 @@ def _judged(frame: Frame, order: Order, index: int, seconds: float, remembered: 
         nearest=nearest,
         percentile=remembered.percentile(nearest),
         seed=order.seed + index,
-        model=order.model,
-        weights=_hash(order.model),
+        model=model,
+        weights=registry.weights(model),
         steps=order.steps,
-        sampler=order.sampler,
+        sampler=sampler,
+        look=order.look,
+        kind=kind,
         seconds=seconds,
-        shape=order.shape,
+        shape=shape,
         judge=order.judge,
     )
-
-
-def _hash(model: str) -> str:
-    from models.core.checkpoints import card
-
-    return card(model).sha256
 
 
 def segment(frame: Frame, model: str = JUDGE) -> Mask:

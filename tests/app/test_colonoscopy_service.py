@@ -4,6 +4,7 @@ import base64
 import io
 import threading
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from app.components import result_strip
 from app.job_queue import JobQueue
 from app.session import Visit
 from models.colonoscopy import pipeline
+from models.colonoscopy.data.images import own_part
 from models.core import checkpoints
 from models.core.errors import UserError
 from models.core.progress import Progress
@@ -106,6 +108,8 @@ def test_an_image_bomb_in_a_drawing_is_not_decoded():
         ("model_unknown", {"model": "x" * 10**6}),
         ("sampler_unknown", {"sampler": "euler"}),
         ("sampler_unknown", {"sampler": {}}),
+        ("look_unknown", {"look": "paris"}),
+        ("look_unknown", {"look": ["any"]}),
         ("mask_empty", {"mask": np.zeros((256, 256), bool)}),
         ("mask_full", {"mask": np.ones((256, 256), bool)}),
     ],
@@ -160,13 +164,39 @@ def test_no_file_and_a_frame_that_is_none(tmp_path):
     assert key_of(lambda: service.open_frame([upload(tmp_path, b"%PDF-1.4")])) == "image_kind"
     frame = np.random.default_rng(0).integers(0, 255, (120, 200, 3), np.uint8)
     found, notes = service.open_frame([upload(tmp_path, png(frame))])
-    assert found.shape == (256, 256, 3) and not found[:40].any()  # padded above and below
+    assert found.shape == (120, 200, 3), "its own size"
+    pad = service.on_pad(found)
+    assert pad.shape == (256, 256, 3) and not pad[:40].any()  # padded above and below
     assert [one.key for one in notes] == ["frame_foreign"]  # noise is no endoscopy
+    large = np.zeros((1200, 1600, 3), np.uint8)
+    assert service.open_frame([upload(tmp_path, png(large))])[0].shape == (1080, 1440, 3)
 
 
 def order(**fields):
     sound = {"mask": MASK, "count": 4, "seed": 5, "model": "arsdm", "steps": 20, "sampler": "dpm"}
     return service.order(**{**sound, **fields})
+
+
+@pytest.mark.parametrize(("remove", "kind"), [(False, "inpainted"), (True, "removed")])
+def test_a_frame_of_ones_own_is_altered_at_its_own_size(monkeypatch, remove, kind):
+    orders = []
+
+    def inpaint(given):
+        orders.append(given)
+        yield replace(stand_in.sample(given.seed), frame=given.frame, mask=given.mask, kind=kind)
+
+    monkeypatch.setattr(pipeline, "inpaint", inpaint)
+    visit = Visit()
+    assert key_of(lambda: list(service.alter(visit, order(count=1), remove))) == "no_own_frame"
+    visit.own_frame = np.zeros((120, 200, 3), np.uint8)
+    (made,) = service.alter(visit, order(count=1, seed=9, look="bkai"), remove)
+    assert visit.frames[0] is made and made.frame.shape == (120, 200, 3) and made.kind == kind
+    (given,) = orders
+    inside = MASK[own_part((120, 200), len(MASK))]  # of the square that the pad shows
+    assert given.mask.shape == (120, 200) and given.mask.mean() == pytest.approx(inside.mean(), abs=0.01)
+    assert (given.seed, given.look, given.remove) == (9, "bkai", remove)
+    visit.end()
+    assert visit.own_frame is None
 
 
 def test_frames_stream_and_are_kept(monkeypatch):

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from models.colonoscopy import pipeline
-from models.colonoscopy.synthesis import memorization, patch_pipeline
-from models.core.errors import UserError
+from models.colonoscopy.synthesis import memorization, registry
 from models.core.progress import Progress
 
 
@@ -27,13 +26,13 @@ def frame_of(mask, seed=0):
 def sample_of(seed=3, **changed):
     """A judged sample, whose found mask is half of the drawn one."""
     mask = mask_of()
-    found = mask_of(box=(60, 120, 80, 130))
-    facts = {"dice": 2 / 3, "nearest": 0.5, "percentile": 40.0, "model": "arsdm", "weights": "0123456789ab"}
+    facts = {"frame": frame_of(mask, seed), "mask": mask, "found": mask_of(box=(60, 120, 80, 130))}
+    facts |= {"dice": 2 / 3, "nearest": 0.5, "percentile": 40.0, "model": "arsdm", "weights": "0123456789ab"}
     facts |= {"steps": 20, "sampler": "dpm", "seconds": 1.25}
-    return pipeline.Sample(frame_of(mask, seed), mask, found, seed=seed, **{**facts, **changed})
+    return pipeline.Sample(seed=seed, **{**facts, **changed})
 
 
-def draws(mask, count=1, seed=0, steps=20, sampler="dpm"):
+def draws(mask, count=1, seed=0, steps=20, sampler="dpm", look="any"):
     """Stands for a trained pipeline: shows a preview and then the frame."""
     frames = []
     small = pipeline.fitted(mask, 256, 256)
@@ -50,16 +49,15 @@ def stand_ins(monkeypatch):
     import torch
 
     def load(model):
-        if model not in patch_pipeline.MODELS:
-            raise UserError("model_unknown", name=model, choices=", ".join(patch_pipeline.MODELS))
+        registry.method(model)
         return draws
 
     known = memorization.Memory.of(torch.randn(6, 3), torch.randn(4, 3))
-    monkeypatch.setattr(patch_pipeline, "load", load)
+    monkeypatch.setattr(registry, "load", load)
     monkeypatch.setattr(memorization, "load", lambda: known)
     monkeypatch.setattr(
         memorization, "features", lambda frames: torch.tensor([[float(f.mean()), 0.0, 0.0] for f in frames])
     )
     monkeypatch.setattr(pipeline, "segment", lambda frame, model="polyps": frame[..., 1] > 130)
     monkeypatch.setattr(pipeline, "looks_like_endoscopy", lambda frame: frame[..., 0].mean() > 120)
-    monkeypatch.setattr(pipeline, "_hash", lambda model: "0123456789ab")
+    monkeypatch.setattr(registry, "weights", lambda model: "0123456789ab")

@@ -14,9 +14,9 @@ from models.colonoscopy.detection.base import MaskDetector
 from models.colonoscopy.detection.registry import DETECTORS
 from models.colonoscopy.segmentation import evaluation
 from models.colonoscopy.segmentation.registry import SEGMENTERS
-from models.colonoscopy.synthesis import sampling
+from models.colonoscopy.synthesis import registry
 from models.core import results
-from tests.colonoscopy.makers import frame_of, mask_of, stand_ins  # noqa: F401
+from tests.colonoscopy.makers import frame_of, mask_of, sample_of, stand_ins  # noqa: F401
 
 BOXES = [(60, 120, 80, 180), (20, 90, 20, 120), (150, 220, 100, 200)]
 
@@ -44,7 +44,6 @@ def drawn(monkeypatch, stand_ins):  # noqa: F811
     """How many frames were drawn; the hash of the weights can be changed."""
     calls, draw = [], pipeline.draw
     monkeypatch.setattr(pipeline, "draw", lambda order: calls.append(order) or draw(order))
-    monkeypatch.setattr(sampling, "card", lambda name: type("Card", (), {"sha256": "0123456789ab"}))
     return calls
 
 
@@ -82,7 +81,7 @@ def test_sample_a_folder_and_go_on(masks, tmp_path, drawn, monkeypatch):
     assert run(*command) == 0
     assert [order.seed for order in drawn] == [9, 10]  # drawn anew for a mask that changed
     drawn.clear()
-    monkeypatch.setattr(sampling, "card", lambda name: type("Card", (), {"sha256": "of other weights"}))
+    monkeypatch.setattr(registry, "weights", lambda model: "of other weights")
     assert run(*command) == 0
     assert len(drawn) == 6
 
@@ -120,7 +119,6 @@ def test_a_run_that_breaks_lists_what_it_has(masks, tmp_path, drawn, monkeypatch
     ],
 )
 def test_what_is_asked_wrongly_is_told_in_a_sentence(masks, tmp_path, capsys, monkeypatch, changed, said):
-    monkeypatch.setattr(sampling, "card", lambda name: type("Card", (), {"sha256": "0123456789ab"}))
     given = {"--mask": masks / "m1.png", "--out": tmp_path / "out"} | changed
     assert run("sample", *(part for pair in given.items() for part in pair)) == 2
     assert said in capsys.readouterr().err
@@ -135,9 +133,9 @@ def by_colour(frame):
 def judged(monkeypatch, tmp_path):
     """Networks stand aside; what is recorded goes elsewhere."""
     detector = MaskDetector(by_colour)
-    for registry, stand_in in ((SEGMENTERS, by_colour), (DETECTORS, detector)):
-        monkeypatch.setattr(registry, "loaded", lambda name, stand_in=stand_in: stand_in)
-        monkeypatch.setattr(registry, "installed", lambda registry=registry: tuple(registry)[:2])
+    for known, stand_in in ((SEGMENTERS, by_colour), (DETECTORS, detector)):
+        monkeypatch.setattr(known, "loaded", lambda name, stand_in=stand_in: stand_in)
+        monkeypatch.setattr(known, "installed", lambda known=known: tuple(known)[:2])
     monkeypatch.setattr(evaluation, "load", lambda kind, name: by_colour)
     monkeypatch.setattr(results, "RESULTS", tmp_path / "RESULTS.md")
 
@@ -225,7 +223,8 @@ def test_segment_goes_on_after_a_broken_file_and_tells(pairs, tmp_path, capsys):
     Image.new("RGB", (64, 64), (10, 90, 200)).save(pairs / "images" / "sky.png")
     assert run("segment", pairs / "images", "--out", tmp_path / "found") == 1
     told = capsys.readouterr()
-    assert sorted(path.name for path in (tmp_path / "found").iterdir()) == ["0.png", "2.png", "sky.png"]
+    names = sorted(path.name for path in (tmp_path / "found").iterdir())
+    assert names == ["0.png", "2.png", "found.json", "sky.png"]
     assert "1.png: 1.png is not a PNG" in told.err and "1 skipped" in told.err
     assert "sky.png does not look like a frame of an endoscopy" in told.err
     assert run("segment", pairs / "images" / "1.png", "--out", tmp_path / "found") == 2
@@ -289,10 +288,69 @@ def test_inspect_a_frame(pairs, tmp_path, capsys):
     )
 
 
-@pytest.mark.parametrize("wrong", [("--model", "foo"), ("--sampler", "foo"), ("--steps", 0)])
+@pytest.mark.parametrize(
+    "wrong", [("--model", "foo"), ("--sampler", "foo"), ("--steps", 0), ("--look", "kvasir")]
+)
 def test_what_cannot_be_sampled_is_told_and_leaves_no_folder(masks, tmp_path, capsys, wrong):
     out = tmp_path / "none"
     assert run("sample", "--mask", masks / "m1.png", *wrong, "--out", out) == 2
     told = capsys.readouterr().err
     assert "Traceback" not in told and not out.exists()
     assert wrong[0] != "--model" or ("arsdm" in told and "restore" not in told.lower())
+
+
+@pytest.fixture
+def altered(monkeypatch, stand_ins):  # noqa: F811
+    """Alterations that were made, by a stand-in that paints the mask."""
+    calls = []
+
+    def inpaint(order):
+        calls.append(order)
+        frame = order.frame.copy()
+        frame[order.mask] = 200
+        kind = "removed" if order.remove else "inpainted"
+        yield sample_of(
+            order.seed,
+            frame=frame,
+            mask=order.mask,
+            found=order.mask,
+            kind=kind,
+            model=pipeline.INPAINTER,
+        )
+
+    monkeypatch.setattr(pipeline, "inpaint", inpaint)
+    return calls
+
+
+def test_inpaint_one_frame_at_its_own_size(pairs, masks, tmp_path, altered):
+    frame, out = pairs / "images" / "0.png", tmp_path / "out"
+    wide = np.asarray(Image.open(frame).resize((300, 200)))
+    Image.fromarray(wide).save(frame)
+    command = ("inpaint", "--frame", frame, "--mask", masks / "m1.png", "--unmarked", "--out", out)
+    assert run(*command, "--count", 2) == 0
+    assert [order.seed for order in altered] == [0, 1] and not altered[0].remove
+    made = np.asarray(Image.open(out / "images" / "0_m1_1.png"))
+    mask = read_mask(out / "masks" / "0_m1_1.png")
+    assert made.shape == (200, 300, 3) and np.array_equal(made[~mask], wide[~mask])
+    told = Image.open(out / "images" / "0_m1_1.png").text
+    assert "Altered" in told["Comment"] and json.loads(told["Synthetic"])["kind"] == "inpainted"
+
+
+def test_inpaint_folders_and_go_on(pairs, masks, tmp_path, altered):
+    out = tmp_path / "out"
+    command = ("inpaint", "--frame", pairs / "images", "--mask", masks, "--remove", "--out", out)
+    assert run(*command) == 0
+    assert len(altered) == 9 and all(order.remove for order in altered)
+    (out / "images" / "1_m2_4.png").unlink()
+    altered.clear()
+    assert run(*command) == 0
+    assert [order.seed for order in altered] == [4]
+    altered.clear()
+    assert run(*command[:-3], "--out", out) == 0  # drawn in now, not out
+    assert len(altered) == 9
+
+
+def test_inpaint_without_frames(masks, tmp_path, altered, capsys):
+    (tmp_path / "none").mkdir()
+    assert run("inpaint", "--frame", tmp_path / "none", "--mask", masks, "--out", tmp_path / "out") == 2
+    assert "no pictures in none" in capsys.readouterr().err

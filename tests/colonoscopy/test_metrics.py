@@ -5,7 +5,12 @@ import pytest
 import torch
 
 from models.colonoscopy.segmentation.metrics import dice, iou, over_thresholds
-from models.colonoscopy.synthesis.fid_kid import frechet_distance, kernel_distance
+from models.colonoscopy.synthesis.fid_kid import (
+    frechet_distance,
+    kernel_distance,
+    precision_recall,
+    told_apart,
+)
 from tests.colonoscopy.makers import mask_of
 
 TRUE = mask_of(4, 4, (0, 2, 0, 2))  # 4 pixels
@@ -67,3 +72,31 @@ def test_kernel_distance_is_unbiased():
     same = [kernel_distance(torch.randn(50, 4), torch.randn(50, 4)) for _ in range(40)]
     assert min(same) < 0 < max(same) and abs(np.mean(same)) < 0.1
     assert kernel_distance(torch.randn(50, 4), torch.randn(50, 4) + 1) > 1
+
+
+def test_precision_and_recall_by_hand():
+    """On a line, k = 1: balls of radius 1 around 0, 1, 2, 3; the drawn lie at two places only."""
+    real = torch.tensor([[0.0], [1.0], [2.0], [3.0]])
+    drawn = torch.tensor([[0.5], [0.6], [9.0], [9.1]])
+    assert precision_recall(real, drawn, k=1) == (0.5, 0.0)  # drawn balls are 0.1 wide and hold no real point
+    wide = torch.tensor([[0.5], [2.5]])
+    assert precision_recall(real, wide, k=1) == (1.0, 1.0)
+
+
+def test_precision_sees_quality_and_recall_sees_variety():
+    rng = torch.Generator().manual_seed(0)
+    real = torch.randn(200, 4, generator=rng)
+    alike = precision_recall(real, torch.randn(200, 4, generator=rng))
+    one_kind = precision_recall(real, 0.1 * torch.randn(200, 4, generator=rng))
+    wild = precision_recall(real, 5 * torch.randn(200, 4, generator=rng))
+    assert min(alike) > 0.8
+    assert one_kind[0] > 0.95 and one_kind[1] < 0.2
+    assert wild[0] < 0.4 and wild[1] > 0.8
+
+
+def test_a_classifier_tells_apart_what_differs_and_no_more():
+    rng = torch.Generator().manual_seed(0)
+    real, same = torch.randn(300, 40, generator=rng), torch.randn(300, 40, generator=rng)
+    assert told_apart(real, same) == pytest.approx(0.5, abs=0.08)
+    assert told_apart(real, same + 2 * (torch.arange(40) == 3)) > 0.8
+    assert told_apart(real, same[:60]) == pytest.approx(0.5, abs=0.12), "few of one kind is no hint"

@@ -7,7 +7,8 @@ import torch
 from models.colonoscopy.synthesis.arsdm import schedule
 from models.colonoscopy.synthesis.autoencoder import Autoencoder, label_maps
 from models.colonoscopy.synthesis.latent_sdm import SHIPPED, LatentSdm
-from models.colonoscopy.synthesis.patch_pipeline import SynthesisPipeline, load
+from models.colonoscopy.synthesis.patch_pipeline import SynthesisPipeline
+from models.colonoscopy.synthesis.registry import load
 from models.core.errors import UserError
 from models.core.progress import Progress
 

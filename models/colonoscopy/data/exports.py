@@ -21,6 +21,7 @@ from models.colonoscopy.pipeline import Sample
 
 WORD = "SYNTHETIC"
 NOTE = "Synthetic colonoscopy frame, drawn by a neural network. It shows no patient. Not for diagnosis."
+ALTERED = "Altered colonoscopy frame: a neural network drew a part of it. Not for diagnosis."
 HEIGHT = 0.06  # of the letters, as a share of the frame's side
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
@@ -57,10 +58,15 @@ def stem(sample: Sample, name: str = "polyp") -> str:
     return f"{name}_{sample.seed}"
 
 
+def note(sample: Sample) -> str:
+    """What every file says of itself."""
+    return NOTE if sample.kind == "drawn" else ALTERED
+
+
 def png(sample: Sample, burn: bool = True) -> bytes:
-    """The frame as PNG, its facts in the text chunk "Synthetic" and NOTE in "Comment"."""
+    """The frame as PNG, its facts in the text chunk "Synthetic" and what it is in "Comment"."""
     known = PngInfo()
-    known.add_text("Comment", NOTE)
+    known.add_text("Comment", note(sample))
     known.add_text("Synthetic", json.dumps(facts(sample)))
     frame = own(sample, sample.frame)
     return _encoded(burnt(frame) if burn else frame, known)
@@ -114,7 +120,7 @@ def write_dicom(samples: Iterable[Sample], path: Path, burn: bool = True) -> Non
 def dicom(
     sample: Sample, study: str | None = None, series: str | None = None, number: int = 1, burn: bool = True
 ) -> bytes:
-    """The frame as DICOM Secondary Capture: derived, of no patient, every UID new."""
+    """The frame as DICOM Secondary Capture: derived, every UID new, and of no patient if all of it is."""
     from pydicom.dataset import FileDataset, FileMetaDataset
     from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
@@ -130,7 +136,8 @@ def dicom(
     file.StudyInstanceUID, file.SeriesInstanceUID = study or generate_uid(), series or generate_uid()
     file.ImageType = ["DERIVED", "SECONDARY", "SYNTHETIC"]
     file.Modality, file.ConversionType = "OT", "SYN"
-    file.PatientName, file.PatientID = "SYNTHETIC^NO PATIENT", "SYNTHETIC"
+    drawn = sample.kind == "drawn"
+    file.PatientName, file.PatientID = f"SYNTHETIC^{'NO PATIENT' if drawn else 'ALTERED FRAME'}", "SYNTHETIC"
     file.PatientBirthDate = file.PatientSex = ""
     # A date of making: viewers list studies by it and hide those without one.
     now = datetime.now()
@@ -142,9 +149,10 @@ def dicom(
     file.Manufacturer = "Trilab"
     file.SeriesNumber, file.InstanceNumber = 1, number
     file.PatientOrientation = ""
-    file.SeriesDescription = "SYNTHETIC, no patient, not for diagnosis"
+    what = "no patient" if drawn else "altered frame"
+    file.SeriesDescription = f"SYNTHETIC, {what}, not for diagnosis"
     file.DerivationDescription = json.dumps(facts(sample))[:1024]
-    file.ImageComments = NOTE
+    file.ImageComments = note(sample)
     file.BurnedInAnnotation = "NO"  # it asks for text that tells who the patient is
     file.SamplesPerPixel, file.PhotometricInterpretation, file.PlanarConfiguration = 3, "RGB", 0
     file.Rows, file.Columns = frame.shape[:2]

@@ -1,1 +1,1 @@
-"""Diffusion models that draw a frame for a polyp mask: their training and evaluation."""
+"""Frames for a mask: the generators, their training and what they are asked by."""

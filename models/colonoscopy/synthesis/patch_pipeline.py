@@ -1,7 +1,6 @@
 """From a drawn mask to frames: the trained networks as a diffusers pipeline that shows its work."""
 
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -9,20 +8,18 @@ import torch
 from diffusers import DDIMScheduler, DiffusionPipeline, DPMSolverMultistepScheduler
 from torch import Tensor
 
-from models.colonoscopy import MAX_STEPS, MODELS, SAMPLERS
 from models.colonoscopy.data.images import Frame, Mask, fitted
 from models.colonoscopy.synthesis.arsdm import clean_estimate, schedule
 from models.colonoscopy.synthesis.autoencoder import Autoencoder, label_maps
+from models.colonoscopy.synthesis.base import Step, check
 from models.colonoscopy.synthesis.latent_sdm import SIZE, LatentSdm, latent_shape
 from models.core import device
 from models.core.checkpoints import load_checkpoint
-from models.core.errors import UserError
 from models.core.progress import Progress
 
 PREVIEWS = 5  # a frame, about
 GUIDANCE = 2.0
-
-Step = Progress | list[Frame]
+ONLY_LOOK = ("any",)  # these networks were told of no clinic
 
 
 class SynthesisPipeline(DiffusionPipeline):
@@ -43,6 +40,7 @@ class SynthesisPipeline(DiffusionPipeline):
         seed: int = 0,
         steps: int = 20,
         sampler: str = "dpm",
+        look: str = "any",
         eta: float = 1.0,
         guidance: float = GUIDANCE,
     ) -> Iterator[Step]:
@@ -53,9 +51,10 @@ class SynthesisPipeline(DiffusionPipeline):
         the share of fresh noise in each step (the paper's is 1). guidance: above 1 the difference that the
         mask makes is exaggerated (SDM's classifier-free guidance, which ArSDM leaves out), at twice the time.
         Yields Progress with {"index", "frame"} as preview, a frame that is done or what it will be, and at
-        last all frames, uint8 (256, 256, 3). Raises UserError: steps_range, sampler_unknown.
+        last all frames, uint8 (256, 256, 3). Raises UserError: steps_range, sampler_unknown, look_unknown for
+        another look than "any": these networks know none.
         """
-        check_sampler(sampler, steps)
+        check(steps, sampler, look, ONLY_LOOK)
         drawn = torch.from_numpy(np.ascontiguousarray(fitted(mask, SIZE, SIZE)))
         label = label_maps(drawn[None].float()).to(self.device)
         done: list[Frame] = []
@@ -104,27 +103,8 @@ class SynthesisPipeline(DiffusionPipeline):
         return ((frame + 1) * 127.5).round().byte().permute(1, 2, 0).cpu().numpy()
 
 
-def check_sampler(sampler: str, steps: int) -> None:
-    """Raises UserError: steps_range, sampler_unknown."""
-    if not 1 <= steps <= MAX_STEPS:
-        raise UserError("steps_range", steps=steps, limit=MAX_STEPS)
-    if sampler not in SAMPLERS:
-        raise UserError("sampler_unknown", name=sampler, choices=", ".join(SAMPLERS))
-
-
-def check_model(model: str) -> None:
-    """Raises UserError("model_unknown") with the names of those there are."""
-    if model not in MODELS:
-        raise UserError("model_unknown", name=model, choices=", ".join(MODELS))
-
-
-@cache
 def load(model: str) -> SynthesisPipeline:
-    """The pipeline of a shipped model, one of MODELS, kept in memory.
-
-    Raises UserError("model_unknown"), and as `load_checkpoint` does.
-    """
-    check_model(model)
+    """The pipeline of a shipped model. Raises as `load_checkpoint` does."""
     unet = load_checkpoint(LatentSdm, model)
     autoencoder = load_checkpoint(Autoencoder, "colonoscopy_autoencoder")
     return SynthesisPipeline(unet, autoencoder, schedule()).to(device.best())

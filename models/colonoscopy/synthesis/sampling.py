@@ -16,21 +16,25 @@ from natsort import natsorted
 
 from models.colonoscopy import pipeline
 from models.colonoscopy.data import exports
-from models.colonoscopy.data.images import fitted, own_part, padded, read_mask
+from models.colonoscopy.data.images import fitted, own_part, padded, read_frame, read_mask
 from models.colonoscopy.data.masks import read_drawn
-from models.colonoscopy.synthesis.patch_pipeline import check_model, check_sampler
+from models.colonoscopy.synthesis import registry
+from models.colonoscopy.synthesis.base import check
 from models.core import device
-from models.core.checkpoints import card
 from models.core.errors import UserError
 
 
 @dataclass(frozen=True)
 class Job:
-    """One frame to be drawn: for which mask file, under which name, from which seed."""
+    """One frame to be drawn: for which mask file, under which name, from which seed.
+
+    frame: the file of a frame that is altered; None where all of it is drawn.
+    """
 
     mask: Path
     name: str
     seed: int
+    frame: Path | None = None
 
 
 def jobs(masks: Sequence[Path], count: int, seed: int) -> list[Job]:
@@ -50,17 +54,33 @@ def jobs(masks: Sequence[Path], count: int, seed: int) -> list[Job]:
     ]
 
 
+def alterations(frames: Sequence[Path], masks: Sequence[Path], count: int, seed: int) -> list[Job]:
+    """`count` jobs for each frame with each mask, as `jobs` makes them."""
+    pairs = [(frame, mask) for frame in frames for mask in masks]
+    found = jobs([mask for _, mask in pairs], count, seed)
+    named = []
+    for place, job in enumerate(found):
+        frame = pairs[place // count][0]
+        named.append(replace(job, frame=frame, name=f"{frame.stem}_{job.name}"))
+    return named
+
+
 def sample(
-    wanted: Sequence[Job], order: pipeline.Order, out: Path, burn: bool = True
+    wanted: Sequence[Job],
+    order: pipeline.Order | pipeline.Alteration,
+    out: Path,
+    burn: bool = True,
 ) -> list[dict[str, object]]:
     """Draw what is not there yet into `out`, and list everything that is in out/samples.json.
 
-    order: model, steps and sampler of every frame; its mask and seed are those of the job.
+    order: what all frames have in common; mask, seed and altered frame are those of the job.
     Raises UserError as `read_drawn` and `pipeline.draw` do, before or between frames.
     """
-    check_model(order.model)
-    check_sampler(order.sampler, order.steps)
-    card(order.model)  # before a folder is made
+    if isinstance(order, pipeline.Order):
+        check(order.steps, order.sampler, order.look, registry.method(order.model).looks)
+        registry.weights(order.model)  # raises before a folder is made
+    else:
+        registry.weights(pipeline.INPAINTER)
     state = PartialState(cpu=device.best() == "cpu")
     images, masks = out / "images", out / "masks"
     for folder in (images, masks):
@@ -79,9 +99,18 @@ def sample(
     return listed
 
 
-def _draw(job: Job, order: pipeline.Order, images: Path, masks: Path, burn: bool) -> None:
-    one = replace(order, mask=read_drawn(job.mask), seed=job.seed, count=1)
-    for step in pipeline.draw(one):
+def _draw(
+    job: Job, order: pipeline.Order | pipeline.Alteration, images: Path, masks: Path, burn: bool
+) -> None:
+    mask = read_drawn(job.mask)
+    if isinstance(order, pipeline.Order):
+        steps = pipeline.draw(replace(order, mask=mask, seed=job.seed, count=1))
+    else:
+        assert job.frame is not None
+        frame = read_frame(job.frame)
+        mask = fitted(mask, *frame.shape[:2])
+        steps = pipeline.inpaint(replace(order, frame=frame, mask=mask, seed=job.seed, count=1))
+    for step in steps:
         if isinstance(step, pipeline.Sample):
             (masks / f"{job.name}.png").write_bytes(exports.mask_png(exports.own(step, step.mask)))
             partial = images / f"{job.name}.part"
@@ -91,16 +120,18 @@ def _draw(job: Job, order: pipeline.Order, images: Path, masks: Path, burn: bool
             )  # last, so that an image is never there without its mask
 
 
-def _done(out: Path, job: Job, order: pipeline.Order) -> bool:
-    """Whether the job's frame is there, drawn by this very model for this very mask."""
+def _done(out: Path, job: Job, order: pipeline.Order | pipeline.Alteration) -> bool:
+    """Whether the job's frame is there, drawn by this very model for this very mask.
+
+    An altered frame is known by its name: who changes its pixels under the same name has another folder.
+    """
     known = exports.read_facts(out / "images" / f"{job.name}.png")
-    wanted = {
-        "seed": job.seed,
-        "model": order.model,
-        "steps": order.steps,
-        "sampler": order.sampler,
-        "weights": card(order.model).sha256,
-    }
+    wanted = {"seed": job.seed, "steps": order.steps, "look": order.look}
+    if isinstance(order, pipeline.Order):
+        wanted |= {"kind": "drawn", "model": order.model, "sampler": order.sampler}
+    else:
+        wanted |= {"kind": "removed" if order.remove else "inpainted", "model": pipeline.INPAINTER}
+    wanted["weights"] = registry.weights(str(wanted["model"]))
     if known is None or any(known.get(key) != value for key, value in wanted.items()):
         return False
     try:
@@ -108,6 +139,8 @@ def _done(out: Path, job: Job, order: pipeline.Order) -> bool:
     except UserError:
         return False
     mask = read_drawn(job.mask)
+    if job.frame is not None:
+        return np.array_equal(drawn, fitted(mask, *drawn.shape))
     side = max(drawn.shape)
     return np.array_equal(drawn, fitted(padded(mask), side, side)[own_part(mask.shape, side)])
 

@@ -244,12 +244,15 @@ class SdmUNet(HasDevice, PyTorchModelHubMixin):
             return SdmResBlock(before, time, after, self.config, change)
         return ResBlock(before, time, after, change)
 
-    def forward(self, image: Tensor, timesteps: Tensor, label: Tensor) -> Tensor:
+    def forward(self, image: Tensor, timesteps: Tensor, label: Tensor, also: Tensor | None = None) -> Tensor:
         """image: (B, channels + beside, H, W). timesteps: (B,), 0 to 999. label: (B, labels, h, w), 0 to 1.
 
-        H and W are divisible by 2 for each smaller size. Returns (B, channels, H, W).
+        also: (B, 4 x width), what is added to the time's embedding (that of a class). H and W are divisible
+        by 2 for each smaller size. Returns (B, channels, H, W).
         """
         time = self.time_embed(sinusoid(timesteps, self.config.width))
+        if also is not None:
+            time = time + also
         h = image if self.config.spade else torch.cat([image, fitted(label, image, self.config.labels_by)], 1)
         kept = []
         for block in self.input_blocks:

@@ -1,0 +1,43 @@
+"""What every generator of frames is asked, and what it answers."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from models.colonoscopy import LOOKS, MAX_STEPS, SAMPLERS
+from models.colonoscopy.data.images import Frame, Mask
+from models.core.errors import UserError
+from models.core.progress import Progress
+
+Step = Progress | list[Frame]
+
+
+class FrameGenerator(Protocol):
+    """Draws frames for a mask, showing its work."""
+
+    def __call__(
+        self,
+        mask: Mask,
+        *,
+        count: int = 1,
+        seed: int = 0,
+        steps: int = 20,
+        sampler: str = "dpm",
+        look: str = "any",
+    ) -> Iterator[Step]:
+        """Draw `count` frames one after another; close the iterator to stop at the next step.
+
+        mask: bool (H, W) of any size, True on the polyp. seed: frame i begins with the noise of seed + i.
+        look: of LOOKS or "any". Yields Progress with {"index", "frame"} as preview, a frame that is done or
+        what it will be, uint8 (256, 256, 3), and at last all frames.
+        """
+        ...
+
+
+def check(steps: int, sampler: str, look: str, looks: Sequence[str] = LOOKS) -> None:
+    """Raises UserError: steps_range, sampler_unknown, look_unknown. looks: those that a generator knows."""
+    if not 1 <= steps <= MAX_STEPS:
+        raise UserError("steps_range", steps=steps, limit=MAX_STEPS)
+    if sampler not in SAMPLERS:
+        raise UserError("sampler_unknown", name=sampler, choices=", ".join(SAMPLERS))
+    if look not in looks:
+        raise UserError("look_unknown", name=look, choices=", ".join(looks))

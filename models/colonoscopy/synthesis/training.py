@@ -1,0 +1,182 @@
+"""Training the cascade's base and its super-resolution on whole frames of four clinics."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d
+
+from models.colonoscopy.synthesis.arsdm import denoising_loss
+from models.colonoscopy.synthesis.cascade import (
+    ANY,
+    AUGMENTED,
+    MIDDLE,
+    SMALL,
+    STEPS,
+    BaseSdm,
+    SuperSdm,
+    cosine_schedule,
+    enlarged,
+    small_label,
+)
+from models.colonoscopy.synthesis.sdm import one_hot
+from models.colonoscopy.synthesis.whole_frames import TrainingFrames, training_frames
+from models.core.training import first_alone, fit
+
+BATCH = 32
+RATE = 6e-4
+SILENT = 0.1  # of the samples come without their mask, and as many without their look, for guidance
+
+Batch = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+def small_frames(frames: TrainingFrames, size: int = SMALL) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Frames (N, 3, size, size) in -1..1, label maps (N, 2, size, size), seen (N, 1, size, size), looks."""
+    images, labels, seen = [], [], []
+    for at in range(0, len(frames.frames), 64):
+        pixels = torch.from_numpy(frames.frames[at : at + 64]).permute(0, 3, 1, 2).float() / 127.5 - 1
+        images.append(adaptive_avg_pool2d(pixels, size))
+        labels.append(small_label(torch.from_numpy(frames.masks[at : at + 64]).float(), size))
+        seen.append(adaptive_avg_pool2d(torch.from_numpy(frames.seen[at : at + 64]).float()[:, None], size))
+    return torch.cat(images), torch.cat(labels), torch.cat(seen), torch.from_numpy(frames.looks)
+
+
+def batches(rows: tuple[Tensor, Tensor, Tensor, Tensor], seed: int, batch: int = BATCH) -> Iterator[Batch]:
+    """Endless batches, each frame mirrored in one of four ways: the lens's shape is wider than high."""
+    images, labels, seen, looks = rows
+    rng = np.random.default_rng(seed)
+    while True:
+        order = rng.permutation(len(images))
+        for at in range(0, len(order) - batch + 1, batch):
+            chosen = torch.from_numpy(order[at : at + batch])
+            found = [images[chosen], labels[chosen], seen[chosen]]
+            for dim in (-1, -2):
+                flip = torch.from_numpy(rng.random(batch) < 0.5).view(-1, 1, 1, 1)
+                found = [torch.where(flip, part.flip(dim), part) for part in found]
+            yield found[0], found[1], found[2], looks[chosen]
+
+
+def spread_times(count: int, where: torch.device) -> Tensor:
+    """One random time from each of `count` equal parts: less luck in a batch's loss."""
+    return ((torch.arange(count, device=where) + torch.rand(count, device=where)) / count * STEPS).long()
+
+
+class BaseLosses:
+    """The v-prediction loss of a batch at random times, where pixels are true."""
+
+    def __init__(self) -> None:
+        self.schedule = cosine_schedule()
+
+    def __call__(self, network: nn.Module, batch: Batch, spent: float) -> dict[str, Tensor]:
+        """batch: see `small_frames`."""
+        clean, label, seen, look = batch
+        count = len(clean)
+        times = spread_times(count, clean.device)
+        noise = torch.randn_like(clean)
+        noisy = self.schedule.add_noise(clean, noise, times)
+        wanted = self.schedule.get_velocity(clean, noise, times)
+        told = (torch.rand(count, device=clean.device) >= SILENT).float().view(-1, 1, 1, 1)
+        look = torch.where(torch.rand(count, device=clean.device) >= SILENT, look, torch.full_like(look, ANY))
+        predicted = network(noisy, times, label * told, look)
+        return {"loss": denoising_loss(predicted, wanted, seen)}
+
+
+def train_base(data: Path, minutes: float, steps: int = 0, run: str = "cascade_base") -> nn.Module:
+    """The base from nothing, in runs/RUN, for `minutes` or `steps` in total; the averaged network."""
+    with first_alone():
+        rows = small_frames(training_frames(data))
+    network, done = fit(
+        run,
+        BaseSdm().fit_gaussian(rows[0]),
+        partial(batches, rows),
+        BaseLosses(),
+        rate=RATE,
+        minutes=minutes,
+        steps=steps,
+    )
+    print(run, done, flush=True)
+    return network
+
+
+CROP = 64
+CROPS = 8
+SUPER_RATE = 6e-4
+
+Crops = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+def crop_batches(frames: TrainingFrames, seed: int) -> Iterator[Crops]:
+    """Endless crops: frames (B, 3, CROP, CROP), label maps, seen, and the enlarged small frames.
+
+    Each lies in one of eight ways: in a crop no shape of a lens has an up.
+    """
+    rng = np.random.default_rng(seed)
+    halves = [
+        np.stack(
+            [cv2.resize(frame, (MIDDLE, MIDDLE), interpolation=cv2.INTER_AREA) for frame in frames.frames]
+        )
+    ][0]
+    masks, seen = frames.masks[:, ::2, ::2], frames.seen[:, ::2, ::2]
+    while True:
+        found: list[list[Tensor]] = [[], [], [], []]
+        for row in rng.integers(len(halves), size=CROPS):
+            image = torch.from_numpy(halves[row]).permute(2, 0, 1).float() / 127.5 - 1
+            small = adaptive_avg_pool2d(image, SMALL)
+            noise = float(rng.random()) * AUGMENTED
+            blurred = enlarged((small + noise * torch.randn_like(small))[None])[0]
+            polyp = torch.from_numpy(masks[row]).float()
+            parts = torch.cat(
+                [
+                    image,
+                    one_hot(polyp[None])[0],
+                    torch.from_numpy(seen[row]).float()[None],
+                    blurred,
+                    torch.full((1, MIDDLE, MIDDLE), noise),
+                ]
+            )
+            y, x = rng.integers((MIDDLE - CROP) // 4 + 1, size=2) * 4
+            parts = parts[:, y : y + CROP, x : x + CROP].rot90(int(rng.integers(4)), (-2, -1))
+            parts = parts.flip(-1) if rng.random() < 0.5 else parts
+            for into, part in zip(found, parts.split([3, 2, 1, 4]), strict=True):
+                into.append(part)
+        image, label, true, blurred = (torch.stack(part) for part in found)
+        yield image, label, true, blurred
+
+
+class SuperLosses:
+    """The v-prediction loss of crops at random times, where pixels are true."""
+
+    def __init__(self) -> None:
+        self.schedule = cosine_schedule()
+
+    def __call__(self, network: nn.Module, batch: Crops, spent: float) -> dict[str, Tensor]:
+        """batch: see `crop_batches`."""
+        clean, label, seen, given = batch
+        count = len(clean)
+        times = spread_times(count, clean.device)
+        noise = torch.randn_like(clean)
+        noisy = self.schedule.add_noise(clean, noise, times)
+        wanted = self.schedule.get_velocity(clean, noise, times)
+        predicted = network(noisy, times, label, given[:, :3], given[:, 3].mean((1, 2)))
+        return {"loss": denoising_loss(predicted, wanted, seen)}
+
+
+def train_super(data: Path, minutes: float, steps: int = 0, run: str = "cascade_super") -> nn.Module:
+    """Super-resolution from nothing, in runs/RUN, for `minutes` or `steps` in total; the averaged network."""
+    with first_alone():
+        frames = training_frames(data)
+    network, done = fit(
+        run,
+        SuperSdm(),
+        partial(crop_batches, frames),
+        SuperLosses(),
+        rate=SUPER_RATE,
+        minutes=minutes,
+        steps=steps,
+    )
+    print(run, done, flush=True)
+    return network
