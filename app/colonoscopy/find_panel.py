@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 
 from app.colonoscopy import find_service, find_views
+from app.components.upload_widgets import FilesButton
 from app.i18n import language, say
 from app.messages import html, quiet, why
 from app.session import Visit, Visits
@@ -38,9 +39,7 @@ class FindPanel:
                     elem_id="tl-find-detectors",
                 )
             with gr.Row(elem_classes="tl-go"):
-                self.upload = gr.UploadButton(
-                    str(i18n("find.upload")), file_count="multiple", elem_id="tl-find-upload"
-                )
+                self.upload = FilesButton(str(i18n("find.upload")), elem_id="tl-find-upload")
                 self.again = gr.Button(i18n("find.again"), elem_id="tl-find-again", interactive=False)
                 self.drawn = gr.Button(i18n("find.drawn"), elem_id="tl-find-drawn")
             self.status = html(elem_id="tl-find-status")
