@@ -225,7 +225,8 @@ def test_segment_goes_on_after_a_broken_file_and_tells(pairs, tmp_path, capsys):
     Image.new("RGB", (64, 64), (10, 90, 200)).save(pairs / "images" / "sky.png")
     assert run("segment", pairs / "images", "--out", tmp_path / "found") == 1
     told = capsys.readouterr()
-    assert sorted(path.name for path in (tmp_path / "found").iterdir()) == ["0.png", "2.png", "sky.png"]
+    names = sorted(path.name for path in (tmp_path / "found").iterdir())
+    assert names == ["0.png", "2.png", "found.json", "sky.png"]
     assert "1.png: 1.png is not a PNG" in told.err and "1 skipped" in told.err
     assert "sky.png does not look like a frame of an endoscopy" in told.err
     assert run("segment", pairs / "images" / "1.png", "--out", tmp_path / "found") == 2
