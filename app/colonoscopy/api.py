@@ -10,7 +10,7 @@ import gradio as gr
 from app import validation
 from app.colonoscopy import find_service, service
 from app.components.raw_fields import Flag, Number, Text
-from app.components.upload_widgets import File
+from app.components.upload_widgets import File, Files
 from app.messages import answered
 from app.session import Visit, Visits
 from models.colonoscopy import SAMPLERS
@@ -33,9 +33,9 @@ class ColonoscopyApi:
             burn = Flag(True, label="burn")
             result = gr.JSON(label="result")
             packed = gr.File(label="zip")
-            frames = gr.File(label="frames", file_count="multiple")
-            segmenters = gr.Textbox("polyps", label="segmenters")
-            detectors = gr.Textbox("", label="detectors")
+            frames = Files(label="frames")
+            segmenters = Text("polyps", label="segmenters")
+            detectors = Text("", label="detectors")
             button = gr.Button()
         fields = [mask, count, seed, model, steps, sampler, burn]
         button.click(self.draw, fields, [result, packed], api_name="colonoscopy_draw")

@@ -6,8 +6,9 @@ from typing import Any
 import gradio as gr
 
 from app.colonoscopy import find_service, find_views
+from app.components.upload_widgets import FilesButton
 from app.i18n import language, say
-from app.messages import html, quiet, why
+from app.messages import html, quiet, settled, why
 from app.session import Visit, Visits
 from models.colonoscopy.detection.registry import DETECTORS
 from models.colonoscopy.segmentation.registry import SEGMENTERS
@@ -38,9 +39,7 @@ class FindPanel:
                     elem_id="tl-find-detectors",
                 )
             with gr.Row(elem_classes="tl-go"):
-                self.upload = gr.UploadButton(
-                    str(i18n("find.upload")), file_count="multiple", elem_id="tl-find-upload"
-                )
+                self.upload = FilesButton(str(i18n("find.upload")), elem_id="tl-find-upload")
                 self.again = gr.Button(i18n("find.again"), elem_id="tl-find-again", interactive=False)
                 self.drawn = gr.Button(i18n("find.drawn"), elem_id="tl-find-drawn")
             self.status = html(elem_id="tl-find-status")
@@ -70,7 +69,7 @@ class FindPanel:
             networks = find_service.chosen(segmenters, detectors)
             yield from self._shown(request, visit, find_service.find(visit, frames, *networks), len(frames))
 
-        yield from self._told(request, work)
+        yield from settled(self._told(request, work))
 
     def look_again(
         self, frames: find_service.Frames, segmenters: object, detectors: object, request: gr.Request
@@ -81,7 +80,7 @@ class FindPanel:
             networks = find_service.chosen(segmenters, detectors)
             yield from self._shown(request, visit, find_service.find(visit, frames, *networks), len(frames))
 
-        yield from self._told(request, work)
+        yield from settled(self._told(request, work))
 
     def look_at_drawn(self, segmenters: object, detectors: object, request: gr.Request) -> Iterator[Updates]:
         """The synthetic frames above are judged by all chosen networks."""
@@ -91,7 +90,7 @@ class FindPanel:
             found = find_service.find_in_drawn(visit, *networks)
             yield from self._shown(request, visit, found, len(visit.frames))
 
-        yield from self._told(request, work)
+        yield from settled(self._told(request, work))
 
     def _shown(
         self, request: gr.Request, visit: Visit, found: Iterator[Finding], count: int

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from app import uploads
 from app.colonoscopy.service import drawing, reading
 from app.session import Visit
 from models.colonoscopy import pipeline
@@ -41,7 +42,7 @@ def open_frames(paths: Sequence[str | Path] | None) -> Frames:
         return list(frames.items())
     finally:
         for file in files:
-            file.unlink(missing_ok=True)
+            uploads.drop(file)
 
 
 def chosen(segmenters: object, detectors: object) -> tuple[tuple[str, ...], tuple[str, ...]]:

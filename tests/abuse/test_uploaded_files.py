@@ -6,10 +6,11 @@ import threading
 from pathlib import Path
 from urllib.parse import unquote
 
+import gradio as gr
 import httpx
 import pytest
 
-from app import uploads
+from app import page, uploads
 from tests.abuse.test_page import META, call
 from tests.scene.scan_makers import scannet
 from tests.served import until
@@ -18,6 +19,8 @@ TAKERS = {
     "scene_open": lambda file: ["", [file]],
     "scene_ground": lambda file: ["the chair", "", [file]],
     "scene_segment": lambda file: ["", [file]],
+    "scene_compare": lambda file: ["the chair", "instancerefer", "", [file]],
+    "colonoscopy_find": lambda file: [[file], "polyps", ""],
     "colonoscopy_segment": lambda file: [file],
     "colonoscopy_draw": lambda file: [file, 1, 0, "arsdm", 1, "ddim", True],
     "face_animate": lambda file: [
@@ -36,6 +39,15 @@ def served_file(address: str) -> Path:
     """A file of a package that the page serves, by the path that /config tells everybody."""
     config = json.dumps(httpx.get(f"{address}config", timeout=90).json())
     return Path("/" + unquote(config.split("plotly.min.js")[0].rsplit("file=/", 1)[1]) + "plotly.min.js")
+
+
+def test_every_widget_that_takes_files_takes_only_what_was_uploaded_for_it():
+    built, _ = page.build()
+    takers = (gr.File, gr.UploadButton, gr.Image, gr.Audio, gr.Video)
+    asked = {one for event in built.fns.values() for one in event.inputs}
+    plain = [one for one in asked if isinstance(one, takers) and not type(one).__module__.startswith("app.")]
+    assert len(asked) > 20
+    assert plain == []
 
 
 @pytest.mark.parametrize("name", TAKERS)

@@ -8,6 +8,7 @@ import pytest
 from app import session as module
 from app.colonoscopy.tab import ColonoscopyTab
 from app.face.tab import FaceTab
+from app.messages import settled
 from app.session import Visits
 from models.core.errors import UserError
 from models.scene.data.scan import Scan
@@ -102,7 +103,7 @@ def test_the_last_update_says_all_that_was_said(tab, fails):
     widgets = SimpleNamespace(
         visits=Visits(), notice="notice", status="status", stop="stop", _result=lambda request, visit: {}
     )
-    last = list(tab._told_while(widgets, ONE, work))[-1]
+    last = list(settled(tab._told_while(widgets, ONE, work)))[-1]
     assert last["strip"] == 2 and "stop" in last
     assert last["status"] == ("" if fails else "done")
     assert ("Too many" in last.get("notice", "")) == fails

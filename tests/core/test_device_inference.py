@@ -97,7 +97,7 @@ def test_a_network_is_asked_on_meta(name):
 def meta(monkeypatch):
     """`--device meta`, the caches of loaded networks empty before and after."""
     tokenizer, minilm = text._minilm()
-    caches = (pipeline._grounder, pipeline._captioner, prepared_scans)
+    caches = (pipeline.grounder, pipeline._captioner, prepared_scans)
     with elsewhere() as there:
         moved = copy.deepcopy(minilm).to(there)
         monkeypatch.setattr(text, "_minilm", lambda: (tokenizer, moved))
@@ -112,7 +112,7 @@ def meta(monkeypatch):
 def test_the_scene_lab_answers_on_meta(meta):
     scan = pipeline.open_example("room_bathroom_01")
     answer = pipeline.ground(scan, f"the {scan.instances[-1].label}")
-    assert isinstance(pipeline._grounder("instancerefer").network.weights, Elsewhere)
+    assert isinstance(pipeline.grounder("instancerefer").network.weights, Elsewhere)
     assert answer.candidates and pipeline.caption(scan, scan.instances[-1].id).text
 
 

@@ -53,7 +53,7 @@ def test_the_lag_is_told_with_its_sign():
     class Loudness(SyncNet):
         def forward(self, mouths, mel):
             dark, loud = (mouths < 0.3).float().mean((2, 3)), mel.mean(2)
-            return dark.unfold(1, 5, 1), loud.unfold(1, 5, 1)
+            return dark.unfold(1, 5, 1), loud.unfold(1, 5, 1), None
 
     clip = made(120, 3)
     dark = (clip.mouth < 76).mean((1, 2)).astype(np.float32)
