@@ -107,6 +107,9 @@ def disturbed(
     shapes = objects.shapes * (rng.random() > 0.3)
     changed = replace(
         objects,
+        ids=objects.ids[places],
+        labels=tuple(objects.labels[place] for place in places),
+        confidence=objects.confidence[places],
         names=names[places],
         boxes=boxes[places].astype(np.float32),
         colours=np.clip(colours[places], 0, 1).astype(np.float32),
