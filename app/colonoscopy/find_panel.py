@@ -23,29 +23,29 @@ class FindPanel:
     def __init__(self, visits: Visits, i18n: gr.I18n) -> None:
         self.visits = visits
         segmenters, detectors = SEGMENTERS.installed(), DETECTORS.installed()
-        with gr.Column(elem_id="tl-finding"):
+        with gr.Column(elem_id="tl-polyps"):
             html(i18n("html.find_lead"))
-            with gr.Row(elem_classes="tl-find-choices"):
+            with gr.Row(elem_classes="tl-polyps-choices"):
                 self.segmenters = gr.CheckboxGroup(
                     [(SEGMENTERS[name].title, name) for name in segmenters],
                     value=list(segmenters),
                     label=i18n("find.segmenters"),
-                    elem_id="tl-find-segmenters",
+                    elem_id="tl-polyps-segmenters",
                 )
                 self.detectors = gr.CheckboxGroup(
                     [(DETECTORS[name].title, name) for name in detectors],
                     value=list(detectors[:1]),
                     label=i18n("find.detectors"),
-                    elem_id="tl-find-detectors",
+                    elem_id="tl-polyps-detectors",
                 )
             with gr.Row(elem_classes="tl-go"):
-                self.upload = FilesButton(str(i18n("find.upload")), elem_id="tl-find-upload")
-                self.again = gr.Button(i18n("find.again"), elem_id="tl-find-again", interactive=False)
-                self.drawn = gr.Button(i18n("find.drawn"), elem_id="tl-find-drawn")
-            self.status = html(elem_id="tl-find-status")
-            self.results = html(elem_id="tl-find-results")
+                self.upload = FilesButton(str(i18n("find.upload")), elem_id="tl-polyps-upload")
+                self.again = gr.Button(i18n("find.again"), elem_id="tl-polyps-again", interactive=False)
+                self.drawn = gr.Button(i18n("find.drawn"), elem_id="tl-polyps-drawn")
+            self.status = html(elem_id="tl-polyps-status")
+            self.results = html(elem_id="tl-polyps-results")
             self.zip = gr.DownloadButton(
-                str(i18n("find.zip")), visible=False, elem_id="tl-find-zip", size="sm"
+                str(i18n("find.zip")), visible=False, elem_id="tl-polyps-zip", size="sm"
             )
             self.frames = gr.State([])
         self._wire()
@@ -65,9 +65,10 @@ class FindPanel:
 
         def work(visit: Visit) -> Iterator[Updates]:
             frames = find_service.open_frames(files)
-            yield {self.frames: frames, self.again: gr.update(interactive=True)}
+            yield {self.frames: frames}
             networks = find_service.chosen(segmenters, detectors)
             yield from self._shown(request, visit, find_service.find(visit, frames, *networks), len(frames))
+            yield {self.again: gr.update(interactive=True)}
 
         yield from settled(self._told(request, work))
 

@@ -52,6 +52,7 @@ def test_what_must_stay_stays():
         assert {0, 3} <= set(places.tolist())
         assert (changed.boxes[:, :3] < changed.boxes[:, 3:]).all()
         assert len(changed) == len(changed.labels) == len(changed.boxes) == len(places)
+        assert changed.ids.tolist() == [10 + place for place in places]
         seen |= {len(places)}
     assert min(seen) < 6 == max(seen), "some objects are missed, sometimes none"
 
@@ -86,6 +87,15 @@ def test_a_batch_holds_the_target_and_its_peers():
     assert taught.anchors[0].sum() == 1
     assert not (taught.unlike & taught.peers).any()
     assert not taught.peers[~batch.exists].any()
+
+
+def test_a_missed_object_is_no_object_of_the_batch():
+    scenes = {"a": scene()}
+    labels, rng = Labels.of(scenes), np.random.default_rng(0)
+    for _ in range(20):
+        asked = [Sentence("a", "the chair", 10)] * 3
+        batch, taught = training_batch(asked, scenes, Words(), labels, rng)
+        assert ((taught.labels >= 0) == batch.exists).all()
 
 
 def test_padding_is_marked():
