@@ -267,7 +267,7 @@ class ColonoscopyTab:
             clock = answer.Clock(name, 1)
             try:
                 for step in service.compare(visit, place or 0, chosen):
-                    done = isinstance(step, Sample)
+                    done |= isinstance(step, Sample)
                     if isinstance(step, Sample):
                         yield beside(card=answer.card(name, step))
                     else:

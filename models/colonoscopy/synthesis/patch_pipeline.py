@@ -61,8 +61,9 @@ class SynthesisPipeline(DiffusionPipeline):
         for index in range(count):
             latents = None
             for at, latents in self._denoise(label, seed + index, steps, sampler, eta, guidance):
-                shown = {"index": index, "frame": self._decoded(latents)}
-                yield Progress((index + at / steps) / count, "drawing", shown)
+                if at < steps:
+                    shown = {"index": index, "frame": self._decoded(latents)}
+                    yield Progress((index + at / steps) / count, "drawing", shown)
             assert latents is not None
             done.append(self._decoded(latents))
             yield Progress((index + 1) / count, "drawing", {"index": index, "frame": done[-1]})
