@@ -5,15 +5,26 @@ from html import escape
 from app.colonoscopy import service
 from app.face import service as face_service
 from models.colonoscopy import MODELS
+from models.colonoscopy.detection.registry import DETECTORS
+from models.colonoscopy.segmentation.registry import SEGMENTERS
 from models.colonoscopy.synthesis.registry import CASCADE
 from models.core import checkpoints
 from models.core.errors import UserError
+from models.scene.grounding.registry import METHODS
 
 # Checkpoints that answer on the page, by lab; the others are for ablations and for training.
 IN_USE = {
-    "scene": ("instancerefer", "xtrans2cap", "pointgroup", "shapes"),
+    "scene": (*(one.checkpoint for one in METHODS.values()), "xtrans2cap", "pointgroup", "shapes"),
     "face": face_service.NEEDED,
-    "colonoscopy": (*MODELS, *CASCADE, *service.BESIDE),
+    "colonoscopy": tuple(
+        dict.fromkeys(
+            (
+                *(*MODELS, *CASCADE, *service.BESIDE),
+                *(SEGMENTERS[name].checkpoint for name in SEGMENTERS),
+                *(DETECTORS[name].checkpoint for name in DETECTORS),
+            )
+        )
+    ),
 }
 
 
