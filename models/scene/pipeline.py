@@ -111,13 +111,12 @@ def ground_by(method: str, scan: Scan, sentence: str) -> "Grounding":
     return registry.loaded(method)(scan, sentence)
 
 
-@cache
 def grounder(checkpoint: str) -> "Grounder":
     """The shipped InstanceRefer's predictor, loaded once for a process."""
     with LOADING:
-        from models.scene.grounding.instancerefer.predictor import Grounder
+        from models.scene.grounding.instancerefer.predictor import load
 
-        return Grounder(checkpoint)
+        return load(checkpoint)
 
 
 def caption(scan: Scan, object_id: int, checkpoint: str = "xtrans2cap") -> Caption:

@@ -25,6 +25,7 @@ from models.face.sync.syncnet import SyncNet, measure
 from models.scene import pipeline
 from models.scene.captioning.decoding import say
 from models.scene.captioning.xtrans2cap.xtrans2cap import XTrans2Cap
+from models.scene.grounding.instancerefer import predictor
 from models.scene.grounding.instancerefer.instancerefer import InstanceRefer
 from models.scene.objects.cache import prepared_scans
 from models.scene.segmentation.pointgroup import PointGroup, Points
@@ -97,7 +98,7 @@ def test_a_network_is_asked_on_meta(name):
 def meta(monkeypatch):
     """`--device meta`, the caches of loaded networks empty before and after."""
     tokenizer, minilm = text._minilm()
-    caches = (pipeline.grounder, pipeline._captioner, prepared_scans)
+    caches = (predictor.load, pipeline._captioner, prepared_scans)
     with elsewhere() as there:
         moved = copy.deepcopy(minilm).to(there)
         monkeypatch.setattr(text, "_minilm", lambda: (tokenizer, moved))

@@ -16,12 +16,12 @@ import numpy as np
 from natsort import natsorted
 from numpy.typing import NDArray
 
+from models.colonoscopy.data.mask_encodings import Mask, decoded
 from models.core.errors import UserError
 from models.core.image_io import read_picture
 from models.core.notes import Note
 
 Frame = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
 
 KINDS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".heic", ".heif", ".avif")
 MASK_MARK = re.compile(
@@ -54,8 +54,6 @@ def told_frame(path: Path) -> tuple[Frame, tuple[Note, ...]]:
 
 def read_mask(path: Path) -> Mask:
     """A mask of any size and encoding, as its writer meant it. Raises as `decoded` does."""
-    from models.colonoscopy.data.mask_encodings import decoded
-
     return decoded(path)[0]
 
 

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from models.colonoscopy.data.images import Mask
 from models.core.errors import UserError
 from models.core.image_io import ANIMATED, opened
 from models.core.notes import Note, note
+
+Mask = NDArray[np.bool_]
 
 EDGES = 0.2  # share of pixels between two levels that a mask with soft edges may have
 COLOUR = 24  # spread of channels from which a pixel is coloured

@@ -22,10 +22,10 @@ class Method:
 
 
 def _instancerefer() -> GroundingModel:
-    from models.scene import pipeline
+    from models.scene.grounding.instancerefer import predictor as instancerefer
     from models.scene.grounding.predictor import InstanceReferPredictor
 
-    return InstanceReferPredictor(pipeline.grounder("instancerefer"))
+    return InstanceReferPredictor(instancerefer.load("instancerefer"))
 
 
 def _scanrefer() -> GroundingModel:

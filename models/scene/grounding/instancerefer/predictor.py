@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import torch
@@ -121,3 +122,9 @@ def _named(sentence: str, tokens: Tokens, attention: Tensor) -> str:
     words = [(m.group(), m.start(), m.end()) for m in found if m.group().lower() not in ARTICLES]
     weights = [_weight(attention.numpy(), tokens.spans[0], start, end) for _, start, end in words]
     return words[int(np.argmax(weights))][0] if words else sentence
+
+
+@cache
+def load(checkpoint: str) -> Grounder:
+    """A loaded checkpoint, once for a process. Raises UserError as `load_checkpoint` does."""
+    return Grounder(checkpoint)
