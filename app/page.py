@@ -105,9 +105,14 @@ def build(visits: Visits | None = None) -> tuple[gr.Blocks, gr.I18n]:
         foot = gr.HTML(i18n("html.footer"), elem_id="tl-footer", apply_default_css=False)
         page.load(_footer, None, foot, show_progress="hidden", api_visibility="private")
         hearing.spoken(_footer, None, foot, show_progress="hidden", api_visibility="private")
+        page.unload(_nothing)  # else a page without a State opens no heartbeat, and its visit outlives it
     page.queue(max_size=64, default_concurrency_limit=None)
     page._queue.pending_messages_per_session = LRUCache(MOST)  # answers that nobody fetches, else 2,000
     return page, i18n
+
+
+def _nothing() -> None:
+    """A visit ends with its heartbeat (`http_guard`), not by an event."""
 
 
 def serve(host: str, port: int, share: bool, browser: bool, names: Sequence[str] = ()) -> None:

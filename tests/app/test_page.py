@@ -110,3 +110,10 @@ def test_every_widget_text_is_translated(tmp_path, name):
     )
     assert "scene.find" in keys
     assert keys <= set(i18n.translations[name])
+
+
+@pytest.mark.parametrize("lab", page.LABS, ids=lambda lab: lab.name)
+def test_every_page_holds_a_heartbeat_with_which_its_visit_ends(monkeypatch, lab):
+    monkeypatch.setattr(page, "LABS", (lab,))
+    built, _ = page.build()
+    assert built.get_config_file()["connect_heartbeat"]
