@@ -33,7 +33,7 @@ class ColonoscopyApi:
             burn = Flag(True, label="burn")
             result = gr.JSON(label="result")
             packed = gr.File(label="zip")
-            frames = Files(label="frames")
+            frames = Files(file_count="multiple", label="frames")
             segmenters = Text("polyps", label="segmenters")
             detectors = Text("", label="detectors")
             button = gr.Button()

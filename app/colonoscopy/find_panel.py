@@ -39,7 +39,9 @@ class FindPanel:
                     elem_id="tl-polyps-detectors",
                 )
             with gr.Row(elem_classes="tl-go"):
-                self.upload = FilesButton(str(i18n("find.upload")), elem_id="tl-polyps-upload")
+                self.upload = FilesButton(
+                    str(i18n("find.upload")), file_count="multiple", elem_id="tl-polyps-upload"
+                )
                 self.again = gr.Button(i18n("find.again"), elem_id="tl-polyps-again", interactive=False)
                 self.drawn = gr.Button(i18n("find.drawn"), elem_id="tl-polyps-drawn")
             self.status = html(elem_id="tl-polyps-status")

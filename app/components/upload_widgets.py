@@ -83,10 +83,10 @@ class File(Unread, gr.File):
 
 
 class Files(gr.File):
-    """Several files of any kind, for the API. Its value is a list of paths."""
+    """Several files of any kind, for the API, if made with file_count="multiple". Its value is a list of paths.
 
-    def __init__(self, **more: Any) -> None:
-        super().__init__(file_count="multiple", **more)
+    No __init__ of its own: Gradio reads from its signature what the browser is told.
+    """
 
     def preprocess(self, payload: ListFiles | FileData | None) -> list[str] | None:
         """The paths of what arrived."""
@@ -107,10 +107,7 @@ class UploadButton(Unread, gr.UploadButton):
 
 
 class FilesButton(gr.UploadButton):
-    """A button that takes several files. Its value is a list of paths."""
-
-    def __init__(self, label: str, **more: Any) -> None:
-        super().__init__(label, file_count="multiple", **more)
+    """A button that takes several files, if made with file_count="multiple". Its value is a list of paths."""
 
     preprocess = Files.preprocess
 

@@ -25,7 +25,7 @@ class SceneApi:
         self.visits = visits
         with gr.Row(visible=False):
             scan = Text(label="scan")
-            files = Files(label="files")
+            files = Files(file_count="multiple", label="files")
             sentence = Text(label="sentence")
             methods = Text(label="methods")
             number = Number(label="object_id", precision=0)

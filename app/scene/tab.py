@@ -92,7 +92,9 @@ class SceneTab:
         choices = [(i18n(f"scans.{scan}"), scan) for scan in example_cache.names()]
         self.picker = gr.Radio(choices, label=i18n("scene.scans"), elem_id="tl-scans")
         with gr.Row(elem_classes="tl-uploads"):
-            self.upload = FilesButton(str(i18n("scene.upload")), elem_id="tl-upload", size="md")
+            self.upload = FilesButton(
+                str(i18n("scene.upload")), file_count="multiple", elem_id="tl-upload", size="md"
+            )
         html(i18n("html.scene_upload_note"))
 
     def _lay_stage(self, i18n: gr.I18n) -> None:

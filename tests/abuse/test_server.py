@@ -55,13 +55,13 @@ def test_sigterm_ends_like_ctrl_c_within_ten_seconds_and_leaves_nothing(tmp_path
 def test_what_a_killed_server_left_goes_when_the_next_one_starts(tmp_path):
     with launched(tmp_path, program=STAND_IN) as server:
         at_work(server)
-        server.end(signal.SIGKILL, 30)
+        server.end(signal.SIGKILL, 120)
         assert server.left() != []
     with launched(tmp_path, program=STAND_IN) as second:
         kept = [name for name in second.left() if not name.endswith(("lock", "served", "held", "visits"))]
         assert len([name for name in kept if "/" not in name]) == 1
         assert not any(name.endswith((".mp4", ".png")) for name in kept)
-        second.end(signal.SIGINT, 30)
+        second.end(signal.SIGINT, 120)
         assert second.left() == []
 
 

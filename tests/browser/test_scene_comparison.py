@@ -42,7 +42,7 @@ def test_three_methods_on_a_shipped_scan(tab: Page) -> None:
     rows = tab.locator(".tl-methods tbody tr")
     expect(rows).to_have_count(3)
     expect(rows.nth(1)).to_contain_text("chair 7")
-    expect(tab.locator(".tl-verdict")).to_contain_text("2 of 3")
+    expect(tab.locator(".tl-verdict").first).to_contain_text("2 of 3")
     expect(tab.locator(".sv-label", has_text="TGNN")).to_be_visible()
     expect(tab.locator(".sv[data-traces*=marks]")).to_be_visible()
     rows.nth(1).click()
@@ -52,7 +52,7 @@ def test_three_methods_on_a_shipped_scan(tab: Page) -> None:
     assert "methods=instancerefer%2Ctgnn%2Creferit3dnet" in tab.url
     tab.get_by_role("checkbox", name="TGNN").uncheck()
     expect(rows).to_have_count(2)
-    expect(tab.locator(".tl-verdict")).to_contain_text("All 2")
+    expect(tab.locator(".tl-verdict").first).to_contain_text("All 2")
 
 
 def test_three_methods_on_a_raw_upload(tab: Page, tmp_path: Path) -> None:
