@@ -19,12 +19,21 @@ EXAMPLES: dict[str, Any] = {
     "files": ["scan.zip"],
     "mask": "mask.png",
     "frame": "frame.png",
+    "frames": ["frame.png"],
+    "methods": "instancerefer,scanrefer",
+    "segmenters": "polyps,polyp_pvt",
+    "detectors": "mask_boxes",
     "portrait": "portrait.jpg",
     "text": "Good morning!",
     "consent": True,
 }
 # Where both of a pair can be given and only one may be.
-LEFT_OUT = {"scene_open": ("files",), "scene_ground": ("files",), "scene_segment": ("scan",)}
+LEFT_OUT = {
+    "scene_open": ("files",),
+    "scene_ground": ("files",),
+    "scene_segment": ("scan",),
+    "scene_compare": ("files",),
+}
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #151c21; --quiet: #4b5862; --line: #dde3e7; --paper: #f6f8f9; --panel: #fff; --strong: #115462; }
@@ -76,7 +85,7 @@ def _endpoint(say: Mapping[str, str], name: str, told: Mapping[str, Any], addres
 
 
 def _kind(say: Mapping[str, str], one: Mapping[str, Any]) -> str:
-    kinds = {"File": "file", "Number": "number", "Checkbox": "yes_no", "Textbox": "text"}
+    kinds = {"File": "file", "Files": "file", "Number": "number", "Flag": "yes_no", "Text": "text"}
     kind = say[f"api.kind_{kinds[one['component']]}"]
     default = one["parameter_default"] if one["parameter_has_default"] else None
     return kind if default in (None, "") else f"{kind}, {json.dumps(default)}"

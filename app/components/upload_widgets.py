@@ -83,7 +83,7 @@ class File(Unread, gr.File):
 
 
 class Files(gr.File):
-    """Several files of any kind, for the API, if made with file_count="multiple". Its value is a list of paths.
+    """Several files, for the API, if made with file_count="multiple". Its value is a list of paths.
 
     No __init__ of its own: Gradio reads from its signature what the browser is told.
     """

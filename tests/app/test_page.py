@@ -117,3 +117,13 @@ def test_every_page_holds_a_heartbeat_with_which_its_visit_ends(monkeypatch, lab
     monkeypatch.setattr(page, "LABS", (lab,))
     built, _ = page.build()
     assert built.get_config_file()["connect_heartbeat"]
+
+
+@pytest.mark.parametrize("name", list(words.LANGUAGES))
+def test_the_page_for_scripts_tells_every_endpoint_in_every_language(name):
+    built, _ = page.build()
+    info = built.get_api_info()
+    told = page.api_page.html(name, info, "http://127.0.0.1:7860/")
+    assert len(info["named_endpoints"]) >= 11
+    for endpoint in info["named_endpoints"]:
+        assert f'<section id="{endpoint.strip("/")}">' in told

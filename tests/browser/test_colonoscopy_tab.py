@@ -213,7 +213,9 @@ def test_files_good_and_bad(pad: Page, tmp_path: Path) -> None:
     )
     assert upload.count() >= 2
     masks.set_input_files(bad)
-    expect(pad.locator("#tl-colonoscopy-notice [role=alert]")).to_contain_text("mask.png is not a PNG")
+    expect(pad.locator("#tl-colonoscopy-notice [role=alert]")).to_contain_text(
+        "mask.png is not a picture but: SVG"
+    )
     masks.set_input_files(mask_presets.FOLDER / "two.png")
     expect(pad.locator(".mp-area")).to_contain_text("5.5 %")
     expect(pad.locator("#tl-colonoscopy-notice [role=alert]")).to_have_count(0)

@@ -128,7 +128,7 @@ def test_language_colours_and_stage_change_in_place_and_nothing_is_lost(page: Pa
     expect(page.locator("#tl-face-text textarea")).to_have_value("Good morning!")
     expect(page.locator("#tl-face-portrait img")).to_be_visible()
     expect(page.locator("#tl-face-consent input")).to_be_checked()
-    page.get_by_role("button", name="离开演讲模式").click()
+    page.get_by_role("button", name="退出演讲模式").click()
     go(page, "结肠镜")
     expect(page.locator(".rs-card b")).to_have_count(2)
     expect(page.locator(".rs-card b").first).to_contain_text("Dice 系数")
@@ -149,7 +149,7 @@ def test_a_page_of_its_own_tells_of_the_api(page: Page, address: str) -> None:
     with page.context.expect_page() as other:
         page.get_by_role("link", name="API").click()
     api = other.value
-    expect(api.locator("section")).to_have_count(9)
+    expect(api.locator("section")).to_have_count(11)
     ground = api.locator("#scene_ground")
     expect(ground).to_contain_text("In English, at most 300 characters")
     expect(ground.locator("pre").first).to_contain_text(f'Client("{address}")')
