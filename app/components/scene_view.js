@@ -259,7 +259,14 @@ function startViewer() {
   });
   stage.addEventListener('pointerleave', () => { cancelAnimationFrame(hovering); tip.hidden = true; });
   // Plotly looks for the point under a moving mouse by drawing the scan once more: not needed here.
-  stage.addEventListener('mousemove', event => { if (!event.buttons) event.stopPropagation(); }, true);
+  // Only where a press begins must it know, else the view jumps by the way from where the last one ended.
+  let telling = false;
+  stage.addEventListener('mousemove', event => { if (!event.buttons && !telling) event.stopPropagation(); }, true);
+  stage.addEventListener('mousedown', event => {
+    telling = true;
+    event.target.dispatchEvent(new MouseEvent('mousemove', {clientX: event.clientX, clientY: event.clientY, bubbles: true}));
+    telling = false;
+  }, true);
 
   function hover(event) {
     const found = event.target.closest('.sv-label') ? null : under(event);
