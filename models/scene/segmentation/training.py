@@ -264,21 +264,29 @@ def class_weights(scenes: list[Scene], classes: int) -> Tensor:
 def batches(
     seed: int, *, data: Path, real: list[Scene], classes: tuple[str, ...], voxel: float
 ) -> Iterator[Any]:
-    """Endless batches of disturbed scenes, real ones and rooms that are made as they are needed."""
+    """Endless batches of disturbed scenes."""
+    rng = np.random.default_rng(seed)
+    for chosen in chosen_scenes(rng, data, real, classes, SCENES):
+        yield collate([disturbed(scene, rng, voxel) for scene in chosen])
+
+
+def chosen_scenes(
+    rng: np.random.Generator, data: Path, real: Sequence[Scene], classes: tuple[str, ...], count: int
+) -> Iterator[list[Scene]]:
+    """Endlessly `count` scenes at a time: real ones, and rooms that are made as they are needed."""
     kinds = list(KINDS)
     made: dict[int, Scene] = {}
-    rng = np.random.default_rng(seed)
     while True:
         chosen = []
-        for _ in range(SCENES):
+        for _ in range(count):
             if rng.random() < MADE_SHARE:
                 number = int(rng.integers(MADE))
                 if number not in made:
                     made[number] = made_scene(data, kinds[number % len(kinds)], 1000 + number, classes)
                 chosen.append(made[number])
             else:
-                chosen.append(real[rng.integers(len(real))])
-        yield collate([disturbed(scene, rng, voxel) for scene in chosen])
+                chosen.append(real[int(rng.integers(len(real)))])
+        yield chosen
 
 
 def losses(

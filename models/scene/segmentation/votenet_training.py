@@ -19,15 +19,12 @@ from models.core.training import fit
 from models.scene.segmentation.point_sampling import take
 from models.scene.segmentation.training import (
     IGNORED,
-    MADE,
-    MADE_SHARE,
     Scene,
+    chosen_scenes,
     disturbed,
-    made_scene,
     real_scenes,
 )
 from models.scene.segmentation.votenet import CLASSES, VoteNet
-from models.scene.synthetic_rooms import KINDS
 
 SHIPPED: dict[str, Any] = {
     "width": 64,
@@ -111,20 +108,9 @@ def mean_sizes(scenes: Sequence[Scene]) -> list[list[float]]:
 
 
 def batches(data: Path, real: Sequence[Scene], seed: int) -> Iterator[tuple[Tensor, Objects]]:
-    """Endless batches of disturbed scenes, real ones and rooms that are made as they are needed."""
-    kinds = list(KINDS)
-    made: dict[int, Scene] = {}
+    """Endless batches of disturbed scenes."""
     rng = np.random.default_rng(seed)
-    while True:
-        chosen = []
-        for _ in range(SCENES):
-            if rng.random() < MADE_SHARE:
-                number = int(rng.integers(MADE))
-                if number not in made:
-                    made[number] = made_scene(data, kinds[number % len(kinds)], 1000 + number, CLASSES)
-                chosen.append(made[number])
-            else:
-                chosen.append(real[int(rng.integers(len(real)))])
+    for chosen in chosen_scenes(rng, data, real, CLASSES, SCENES):
         yield collate([disturbed(scene, rng, VOXEL) for scene in chosen], rng, POINTS)
 
 
