@@ -18,6 +18,12 @@ ROOT = Path(__file__).parents[1]
 PATIENCE = 180.0  # seconds that a busy machine may take to start the page
 
 
+def lying(*folders: Path) -> set[Path]:
+    """Every file and folder below some folders, which may go while they are listed."""
+    walks = [walk for folder in folders for walk in os.walk(folder)]
+    return {Path(at, name) for at, below, files in walks for name in (*below, *files)}
+
+
 @dataclass
 class Launched:
     """A running server. temp: its folder for temporary files, nobody else's. log: what it wrote."""
@@ -29,7 +35,7 @@ class Launched:
 
     def left(self) -> list[str]:
         """What lies in the temporary folder, under names without this run's."""
-        return sorted(str(path.relative_to(self.temp)) for path in self.temp.rglob("*"))
+        return sorted(str(path.relative_to(self.temp)) for path in lying(self.temp))
 
     def end(self, sign: signal.Signals, seconds: float) -> float:
         """Send a signal and wait for the end; the seconds that it took."""

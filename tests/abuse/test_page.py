@@ -20,6 +20,7 @@ from models.core.upload_validation import MAX_FILE
 from models.scene import pipeline
 from models.scene.data.scan import Instance, Scan
 from models.scene.types import Anchor, Caption
+from tests.launched import lying
 from tests.scene.scan_makers import scannet
 from tests.served import SCANS, addresses_asked, name_matcher, until
 
@@ -78,7 +79,7 @@ def test_an_address_is_never_fetched(address, scheme, monkeypatch):
 
 def test_an_upload_over_the_limit_leaves_the_disk_as_it_was(address):
     folder = Path(os.environ["GRADIO_TEMP_DIR"])
-    before = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    before = lying(folder)
 
     def chunks():
         yield b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.ply"\r\n\r\n'
@@ -89,11 +90,7 @@ def test_an_upload_over_the_limit_leaves_the_disk_as_it_was(address):
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
     answer = httpx.post(f"{address}gradio_api/upload", content=chunks(), headers=headers, timeout=120)
     assert answer.status_code == 413
-
-    def as_before() -> bool:
-        return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) <= before
-
-    assert until(as_before)
+    assert until(lambda: lying(folder) <= before)
 
 
 def test_twenty_at_once_all_get_an_answer_or_a_sentence(address, monkeypatch):

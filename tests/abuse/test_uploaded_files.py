@@ -12,6 +12,7 @@ import pytest
 
 from app import page, uploads
 from tests.abuse.test_page import META, call
+from tests.launched import lying
 from tests.scene.scan_makers import scannet
 from tests.served import until
 
@@ -113,7 +114,7 @@ def test_what_was_read_leaves_neither_file_nor_folder(address):
 
 def left(address: str) -> set[Path]:
     """Every file and folder of the process."""
-    return {path for root in uploads.folders() for path in root.rglob("*")}
+    return lying(*uploads.folders())
 
 
 def test_an_upload_that_nobody_asks_for_goes_by_itself(address, monkeypatch):
