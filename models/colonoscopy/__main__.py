@@ -21,19 +21,15 @@ from models.core.methods import Method, show
 SMALL_SEGMENTERS = ("polyps", "polyps_guide")
 DETECTOR_NAMES = ("centernet", "sparse_rcnn", "deformable_detr")
 TOGETHER = ("segmenters", "detectors")  # PraNet, SANet and Polyp-PVT; all of DETECTOR_NAMES
-STAGES = ("cascade", "super", "sharpener")
+STAGES = ("base", "super", "sharpener", "sdm", "adaptive", "arsdm")  # of the cascade
 TRAININGS = (
     *SMALL_SEGMENTERS,
     *TOGETHER,
     *DETECTOR_NAMES,
-    "memory",
-    "autoencoder",
-    "base",
-    "sdm",
-    "adaptive",
-    "arsdm",
-    "ldm",
     *STAGES,
+    "autoencoder",
+    "ldm",
+    "memory",
 )
 PARTS = ("fidelity", "realism", "memory", "speed", "use")
 
@@ -291,49 +287,35 @@ def _segment(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from models.colonoscopy.segmentation import joint_training, training
-    from models.colonoscopy.synthesis import train_memorization, training_plan
-    from models.colonoscopy.synthesis.memorization import NAME
-
     out = options.out or FOLDER / options.name
     if options.name in SMALL_SEGMENTERS:
+        from models.colonoscopy.segmentation import training
+
         training.train(options.name, options.data, out, options.minutes)
     elif options.name == "segmenters":
+        from models.colonoscopy.segmentation import joint_training
+
         joint_training.train(options.data, options.steps, options.out or FOLDER)
     elif options.name in ("detectors", *DETECTOR_NAMES):
         from models.colonoscopy.detection import training as detector_training
 
         names = DETECTOR_NAMES if options.name == "detectors" else (options.name,)
         detector_training.train(options.data, options.steps, options.out or FOLDER, names)
-    elif options.name in STAGES:
-        from models.colonoscopy.synthesis import sharpener_training
-        from models.colonoscopy.synthesis import training as cascade_training
-
-        trainers = {
-            "cascade": cascade_training.train_base,
-            "super": cascade_training.train_super,
-            "sharpener": sharpener_training.train_sharpener,
-        }
-        from models.core.training import save_half
-
-        network = trainers[options.name](options.data, options.minutes)
-        prefix = "" if options.name == "cascade" else "colonoscopy_"
-        out = options.out or FOLDER / f"{prefix}{options.name}"
-        save_half(network, out)
     elif options.name == "memory":
-        train_memorization.train(options.data, options.out or FOLDER / NAME)
+        from models.colonoscopy.synthesis import memorization, memorization_training
+
+        memorization_training.train(options.data, options.out or FOLDER / memorization.NAME)
     else:
-        prefix = "colonoscopy_" if options.name in ("autoencoder", "base", "ldm") else ""
-        training_plan.train(
-            options.name, options.data, options.minutes, options.out or FOLDER / f"{prefix}{options.name}"
-        )
+        from models.colonoscopy.synthesis import generator_training
+
+        generator_training.train(options.name, options.data, options.minutes, options.out)
 
 
 def _evaluate(options: argparse.Namespace) -> int:
     from models.colonoscopy.data.images import passed_over
-    from models.colonoscopy.data.test_sets import FINDING_TESTS, TESTS, test_sets
+    from models.colonoscopy.data.test_sets import test_sets
 
-    sets = test_sets(options.data, options.pairs, TESTS if options.name == "synthesis" else FINDING_TESTS)
+    sets = test_sets(options.data, options.pairs)
     left = passed_over(options.pairs) if options.pairs else {}
     for name, why in left.items():
         told_why = sentence(why or UserError("pair_alone", name=name))

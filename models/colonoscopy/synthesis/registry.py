@@ -36,19 +36,19 @@ METHODS = {
     "arsdm": Method(
         "ArSDM",
         "Du et al., MICCAI 2023",
-        "models.colonoscopy.synthesis.patch_pipeline",
+        "models.colonoscopy.synthesis.ldm_pipeline",
         ("arsdm", "colonoscopy_autoencoder"),
     ),
     "adaptive": Method(
         "SDM + adaptive loss",
         "Du et al., MICCAI 2023",
-        "models.colonoscopy.synthesis.patch_pipeline",
+        "models.colonoscopy.synthesis.ldm_pipeline",
         ("adaptive", "colonoscopy_autoencoder"),
     ),
     "sdm": Method(
         "SDM",
         "Wang et al., 2022",
-        "models.colonoscopy.synthesis.patch_pipeline",
+        "models.colonoscopy.synthesis.ldm_pipeline",
         ("sdm", "colonoscopy_autoencoder"),
     ),
     "cascade": Method(
