@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from app import page
-from app.scene import example_cache, service, tab
+from app.scene import example_cache, layout, service
 from models.core.errors import UserError
 from models.core.progress import Progress
 from models.scene import pipeline
@@ -150,7 +150,7 @@ def served(folder: Path, ground: Ground = name_matcher) -> Iterator[str]:
 def _forget() -> None:
     service.shipped.cache_clear()
     service.warm_up.cache_clear()
-    tab._shipped_payload.cache_clear()
+    layout.shipped_payload.cache_clear()
     example_cache._sentences.cache_clear()
 
 

@@ -1,28 +1,25 @@
-"""Several methods of visual grounding asked side by side: the choice, the table, the boxes in the viewer."""
+"""Several methods of visual grounding asked side by side: the table, the boxes in the viewer."""
 
 import base64
 import json
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 
 from app.components import scene_view
 from app.i18n import language, say
-from app.messages import quiet
+from app.messages import Updates, quiet
 from app.scene import object_views, service, views
+from app.scene.layout import SceneWidgets
 from app.session import Visit
 from models.scene.grounding import base
 from models.scene.grounding.base import Grounding, RankedObject
 from models.scene.grounding.registry import GROUNDERS
 
-if TYPE_CHECKING:
-    from app.scene.tab import SceneTab
-
 # Colours that people with any colour vision tell apart (Okabe and Ito 2008), in the registry's order.
 COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#d55e00", "#0072b2")
-Updates = dict[Any, Any]  # new values of widgets
 SHOWN = 5  # rows of a method's own table
 
 
@@ -31,45 +28,15 @@ def colour(method: str) -> str:
     return COLOURS[list(GROUNDERS).index(method) % len(COLOURS)]
 
 
-class Comparing:
-    """The choice of methods, and what happens when several are asked."""
-
-    def __init__(self, tab: "SceneTab", i18n: gr.I18n) -> None:
-        self.tab = tab
-        choices = [(GROUNDERS[name].title, name) for name in GROUNDERS.installed()]
-        self.methods = gr.CheckboxGroup(
-            choices, value=[GROUNDERS.default], label=i18n("scene.methods"), elem_id="tl-methods"
-        )
-
-    def wire(self, shown: list[Any], after: dict[str, Any], **quiet_event: Any) -> None:
-        """A changed choice asks the sentence that stands there again."""
-        asked = self.methods.input(self.choose, [self.methods, self.tab.sentence], shown, **quiet_event)
-        asked.then(**after)
-
-    def arrives(self, visit: Visit, names: str | None) -> Updates:
-        """`?methods=` of the page's address. Raises UserError("model_unknown")."""
-        visit.methods = GROUNDERS.chosen(names) if names else (GROUNDERS.default,)
-        return {self.methods: [name for name in visit.methods if name in GROUNDERS.installed()]}
-
-    def choose(self, methods: list[str], sentence: str, request: gr.Request) -> Updates:
-        """Other methods were chosen; none is the first one."""
-
-        def work(visit: Visit) -> Updates:
-            chosen = self.arrives(visit, ",".join(methods))
-            again = self.tab.answer(request, visit, sentence) if sentence.strip() and visit.scan else {}
-            return chosen | again
-
-        return self.tab.told(request, work)
-
-    def answered(self, request: gr.Request, visit: Visit, sentence: object) -> Updates:
-        """What all chosen methods say."""
-        found = service.compare(visit, sentence)
-        name = language(request)
-        return {
-            self.tab.view: scene_view.lay_over(overlay(found)),
-            self.tab.panel: panel(name, found, visit.scan.name if visit.scan else ""),
-            self.tab.object: object_views.nothing_looked_at(name, visit),
-        }
+def answered(widgets: SceneWidgets, request: gr.Request, visit: Visit, sentence: object) -> Updates:
+    """What all methods that the visit chose say of a sentence."""
+    found = service.compare(visit, sentence)
+    name = language(request)
+    return {
+        widgets.view: scene_view.lay_over(overlay(found)),
+        widgets.panel: panel(name, found, visit.scan.name if visit.scan else ""),
+        widgets.object: object_views.nothing_looked_at(name, visit),
+    }
 
 
 def overlay(found: Sequence[Grounding], picked: int | None = None) -> str:
