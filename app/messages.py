@@ -5,6 +5,7 @@ from html import escape
 from typing import Any, TypeVar
 
 import gradio as gr
+from gradio.blocks import Block
 
 from app.i18n import explain, language, say
 from app.job_queue import in_plain_words
@@ -13,7 +14,7 @@ from app.session import Visit, Visits
 from models.core.notes import Note
 
 Result = TypeVar("Result")
-Updates = dict[Any, Any]  # new values of widgets
+Updates = dict[Block, Any]  # new values of widgets; Gradio has no common type for values
 
 
 def html(value: Any = None, **more: Any) -> gr.HTML:

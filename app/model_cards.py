@@ -1,37 +1,32 @@
 """The model cards of a lab as HTML, for a window over the page: only of what answers there."""
 
+from collections.abc import Sequence
 from html import escape
+from typing import Any
 
 from app.colonoscopy import service
-from app.face import service as face_service
-from models.colonoscopy import MODELS
-from models.colonoscopy.detection.registry import DETECTORS
-from models.colonoscopy.segmentation.registry import SEGMENTERS
-from models.colonoscopy.synthesis.registry import CASCADE
+from models.colonoscopy.methods import METHODS as COLONOSCOPY
 from models.core import checkpoints
 from models.core.errors import UserError
-from models.scene.grounding.registry import METHODS
+from models.core.registry import Registry
+from models.face.methods import METHODS as FACE
+from models.scene.methods import METHODS as SCENE
 
-# Checkpoints that answer on the page, by lab; the others are for ablations and for training.
-IN_USE = {
-    "scene": (*(one.checkpoint for one in METHODS.values()), "xtrans2cap", "pointgroup", "shapes"),
-    "face": face_service.NEEDED,
-    "colonoscopy": tuple(
-        dict.fromkeys(
-            (
-                *(*MODELS, *CASCADE, *service.BESIDE),
-                *(SEGMENTERS[name].checkpoint for name in SEGMENTERS),
-                *(DETECTORS[name].checkpoint for name in DETECTORS),
-            )
-        )
-    ),
-}
+METHODS: dict[str, Sequence[Registry[Any]]] = {"scene": SCENE, "face": FACE, "colonoscopy": COLONOSCOPY}
+
+
+def in_use(lab: str) -> list[str]:
+    """Checkpoints that can be asked, those that they need last; the others are for ablations and training."""
+    methods = [registry[name] for registry in METHODS.get(lab, ()) for name in registry]
+    beside = service.BESIDE if lab == "colonoscopy" else ()
+    own = (one.checkpoint for one in methods)
+    return list(dict.fromkeys((*own, *(name for one in methods for name in one.needs), *beside)))
 
 
 def cards(lab: str) -> list[checkpoints.CheckpointCard]:
     """Cards of a lab's checkpoints that are here and in use; a broken one is left out."""
     found = []
-    for name in IN_USE.get(lab, ()):
+    for name in in_use(lab):
         try:
             found.append(checkpoints.card(name))
         except UserError:

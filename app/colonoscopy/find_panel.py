@@ -8,13 +8,11 @@ import gradio as gr
 from app.colonoscopy import find_service, find_views
 from app.components.upload_widgets import FilesButton
 from app.i18n import language, say
-from app.messages import html, quiet, settled, why
+from app.messages import Updates, html, quiet, settled, why
 from app.session import Visit, Visits
 from models.colonoscopy.detection.registry import DETECTORS
 from models.colonoscopy.segmentation.registry import SEGMENTERS
 from models.colonoscopy.types import Finding
-
-Updates = dict[Any, Any]
 
 
 class FindPanel:

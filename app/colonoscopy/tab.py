@@ -15,20 +15,18 @@ from app.colonoscopy.api import ColonoscopyApi
 from app.colonoscopy.find_panel import FindPanel
 from app.components import mask_pad, result_strip
 from app.components.upload_widgets import UploadButton
-from app.i18n import by_language, language, say
-from app.messages import about, hears_language, html, notes, quiet, settled, why
+from app.i18n import language, part, say
+from app.messages import Updates, about, hears_language, html, notes, quiet, settled, why
 from app.session import Visit, Visits
 from models.colonoscopy import LOOKS, SAMPLERS, pipeline
 from models.colonoscopy.pipeline import Order, Sample
 from models.colonoscopy.segmentation.registry import SEGMENTERS
-from models.colonoscopy.synthesis import registry
+from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core.errors import UserError
 from models.core.image_io import MAX_FILE
 from models.core.notes import note
 from models.core.progress import Progress
 from models.core.upload_validation import megabytes
-
-Updates = dict[Any, Any]
 
 TASKS = ("draw", "inpaint", "remove")  # a whole frame, or a change in one's own
 
@@ -40,7 +38,7 @@ def fragments(name: str) -> dict[str, str]:
     note = say(name, "colonoscopy.upload_note", limit=f"{megabytes(MAX_FILE)} MB")
     return {
         "html.colonoscopy_lead": f'<p class="tl-lead">{escape(say(name, "colonoscopy.lead"))}</p>',
-        "html.colonoscopy_caution": answer.caution(name, pipeline.INPAINTER in registry.installed()),
+        "html.colonoscopy_caution": answer.caution(name, pipeline.INPAINTER in GENERATORS.installed()),
         "html.colonoscopy_upload_note": quiet(note),
         "html.colonoscopy_dice_help": quiet(say(name, "colonoscopy.dice_help")),
         "html.colonoscopy_cards": about(name, "colonoscopy"),
@@ -73,7 +71,9 @@ class ColonoscopyTab:
     def _lay_pad(self, i18n: gr.I18n) -> None:
         html(i18n("html.colonoscopy_lead"), elem_classes="tl-leading")
         self.pad = mask_pad.MaskPad(
-            words=by_language(pad_words), presets=mask_presets.urls(), elem_id="tl-pad"
+            words=part("pad", [*mask_pad.WORDS, *(f"preset_{name}" for name in mask_presets.names())]),
+            presets=mask_presets.urls(),
+            elem_id="tl-pad",
         )
         with gr.Row(elem_classes="tl-uploads"):
             self.frame_upload = UploadButton(
@@ -139,7 +139,7 @@ class ColonoscopyTab:
 
     def _lay_frames(self, i18n: gr.I18n) -> None:
         html(i18n("html.colonoscopy_caution"))
-        self.strip = result_strip.ResultStrip(words=by_language(strip_words), elem_id="tl-strip")
+        self.strip = result_strip.ResultStrip(words=part("strip", result_strip.WORDS), elem_id="tl-strip")
         with gr.Row(elem_id="tl-home", visible=False) as self.home:
             self.burn = gr.Checkbox(True, label=i18n("colonoscopy.burn"), elem_id="tl-burn", min_width=200)
             self.zip = gr.Button(i18n("colonoscopy.zip"), elem_id="tl-zip", size="sm", min_width=120)
@@ -359,17 +359,6 @@ class ColonoscopyTab:
                 self.status: "",
             }
         yield told | {self.stop: gr.update(interactive=False)}
-
-
-def pad_words(name: str) -> dict[str, str]:
-    """What the pad says, in a language."""
-    keys = [*mask_pad.WORDS, *(f"preset_{preset}" for preset in mask_presets.names())]
-    return {key: say(name, f"pad.{key}", percent="{percent}") for key in keys}
-
-
-def strip_words(name: str) -> dict[str, str]:
-    """What the strip says, in a language."""
-    return {key: say(name, f"strip.{key}", number="{number}") for key in result_strip.WORDS}
 
 
 def _picture(step: Progress) -> str:

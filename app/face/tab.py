@@ -1,5 +1,5 @@
-"""The face lab's tab: layout, and the making of a video. What it asks is in `service`, what it says in
-`views`; how a picture, a video and a recording come in is in `uploads`.
+"""The face lab's tab: the making of a video. Its widgets are in `layout`, what it asks in `service`, what it
+says in `views`; how a picture, a video and a recording come in is in `uploads`.
 """
 
 import json
@@ -12,19 +12,17 @@ import gradio as gr
 from gradio.context import Context
 
 from app.components import video_stage
-from app.components.upload_widgets import Footage, Picture, Sound, any_file
 from app.face import service
 from app.face import views as answer
 from app.face.api import FaceApi
-from app.face.uploads import Bringing, Updates
-from app.i18n import by_language, language, say
-from app.messages import about, hears_language, html, quiet, settled, why
-from app.scripts import script
+from app.face.layout import FaceWidgets, speakers
+from app.face.uploads import Bringing
+from app.i18n import language, say
+from app.messages import Updates, about, quiet, settled, why
 from app.session import Visit, Visits
 from models.core.errors import UserError
 from models.core.progress import Progress
 from models.core.upload_validation import megabytes
-from models.face import STAGES
 from models.face.sources import media
 from models.face.speech import voices
 from models.face.types import Order
@@ -56,125 +54,13 @@ def build(visits: Visits, i18n: gr.I18n) -> None:
     FaceApi(visits)
 
 
-class FaceTab:
-    """The widgets of the tab and what happens when one is used."""
+class FaceTab(FaceWidgets):
+    """What happens when a widget of the tab is used."""
 
     def __init__(self, visits: Visits, i18n: gr.I18n) -> None:
-        self.visits = visits
-        with gr.Row(elem_classes="tl-face", equal_height=False):
-            with gr.Column(elem_classes="tl-who", scale=0, min_width=280):
-                self._lay_who(i18n)
-            with gr.Column(elem_classes="tl-says", scale=0, min_width=280):
-                self._lay_says(i18n)
-            with gr.Column(elem_classes="tl-talking", scale=5, min_width=320):
-                self._lay_stage(i18n)
+        super().__init__(visits, i18n)
         self._wire()
         Bringing(self).wire()
-
-    def _lay_who(self, i18n: gr.I18n) -> None:
-        html(i18n("html.face_lead"), elem_classes="tl-leading")
-        self.who = gr.Radio(
-            [(i18n("face.who_portrait"), "portrait"), (i18n("face.who_video"), "video")],
-            value="portrait",
-            label=i18n("face.who"),
-            elem_id="tl-face-who",
-            elem_classes="tl-either",
-        )
-        self.portrait = Picture(
-            sources=["upload", "webcam", "clipboard"],
-            label=i18n("face.portrait"),
-            show_label=False,
-            placeholder=str(i18n("face.portrait_hint")),
-            elem_id="tl-face-portrait",
-            height=300,
-            buttons=[],
-        )
-        self.footage = Footage(
-            sources=["upload"],
-            label=i18n("face.video"),
-            show_label=False,
-            elem_id="tl-face-footage",
-            height=300,
-            visible=False,
-            buttons=[],
-        )
-        self.example = gr.Button(i18n("face.example"), elem_id="tl-face-example", size="sm")
-        self.refused = html(elem_id="tl-face-refused")
-        html(i18n("html.face_upload_note"), js_on_load=any_file())
-
-    def _lay_says(self, i18n: gr.I18n) -> None:
-        self.says = gr.Radio(
-            [(i18n("face.says_text"), "text"), (i18n("face.says_audio"), "audio")],
-            value="text",
-            label=i18n("face.says"),
-            elem_id="tl-face-says",
-            elem_classes="tl-either",
-        )
-        with gr.Column(elem_id="tl-face-typed") as self.typed:
-            self.text = gr.Textbox(
-                label=i18n("face.text"),
-                placeholder=i18n("face.placeholder"),
-                lines=3,
-                max_lines=8,
-                elem_id="tl-face-text",
-            )
-            with gr.Row(elem_classes="tl-voices"):
-                self.language = gr.Dropdown(
-                    [(one.label, code) for code, one in voices.LANGUAGES.items()],
-                    value="en",
-                    label=i18n("face.language"),
-                    elem_id="tl-face-language",
-                    min_width=120,
-                )
-                self.voice = gr.Dropdown(
-                    speakers("en"),
-                    value=speakers("en")[0][1],
-                    label=i18n("face.voice"),
-                    elem_id="tl-face-voice",
-                    min_width=120,
-                )
-            self.chips = html(i18n("html.face_chips"), elem_id="tl-face-chips", js_on_load=script("chips"))
-        self.speech = Sound(
-            sources=["upload", "microphone"],
-            type="filepath",
-            label=i18n("face.speech_label"),
-            show_label=False,
-            elem_id="tl-face-speech",
-            visible=False,
-            editable=False,
-            buttons=[],
-        )
-        self.stage = gr.Radio(
-            [(i18n(f"face.stage_{name}"), name) for name in STAGES],
-            value=STAGES[-1],
-            label=i18n("face.stage"),
-            elem_id="tl-face-stage",
-            elem_classes="tl-either",
-        )
-        with gr.Accordion(i18n("face.more"), open=False, elem_id="tl-face-more"):
-            self.panels = gr.Checkbox(True, label=i18n("face.panels"), elem_id="tl-face-panels")
-            self.marked = gr.Checkbox(True, label=i18n("face.marked"), elem_id="tl-face-marked")
-            with gr.Row(elem_classes="tl-seeding"):
-                self.seed = gr.Number(
-                    7, label=i18n("face.seed"), precision=0, minimum=0, elem_id="tl-face-seed", min_width=90
-                )
-                self.dice = gr.Button(
-                    i18n("face.dice"), elem_id="tl-face-dice", elem_classes="tl-dice", scale=0, min_width=48
-                )
-        self.consent = gr.Checkbox(False, label=i18n("face.consent"), elem_id="tl-face-consent")
-        with gr.Row(elem_classes="tl-go"):
-            self.animate = gr.Button(i18n("face.animate"), variant="primary", elem_id="tl-animate", scale=3)
-            self.stop = gr.Button(
-                i18n("face.stop"), elem_id="tl-face-stop", interactive=False, scale=1, min_width=72
-            )
-        self.notice = html(elem_id="tl-face-notice")
-
-    def _lay_stage(self, i18n: gr.I18n) -> None:
-        self.screen = video_stage.VideoStage(words=by_language(stage_words), elem_id="tl-face-screen")
-        self.status = html(elem_id="tl-face-status")
-        self.log = html(elem_id="tl-face-log")
-        self.hearing = hears_language()
-        html(i18n("html.face_cards"), elem_id="tl-face-card")
 
     def _wire(self) -> None:
         page = Context.root_block
@@ -323,15 +209,3 @@ class FaceTab:
         except Exception as error:
             told = {self.notice: why(request, error), self.status: "", **self._result(request, visit)}
         yield told | {self.stop: gr.update(interactive=False)}
-
-
-def speakers(tongue: str) -> list[tuple[str, str]]:
-    """The voices of a language as choices: what each is called beside the language, and its name."""
-    label = voices.LANGUAGES[tongue].label
-    able = [voice for voice in voices.offered() if voice.language == tongue]
-    return [(voice.label.removeprefix(label).strip(" ·"), voice.name) for voice in able]
-
-
-def stage_words(name: str) -> dict[str, str]:
-    """What the stage says, in a language."""
-    return {key: say(name, f"stage.{key}") for key in video_stage.WORDS}

@@ -2,20 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 
 from app.face import service
+from app.face.layout import FaceWidgets
 from app.i18n import language, say
-from app.messages import notes, quiet, why
+from app.messages import Updates, notes, quiet, why
 from app.session import Visit
-
-if TYPE_CHECKING:
-    from app.face.tab import FaceTab
-
-# New values of widgets. Known at run time: Gradio gives a handler its request by its annotations.
-Updates = dict[Any, Any]
 
 # No click on Animate comes between a file's arrival and its being taken.
 HOLD_JS = "() => ({__type__: 'update', interactive: false})"
@@ -24,7 +19,7 @@ HOLD_JS = "() => ({__type__: 'update', interactive: false})"
 class Bringing:
     """What happens when a file arrives at the tab, or is taken away again."""
 
-    def __init__(self, tab: "FaceTab") -> None:
+    def __init__(self, tab: FaceWidgets) -> None:
         self.tab = tab
         self.held = {tab.portrait: "portrait", tab.footage: "footage", tab.speech: "speech"}
 

@@ -7,7 +7,7 @@ the request carries.
 
 import json
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -70,9 +70,12 @@ def language(request: Any) -> str:
     return matching(dict(request.headers or {}).get("accept-language"))
 
 
-def by_language(said: Callable[[str], dict[str, str]]) -> dict[str, dict[str, str]]:
-    """What `said` gives for each language."""
-    return {name: said(name) for name in LANGUAGES}
+def part(name: str, keys: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Sentences of a part of the words in each language, for a component that fills the facts in itself.
+
+    name: "stage" for the keys below "stage.".
+    """
+    return {language: {key: words(language)[f"{name}.{key}"] for key in keys} for language in LANGUAGES}
 
 
 def i18n(fragments: Mapping[str, Mapping[str, str]]) -> Any:

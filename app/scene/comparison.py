@@ -1,74 +1,42 @@
-"""Several methods of visual grounding asked side by side: the choice, the table, the boxes in the viewer."""
+"""Several methods of visual grounding asked side by side: the table, the boxes in the viewer."""
 
 import base64
 import json
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 
 from app.components import scene_view
 from app.i18n import language, say
-from app.messages import quiet
+from app.messages import Updates, quiet
 from app.scene import object_views, service, views
+from app.scene.layout import SceneWidgets
 from app.session import Visit
-from models.scene.grounding import base, registry
+from models.scene.grounding import base
 from models.scene.grounding.base import Grounding, RankedObject
-
-if TYPE_CHECKING:
-    from app.scene.tab import SceneTab
+from models.scene.grounding.registry import GROUNDERS
 
 # Colours that people with any colour vision tell apart (Okabe and Ito 2008), in the registry's order.
 COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#d55e00", "#0072b2")
-Updates = dict[Any, Any]  # new values of widgets
 SHOWN = 5  # rows of a method's own table
 
 
 def colour(method: str) -> str:
     """The colour that a method has in table, viewer and legend."""
-    return COLOURS[list(registry.METHODS).index(method) % len(COLOURS)]
+    return COLOURS[list(GROUNDERS).index(method) % len(COLOURS)]
 
 
-class Comparing:
-    """The choice of methods, and what happens when several are asked."""
-
-    def __init__(self, tab: "SceneTab", i18n: gr.I18n) -> None:
-        self.tab = tab
-        choices = [(registry.METHODS[name].title, name) for name in registry.installed()]
-        self.methods = gr.CheckboxGroup(
-            choices, value=[registry.DEFAULT], label=i18n("scene.methods"), elem_id="tl-methods"
-        )
-
-    def wire(self, shown: list[Any], after: dict[str, Any], **quiet_event: Any) -> None:
-        """A changed choice asks the sentence that stands there again."""
-        asked = self.methods.input(self.choose, [self.methods, self.tab.sentence], shown, **quiet_event)
-        asked.then(**after)
-
-    def arrives(self, visit: Visit, names: str | None) -> Updates:
-        """`?methods=` of the page's address. Raises UserError("method_unknown")."""
-        visit.methods = registry.chosen(names) if names else (registry.DEFAULT,)
-        return {self.methods: [name for name in visit.methods if name in registry.installed()]}
-
-    def choose(self, methods: list[str], sentence: str, request: gr.Request) -> Updates:
-        """Other methods were chosen; none is the first one."""
-
-        def work(visit: Visit) -> Updates:
-            chosen = self.arrives(visit, ",".join(methods))
-            again = self.tab.answer(request, visit, sentence) if sentence.strip() and visit.scan else {}
-            return chosen | again
-
-        return self.tab.told(request, work)
-
-    def answered(self, request: gr.Request, visit: Visit, sentence: object) -> Updates:
-        """What all chosen methods say."""
-        found = service.compare(visit, sentence)
-        name = language(request)
-        return {
-            self.tab.view: scene_view.lay_over(overlay(found)),
-            self.tab.panel: panel(name, found, visit.scan.name if visit.scan else ""),
-            self.tab.object: object_views.nothing_looked_at(name, visit),
-        }
+def answered(widgets: SceneWidgets, request: gr.Request, visit: Visit, sentence: object) -> Updates:
+    """What all methods that the visit chose say of a sentence."""
+    found = service.compare(visit, sentence)
+    name = language(request)
+    return {
+        widgets.view: scene_view.lay_over(overlay(found)),
+        widgets.panel: panel(name, found, visit.scan.name if visit.scan else ""),
+        widgets.object: object_views.nothing_looked_at(name, visit),
+    }
 
 
 def overlay(found: Sequence[Grounding], picked: int | None = None) -> str:
@@ -85,7 +53,7 @@ def overlay(found: Sequence[Grounding], picked: int | None = None) -> str:
         grown = 0.035 * shell
         low, high = one.best.box[:3], one.best.box[3:]
         box = [round(v - grown, 3) for v in low] + [round(v + grown, 3) for v in high]
-        title = registry.METHODS[one.method].title
+        title = GROUNDERS[one.method].title
         text = f"{title} · {one.best.label}"
         marks.append(
             {
@@ -94,7 +62,7 @@ def overlay(found: Sequence[Grounding], picked: int | None = None) -> str:
             }
         )
     legend = [
-        {"colour": colour(one.method), "text": f"{registry.METHODS[one.method].title}: {_named(one)}"}
+        {"colour": colour(one.method), "text": f"{GROUNDERS[one.method].title}: {_named(one)}"}
         for one in found
     ]
     return scene_view.marks_payload(marks, legend, found[0].sentence if found else "", picked)
@@ -133,9 +101,9 @@ def _counts(key: str, most: int, total: int) -> dict[str, int]:
 
 
 def _row(name: str, one: Grounding, found: Sequence[Grounding]) -> str:
-    entry, best = registry.METHODS[one.method], one.best
+    entry, best = GROUNDERS[one.method], one.best
     friends = [
-        registry.METHODS[other.method].title
+        GROUNDERS[other.method].title
         for other in found
         if other is not one and best and other.best and other.best.object_id == best.object_id
     ]
@@ -159,7 +127,7 @@ def _named(one: Grounding) -> str:
 
 def _own(name: str, one: Grounding) -> str:
     """A method's own reasons, closed until its row is chosen."""
-    entry = registry.METHODS[one.method]
+    entry = GROUNDERS[one.method]
     how = f"{entry.paper} · {one.checkpoint}"
     if one.reasons is not None:
         best = one.best.object_id if one.best else None

@@ -1,31 +1,27 @@
 """Looking at an object of the scan: it is marked, described, and can be repaired."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 
 from app import validation
 from app.components import scene_view
 from app.i18n import language
+from app.messages import Updates
 from app.scene import comparison, object_views, service
+from app.scene.layout import SceneWidgets
 from app.session import Visit
 from models.core.errors import UserError
 from models.scene.data import instance_edits
 from models.scene.data.instance_edits import Delete, Edit, Merge, Rename
 from models.scene.types import Caption
 
-if TYPE_CHECKING:
-    from app.scene.tab import SceneTab
-
-# New values of widgets. Known at run time: Gradio gives a handler its request by its annotations.
-Updates = dict[Any, Any]
-
 
 class Looking:
     """What happens when an object is chosen, anywhere on the tab, and when one is repaired."""
 
-    def __init__(self, tab: "SceneTab") -> None:
+    def __init__(self, tab: SceneWidgets) -> None:
         self.tab = tab
 
     def wire(self) -> None:

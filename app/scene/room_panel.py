@@ -1,25 +1,24 @@
 """The room as a whole: the objects of a raw scan are found, and all of them are described."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 
 from app.components import scene_view
 from app.i18n import language
+from app.messages import Updates
 from app.scene import object_views, service
-from app.scene.object_panel import Updates, overlay
+from app.scene.layout import SceneWidgets
+from app.scene.object_panel import overlay
 from app.session import Visit
 from models.core.errors import UserError
-
-if TYPE_CHECKING:
-    from app.scene.tab import SceneTab
 
 
 class Room:
     """What happens in the card of the room: long jobs that are shown as they go and can be stopped."""
 
-    def __init__(self, tab: "SceneTab") -> None:
+    def __init__(self, tab: SceneWidgets) -> None:
         self.tab = tab
 
     def wire(self) -> None:

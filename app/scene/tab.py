@@ -1,10 +1,10 @@
-"""The scene lab's tab: layout, opening a scan, asking. What it asks is in `service`, what it shows in
-`views` and `object_views`; what happens to an object is in `object_panel`, to the whole room in `room_panel`.
+"""The scene lab's tab: opening a scan, asking. Its widgets are in `layout`, what it asks in `service`, what
+it shows in `views` and `object_views`; what happens to an object is in `object_panel`, to the whole room in
+`room_panel`.
 """
 
 import re
-from collections.abc import Callable, Iterator
-from functools import lru_cache
+from collections.abc import Iterator
 from html import escape
 from typing import Any
 
@@ -12,28 +12,25 @@ import gradio as gr
 from gradio.context import Context
 
 from app.components import scene_view
-from app.components.upload_widgets import FilesButton
-from app.i18n import by_language, language, say, words
-from app.messages import about, hears_language, html, quiet, why
-from app.scene import example_cache, object_views, service, views
+from app.i18n import language, say, words
+from app.messages import Updates, about, quiet, why
+from app.scene import comparison, example_cache, object_views, service, views
 from app.scene.api import SceneApi
-from app.scene.comparison import Comparing
-from app.scene.object_panel import Looking, Updates
+from app.scene.layout import SceneWidgets, chips
+from app.scene.object_panel import Looking
 from app.scene.room_panel import Room
-from app.scripts import script
 from app.session import Visit, Visits
 from models.core import checkpoints
 from models.core.upload_validation import MAX_FILE, megabytes
 from models.scene import pipeline
-from models.scene.data.scan import Scan
-from models.scene.grounding import registry
+from models.scene.grounding.registry import GROUNDERS
 
 # The address always says what is on the page, so that it can be shared; one method, the first, goes unsaid.
 ADDRESS = """(scan, q, methods) => {
   trilab.opening(false);
   const several = methods.length > 1 || (methods.length && methods[0] !== FIRST);
   trilab.address({scan, q: scan && q, methods: several ? methods.join() : null});
-}""".replace("FIRST", repr(registry.DEFAULT))
+}""".replace("FIRST", repr(GROUNDERS.default))
 OPENING = "(...given) => { trilab.opening(true); return given; }"
 
 
@@ -65,64 +62,15 @@ def build(visits: Visits, i18n: gr.I18n) -> None:
     SceneApi(visits)
 
 
-class SceneTab:
-    """The widgets of the tab and what happens when one is used."""
+class SceneTab(SceneWidgets):
+    """What happens when a widget of the tab is used."""
 
     def __init__(self, visits: Visits, i18n: gr.I18n) -> None:
-        self.visits = visits
-        with gr.Row(elem_classes="tl-scene", equal_height=False):
-            with gr.Column(elem_classes="tl-side", scale=0, min_width=220):
-                self._lay_side(i18n)
-            with gr.Column(elem_classes="tl-stage", scale=5, min_width=320):
-                self._lay_stage(i18n)
-            with gr.Column(elem_classes="tl-reasons", scale=3, min_width=320):
-                self._lay_reasons(i18n)
-        self.shown = [
-            *(self.picker, self.sentence, self.chips, self.notice, self.view, self.status),
-            *(self.panel, self.object, self.room, self.comparing.methods),
-        ]
-        self.of_room = Room(self)
+        super().__init__(visits, i18n)
+        self.of_room, self.looking = Room(self), Looking(self)
         self._wire()
-        self.looking = Looking(self)
         self.looking.wire()
         self.of_room.wire()
-
-    def _lay_side(self, i18n: gr.I18n) -> None:
-        html(i18n("html.scene_lead"))
-        choices = [(i18n(f"scans.{scan}"), scan) for scan in example_cache.names()]
-        self.picker = gr.Radio(choices, label=i18n("scene.scans"), elem_id="tl-scans")
-        with gr.Row(elem_classes="tl-uploads"):
-            self.upload = FilesButton(
-                str(i18n("scene.upload")), file_count="multiple", elem_id="tl-upload", size="md"
-            )
-        html(i18n("html.scene_upload_note"))
-
-    def _lay_stage(self, i18n: gr.I18n) -> None:
-        with gr.Row(elem_classes="tl-ask"):
-            self.sentence = gr.Textbox(
-                label=i18n("scene.sentence"),
-                placeholder=i18n("scene.placeholder"),
-                elem_id="tl-sentence",
-                scale=1,
-                max_lines=1,
-            )
-            self.find = gr.Button(
-                i18n("scene.find"), variant="primary", elem_id="tl-find", scale=0, min_width=110
-            )
-        self.chips = html(elem_id="tl-examples", js_on_load=script("chips"))
-        self.comparing = Comparing(self, i18n)
-        self.notice = html(elem_id="tl-notice")
-        self.view = scene_view.SceneView(words=by_language(viewer_words), elem_id="tl-view")
-        self.status = html(elem_id="tl-status")
-
-    def _lay_reasons(self, i18n: gr.I18n) -> None:
-        self.panel = html(
-            i18n("html.scene_waiting"), elem_id="tl-panel", js_on_load=script("rows") + script("comparison")
-        )
-        self.object = html(elem_id="tl-object", js_on_load=script("object"))
-        self.hearing = hears_language()
-        self.room = html(elem_id="tl-room", js_on_load=script("room"))
-        html(i18n("html.scene_cards"), elem_id="tl-scene-card")
 
     def _wire(self) -> None:
         page = Context.root_block
@@ -130,7 +78,7 @@ class SceneTab:
         shown = self.shown
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         busy = {**quiet, "show_progress": "minimal", "show_progress_on": [self.panel], "trigger_mode": "once"}
-        stated = [self.picker, self.sentence, self.comparing.methods]
+        stated = [self.picker, self.sentence, self.methods]
         address = {"fn": None, "inputs": stated, "js": ADDRESS, **quiet}
         page.load(self.arrive, None, shown, **quiet).then(**address)
         said = [self.chips, self.status, self.panel, self.object, self.room, self.notice, self.view]
@@ -140,7 +88,8 @@ class SceneTab:
         taken = self.upload.upload(self.take_upload, self.upload, shown, js=OPENING, **busy).then(**address)
         taken.then(self.of_room.find_where_none, None, shown, **quiet)
         gr.on([self.find.click, self.sentence.submit], self.ask, self.sentence, shown, **busy).then(**address)
-        self.comparing.wire(shown, address, **busy)
+        chosen = self.methods.input(self.choose_methods, [self.methods, self.sentence], shown, **busy)
+        chosen.then(**address)
         self.chips.choose(self.ask_chip, None, shown, **busy).then(**address)
 
     def arrive(self, request: gr.Request) -> Updates:
@@ -154,7 +103,7 @@ class SceneTab:
         if self.visits.of(request).scan is None:
             return updates | {self.view: scene_view.show(None)}
         if asked.get("methods"):
-            updates |= self.told(request, lambda visit: self.comparing.arrives(visit, asked["methods"]))
+            updates |= self.told(request, lambda visit: self._chosen(visit, asked["methods"]))
         if not asked.get("q"):
             return updates
         answered = self.told(request, lambda visit: self.answer(request, visit, asked["q"]))
@@ -169,7 +118,7 @@ class SceneTab:
                 return
             name = language(request)
             yield {
-                self.chips: _chips(name, visit.shipped),
+                self.chips: chips(name, visit.shipped),
                 self.status: object_views.facts(name, visit, visit.scan),
                 self.panel: self.answered(request, visit, visit.looked),
                 self.object: object_views.nothing_looked_at(name, visit),
@@ -185,6 +134,21 @@ class SceneTab:
         """A shipped scan was picked; where it can't be opened, the one before stays picked."""
         before = {self.picker: gr.Radio(value=self.visits.of(request).shipped or None)}
         return before | self.told(request, lambda visit: self._opened(request, visit, scan))
+
+    def choose_methods(self, methods: list[str], sentence: str, request: gr.Request) -> Updates:
+        """Other methods were chosen, none is the first one: the sentence that stands there is asked again."""
+
+        def work(visit: Visit) -> Updates:
+            chosen = self._chosen(visit, ",".join(methods))
+            again = self.answer(request, visit, sentence) if sentence.strip() and visit.scan else {}
+            return chosen | again
+
+        return self.told(request, work)
+
+    def _chosen(self, visit: Visit, names: str | None) -> Updates:
+        """The visit asks these methods from now on. Raises UserError("model_unknown")."""
+        visit.methods = GROUNDERS.chosen(names) if names else (GROUNDERS.default,)
+        return {self.methods: [name for name in visit.methods if name in GROUNDERS.installed()]}
 
     def take_upload(self, files: list[str] | None, request: gr.Request) -> Updates:
         """A visitor's own files arrived."""
@@ -203,51 +167,15 @@ class SceneTab:
         text = event._data.get("text", "")
         return {self.sentence: text} | self.ask(text, request)
 
-    def told(self, request: gr.Request, work: Callable[[Visit], Updates]) -> Updates:
-        """What `work` shows, or the sentence that tells why it could not."""
-        try:
-            return {self.notice: ""} | work(self.visits.of(request))
-        except Exception as error:  # a bug must end in a sentence as well
-            return self._notice(request, error)
-
-    def telling(self, request: gr.Request, work: Callable[[Visit], Iterator[Updates]]) -> Iterator[Updates]:
-        """What `work` shows step by step, and the sentence that tells why it went no further."""
-        try:
-            for updates in work(self.visits.of(request)):
-                yield {self.notice: "", **updates}
-        except Exception as error:
-            yield self._notice(request, error)
-
-    def _notice(self, request: gr.Request, error: Exception) -> Updates:
-        return {self.notice: why(request, error)}
-
     def _opened(self, request: gr.Request, visit: Visit, scan: str) -> Updates:
         updates = self.drawn(request, visit, service.open_shipped(visit, scan))
         service.warm_up(scan)
         return updates
 
-    def drawn(self, request: gr.Request, visit: Visit, scan: Scan) -> Updates:
-        """A scan that was just opened, nothing asked of it yet."""
-        name = language(request)
-        return {
-            self.picker: gr.Radio(value=visit.shipped or None),
-            self.sentence: "",
-            self.chips: _chips(name, visit.shipped),
-            self.view: scene_view.show(_payload(visit, scan)),
-            self.status: object_views.facts(name, visit, scan),
-            self.panel: self.waiting(request),
-            self.object: "",
-            self.room: object_views.room(name, visit),
-        }
-
-    def waiting(self, request: gr.Request) -> str:
-        """The panel before anything was asked."""
-        return views.waiting(language(request))
-
     def answer(self, request: gr.Request, visit: Visit, sentence: object) -> Updates:
         """The answer of the method that was chosen, or of several."""
-        if visit.methods != (registry.DEFAULT,):
-            return self.comparing.answered(request, visit, sentence)
+        if visit.methods != (GROUNDERS.default,):
+            return comparison.answered(self, request, visit, sentence)
         answer = service.ask(visit, sentence)
         visit.looked = None
         chosen = answer.candidates[0].object_id if answer.candidates else None
@@ -256,43 +184,3 @@ class SceneTab:
             self.panel: self.answered(request, visit, chosen),
             self.object: object_views.nothing_looked_at(language(request), visit),
         }
-
-    def answered(self, request: gr.Request, visit: Visit, chosen: int | None) -> str:
-        """The panel with the visit's answer, `chosen` lit in it."""
-        answer = visit.answer
-        if answer is None:  # the scan was changed while an object of it was looked at
-            return self.waiting(request)
-        name = language(request)
-        return views.panel(name, answer, visit.stored, self.how(name, answer.checkpoint), chosen)
-
-    @staticmethod
-    def how(name: str, checkpoint: str) -> str:
-        """A checkpoint as it is named under what it said. name: of the language."""
-        hashes = {card.name: card.sha256 for card in pipeline.checkpoints()}
-        return say(name, "scene.checkpoint", name=checkpoint, hash=hashes.get(checkpoint, "-"))
-
-
-def viewer_words(name: str) -> dict[str, str]:
-    """What the viewer itself says, in a language."""
-    return {key: say(name, f"viewer.{key}") for key in scene_view.WORDS}
-
-
-def _payload(visit: Visit, scan: Scan) -> str:
-    """The scan packed for the viewer; a shipped one is packed once for everybody."""
-    if visit.shipped:
-        return _shipped_payload(visit.shipped)
-    return service.reading.run(lambda: scene_view.scan_payload(scan), visit.gone)
-
-
-@lru_cache(maxsize=12)
-def _shipped_payload(scan: str) -> str:
-    return scene_view.scan_payload(service.shipped(scan))
-
-
-def _chips(name: str, scan: str) -> str:
-    """The example sentences of a shipped scan as buttons."""
-    sentences = example_cache.sentences(scan)
-    if not sentences:
-        return ""
-    buttons = "".join(f'<button type="button">{escape(text)}</button>' for text in sentences)
-    return f'<p class="tl-chips"><span>{escape(say(name, "scene.examples"))}</span>{buttons}</p>'

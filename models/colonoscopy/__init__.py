@@ -1,9 +1,6 @@
 """The colonoscopy lab: a drawn polyp mask becomes synthetic frames."""
 
-from models.colonoscopy.synthesis.registry import METHODS
-
 # What can be asked for, here because it is shown before any network is loaded.
-MODELS = tuple(METHODS)
 SAMPLERS = ("dpm", "ddim")
 MAX_STEPS = 1000  # of a sampler
 LOOKS = ("kvasir", "clinicdb", "polypgen", "bkai", "any")

@@ -9,14 +9,16 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from models.colonoscopy import LOOKS, MODELS
+from models.colonoscopy import LOOKS
 from models.colonoscopy.detection.registry import DETECTORS
+from models.colonoscopy.methods import METHODS
 from models.colonoscopy.segmentation.registry import SEGMENTERS
+from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core import device
 from models.core.checkpoints import FOLDER
 from models.core.cli import run, sentence, tell_read, told
 from models.core.errors import UserError
-from models.core.methods import Method, show
+from models.core.methods import show
 
 SMALL_SEGMENTERS = ("polyps", "polyps_guide")
 DETECTOR_NAMES = ("centernet", "sparse_rcnn", "deformable_detr")
@@ -33,18 +35,6 @@ TRAININGS = (
 )
 PARTS = ("fidelity", "realism", "memory", "speed", "use")
 
-METHODS = (
-    Method("arsdm", "synthesis", "Du et al., MICCAI 2023", "arsdm"),
-    Method("adaptive", "synthesis", "Du et al., MICCAI 2023, without the refinement", "adaptive"),
-    Method("sdm", "synthesis", "Wang et al., 2022", "sdm"),
-    Method("cascade", "synthesis", "Ho et al., JMLR 2022, on Wang et al., 2022", "cascade"),
-    *(
-        Method(name, "segmentation", SEGMENTERS[name].paper, SEGMENTERS[name].checkpoint)
-        for name in SEGMENTERS
-    ),
-    *(Method(name, "detection", DETECTORS[name].paper, DETECTORS[name].checkpoint) for name in DETECTORS),
-)
-
 
 def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
@@ -59,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     sample.add_argument("--limit", type=_some, help="take only the first masks of the folder")
     sample.add_argument("--count", type=int, default=1, help="frames a mask")
     sample.add_argument("--seed", type=int, default=0, help="of the first frame; the next has the next one")
-    sample.add_argument("--model", default=MODELS[0], help=", ".join(MODELS))
+    sample.add_argument("--model", default=GENERATORS.default, help=", ".join(GENERATORS))
     sample.add_argument("--look", default="any", help=f"of which clinic: {', '.join(LOOKS)}")
     sample.add_argument("--steps", type=int, default=20, help="of the sampler, for one frame")
     sample.add_argument("--sampler", default="dpm", help="dpm, which needs few steps, or ddim")

@@ -5,10 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from models.colonoscopy import MODELS
 from models.colonoscopy.data.images import Frame, Mask, fitted, padded
 from models.colonoscopy.data.masks import check_mask
-from models.colonoscopy.synthesis import registry
+from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core.checkpoints import CheckpointCard, all_cards
 from models.core.errors import UserError
 from models.core.import_lock import LOADING
@@ -36,7 +35,7 @@ class Order:
     mask: Mask = field(repr=False)
     count: int = 4
     seed: int = 0
-    model: str = MODELS[0]
+    model: str = GENERATORS.default
     steps: int = 20
     sampler: str = "dpm"
     shape: tuple[int, int] | None = None
@@ -102,7 +101,7 @@ def draw(order: Order) -> Iterator[Progress | Sample]:
     with LOADING:
         from models.colonoscopy.synthesis import memorization
 
-        synthesiser, remembered = registry.load(order.model), memorization.load()
+        synthesiser, remembered = GENERATORS.loaded(order.model), memorization.load()
     started, done = time.monotonic(), 0
     for step in synthesiser(
         order.mask,
@@ -134,7 +133,7 @@ def inpaint(order: Alteration) -> Iterator[Progress | Sample]:
         from models.colonoscopy.synthesis import inpainting, memorization
         from models.colonoscopy.synthesis.generator import Cascade
 
-        cascade, remembered = registry.load(INPAINTER), memorization.load()
+        cascade, remembered = GENERATORS.loaded(INPAINTER), memorization.load()
     assert isinstance(cascade, Cascade)
     for index in range(order.count):
         started, frame = time.monotonic(), order.frame
@@ -181,7 +180,7 @@ def _judged(
         percentile=remembered.percentile(nearest),
         seed=order.seed + index,
         model=model,
-        weights=registry.weights(model),
+        weights=GENERATORS.weights(model),
         steps=order.steps,
         sampler=sampler,
         look=order.look,

@@ -3,23 +3,13 @@
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from models.core.checkpoints import all_cards
+from models.core.registry import Registry
 
 
-@dataclass(frozen=True)
-class Method:
-    """A network that a lab can be asked for. checkpoint: the one that ships, None where none does."""
-
-    name: str
-    task: str
-    paper: str
-    checkpoint: str | None
-
-
-def table(lab: str, methods: Sequence[Method]) -> list[dict[str, Any]]:
+def table(lab: str, registries: Sequence[Registry[Any]]) -> list[dict[str, Any]]:
     """A row a method: name, task, paper, checkpoint, megabytes, trained_on, figures.
 
     The last three are the checkpoint's: the size of its weights, and the paragraphs "Data" and "Measured" of
@@ -27,13 +17,13 @@ def table(lab: str, methods: Sequence[Method]) -> list[dict[str, Any]]:
     """
     cards = {card.name: card for card in all_cards(lab)}
     rows = []
-    for method in methods:
-        card = cards.get(method.checkpoint or "")
+    for task, method in ((one.task, one[name]) for one in registries for name in one):
+        card = cards.get(method.checkpoint)
         size = (card.path / "model.safetensors").stat().st_size if card else None
         rows.append(
             {
                 "name": method.name,
-                "task": method.task,
+                "task": task,
                 "paper": method.paper,
                 "checkpoint": card.name if card else None,
                 "megabytes": round(size / 1e6, 1) if size is not None else None,
@@ -44,9 +34,9 @@ def table(lab: str, methods: Sequence[Method]) -> list[dict[str, Any]]:
     return rows
 
 
-def show(lab: str, methods: Sequence[Method], as_json: bool) -> None:
+def show(lab: str, registries: Sequence[Registry[Any]], as_json: bool) -> None:
     """Print the table, for people or as JSON."""
-    rows = table(lab, methods)
+    rows = table(lab, registries)
     if as_json:
         print(json.dumps(rows))
         return

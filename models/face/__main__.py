@@ -14,20 +14,15 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from models.core import device
 from models.core.checkpoints import FOLDER
 from models.core.cli import run
-from models.core.methods import Method, show
+from models.core.methods import show
 from models.core.progress import Progress
 from models.face import FPS, STAGES
+from models.face.methods import METHODS
 from models.face.sources import face_model
 
 WITHOUT = ("grid_others", "vidtimit", "lipreading_course")
 TRAININGS = ("motion", "generator", "sync")
 EVALUATIONS = ("sync", "image", "speed")
-
-METHODS = (
-    Method("motion", "speech to motion", "Zhang et al., 2025", "face_motion"),
-    Method("generator", "rendering", "Zhang et al., 2025", "face_generator"),
-    Method("sync", "sync", "Chung and Zisserman, ACCVW 2016", "face_sync"),
-)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -15,6 +15,7 @@ from models.core.errors import UserError
 from models.core.import_lock import LOADING
 from models.core.progress import Progress
 from models.face import FPS, STAGES, frames_of
+from models.face.methods import MOTION
 from models.face.sources import media
 from models.face.speech import voices
 from models.face.types import Made, Order, Watch
@@ -91,11 +92,10 @@ def _sitter(order: Order, count: int) -> "Sitter":
 def _motion(order: Order, samples: np.ndarray, sitter: "Sitter") -> tuple["Motion", np.ndarray]:
     """How the face moves, and the sound's spectrogram (T, 160)."""
     with LOADING:
-        from models.face.motion import face_motion
         from models.face.sources import head_motion, source
         from models.face.speech import features
 
-        network = face_motion.load()
+    network = MOTION.loaded(MOTION.default)
     heard = features.listen(samples)
     moves = network.predict(heard)
     if isinstance(sitter, source.Portrait):

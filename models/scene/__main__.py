@@ -13,18 +13,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from models.core import device
 from models.core.checkpoints import FOLDER
 from models.core.cli import run, told
-from models.core.methods import Method, show
+from models.core.methods import show
+from models.scene.methods import METHODS
 
 if TYPE_CHECKING:
     from models.scene.data.scan import Scan
 
 TASKS = ("scanrefer", "nr3d", "sr3d")
-
-METHODS = (
-    Method("instancerefer", "grounding", "Yuan et al., ICCV 2021", "instancerefer"),
-    Method("xtrans2cap", "captioning", "Yuan et al., CVPR 2022", "xtrans2cap"),
-    Method("pointgroup", "segmentation", "Jiang et al., CVPR 2020", "pointgroup"),
-)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -153,9 +148,10 @@ def _ground(options: argparse.Namespace) -> None:
 
 def _compare(options: argparse.Namespace) -> None:
     from models.scene import pipeline
-    from models.scene.grounding import base, registry
+    from models.scene.grounding import base
+    from models.scene.grounding.registry import GROUNDERS
 
-    names = registry.chosen(options.model)
+    names = GROUNDERS.chosen(options.model)
     scan = _opened(options)
     found = {name: pipeline.ground_by(name, scan, options.sentence) for name in names}
     if options.json:
@@ -163,14 +159,14 @@ def _compare(options: argparse.Namespace) -> None:
         return
     for name, one in found.items():
         said = f"{one.best.score:6.1%}  {one.best.label} {one.best.object_id}" if one.best else "nothing"
-        print(f"{registry.METHODS[name].title:14} {said}  {one.seconds:.2f} s")
+        print(f"{GROUNDERS[name].title:14} {said}  {one.seconds:.2f} s")
 
 
 def _caption(options: argparse.Namespace) -> None:
-    from models.scene.captioning import registry
+    from models.scene.captioning.registry import CAPTIONERS
     from models.scene.types import as_scan2cap
 
-    method = registry.loaded(options.model)
+    method = CAPTIONERS.loaded(options.model)
     scan = _opened(options)
     if options.object is not None:
         found = method(scan, options.object)
@@ -223,8 +219,9 @@ def _rooms(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     from models.scene.captioning import training
-    from models.scene.grounding import ablation, comparison_training, registry
+    from models.scene.grounding import ablation, comparison_training
     from models.scene.grounding import training as grounding_training
+    from models.scene.grounding.registry import GROUNDERS
     from models.scene.objects import training as objects_training
     from models.scene.segmentation import detection_evaluation, evaluation, votenet_training
     from models.scene.segmentation import training as segmentation_training
@@ -235,7 +232,7 @@ def _train(options: argparse.Namespace) -> None:
         if options.model == "instancerefer":
             grounding_training.train(options.data, options.out or FOLDER / "instancerefer", options.minutes)
         else:
-            checkpoint = registry.method(options.model).checkpoint
+            checkpoint = GROUNDERS[options.model].checkpoint
             comparison_training.train(
                 options.data, options.model, options.out or FOLDER / checkpoint, options.minutes
             )

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,14 +11,16 @@ from models.core.checkpoints import CheckpointCard, all_cards
 from models.core.errors import UserError
 from models.core.import_lock import LOADING
 from models.core.progress import Progress
+from models.scene.captioning.registry import CAPTIONERS
 from models.scene.data.scan import Scan
+from models.scene.grounding.registry import GROUNDERS
+from models.scene.segmentation.registry import SEGMENTERS
 from models.scene.types import Answer, Caption
 
 if TYPE_CHECKING:
-    from models.scene.captioning.xtrans2cap.predictor import Captioner
     from models.scene.grounding.base import Grounding
     from models.scene.grounding.instancerefer.predictor import Grounder
-    from models.scene.segmentation.predictor import Segmented, Segmenter
+    from models.scene.segmentation.predictor import Segmented
 
 SCANS = Path(__file__).resolve().parents[2] / "assets" / "scans"
 
@@ -67,27 +68,18 @@ def with_proposals(scan: Scan, path: Path) -> Scan:
     return replace(scan, instances=tuple(found), vertex_instance=np.full(len(scan.vertices), -1, np.int32))
 
 
-def segment(scan: Scan, checkpoint: str = "pointgroup") -> "Segmented":
-    """A raw scan with the instances that PointGroup finds, set upright where its file has no pose.
+def segment(scan: Scan, method: str = SEGMENTERS.default) -> "Segmented":
+    """A raw scan with the instances that a method finds, set upright where its file has no pose.
 
-    Raises UserError: segment_nothing, checkpoint_missing, checkpoint_broken.
+    Raises UserError: model_unknown, segment_nothing, checkpoint_missing, checkpoint_broken.
     """
-    return _segmenter(checkpoint)(scan)
+    return SEGMENTERS.loaded(method)(scan)
 
 
-def segmenting(scan: Scan, checkpoint: str = "pointgroup") -> "Iterator[Progress | Segmented]":
+def segmenting(scan: Scan, method: str = SEGMENTERS.default) -> "Iterator[Progress | Segmented]":
     """`segment` in stages, each told before it begins; the last that comes is the result."""
     yield Progress(0.0, "find_load")
-    yield from _segmenter(checkpoint).steps(scan)
-
-
-@cache
-def _segmenter(checkpoint: str) -> "Segmenter":
-    """A loaded checkpoint, once for a process."""
-    with LOADING:
-        from models.scene.segmentation.predictor import Segmenter
-
-        return Segmenter(checkpoint)
+    yield from SEGMENTERS.loaded(method).steps(scan)
 
 
 def ground(scan: Scan, sentence: str, checkpoint: str = "instancerefer") -> Answer:
@@ -104,11 +96,9 @@ def ground(scan: Scan, sentence: str, checkpoint: str = "instancerefer") -> Answ
 def ground_by(method: str, scan: Scan, sentence: str) -> "Grounding":
     """What one of the methods of grounding/registry.py answers.
 
-    Raises UserError: method_unknown, scan_unlabelled, checkpoint_missing, checkpoint_broken.
+    Raises UserError: model_unknown, scan_unlabelled, checkpoint_missing, checkpoint_broken.
     """
-    from models.scene.grounding import registry
-
-    return registry.loaded(method)(scan, sentence)
+    return GROUNDERS.loaded(method)(scan, sentence)
 
 
 def grounder(checkpoint: str) -> "Grounder":
@@ -119,29 +109,20 @@ def grounder(checkpoint: str) -> "Grounder":
         return load(checkpoint)
 
 
-def caption(scan: Scan, object_id: int, checkpoint: str = "xtrans2cap") -> Caption:
+def caption(scan: Scan, object_id: int, method: str = CAPTIONERS.default) -> Caption:
     """What there is to say of an object of a scan.
 
-    Raises UserError: object_unknown, scan_unlabelled, checkpoint_missing, checkpoint_broken.
+    Raises UserError: model_unknown, object_unknown, scan_unlabelled, checkpoint_missing, checkpoint_broken.
     """
-    return _captioner(checkpoint)(scan, object_id)
+    return CAPTIONERS.loaded(method)(scan, object_id)
 
 
-def describe(scan: Scan, checkpoint: str = "xtrans2cap") -> Iterator[Caption]:
+def describe(scan: Scan, method: str = CAPTIONERS.default) -> Iterator[Caption]:
     """A caption of every object but walls, floor and ceiling, each as soon as it is there.
 
-    Raises UserError: scan_unlabelled, checkpoint_missing, checkpoint_broken.
+    Raises UserError: model_unknown, scan_unlabelled, checkpoint_missing, checkpoint_broken.
     """
-    return _captioner(checkpoint).describe(scan)
-
-
-@cache
-def _captioner(checkpoint: str) -> "Captioner":
-    """A loaded checkpoint, once for a process."""
-    with LOADING:
-        from models.scene.captioning.xtrans2cap.predictor import Captioner
-
-        return Captioner(checkpoint)
+    return CAPTIONERS.loaded(method).describe(scan)
 
 
 def checkpoints() -> list[CheckpointCard]:

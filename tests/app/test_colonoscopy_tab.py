@@ -11,10 +11,11 @@ from PIL import Image
 from app import i18n, validation
 from app.colonoscopy import tab as colonoscopy_tab
 from app.session import Visits
-from models.colonoscopy import MODELS, pipeline
+from models.colonoscopy import pipeline
 from models.colonoscopy.data.exports import mask_png
 from models.colonoscopy.data.images import fitted, own_part
 from models.colonoscopy.pipeline import Sample
+from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core.progress import Progress
 from tests.colonoscopy import stand_in
 
@@ -57,7 +58,7 @@ def tab_of(monkeypatch, models):
 
 @pytest.fixture
 def tab(monkeypatch):
-    return tab_of(monkeypatch, list(MODELS))
+    return tab_of(monkeypatch, list(GENERATORS))
 
 
 @pytest.fixture
@@ -72,7 +73,9 @@ def drawn(tab, task):
     mask = np.zeros((256, 256), bool)
     mask[60:130, 90:170] = True
     url = validation.png_url(mask_png(mask))
-    return list(tab.draw_frames(url, 1, 7, MODELS[0], 20, "dpm", "polyps", "any", task, REQUEST)), mask
+    return list(
+        tab.draw_frames(url, 1, 7, GENERATORS.default, 20, "dpm", "polyps", "any", task, REQUEST)
+    ), mask
 
 
 @pytest.mark.parametrize("task", ["inpaint", "remove"])
@@ -98,7 +101,7 @@ def test_ones_own_frame_is_altered(tab, frame_file, task):
 
 def test_without_the_inpainter_a_frame_is_only_drawn_over(monkeypatch, frame_file):
     path, _ = frame_file
-    models = [name for name in MODELS if name != pipeline.INPAINTER]
+    models = [name for name in GENERATORS if name != pipeline.INPAINTER]
     tab = tab_of(monkeypatch, models)
     assert tab.take_frame(str(path), REQUEST)[tab.task] == gr.update(visible=False, value="draw")
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from models.colonoscopy import pipeline
-from models.colonoscopy.synthesis import memorization, registry
+from models.colonoscopy.synthesis import memorization
+from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core.progress import Progress
 
 
@@ -43,21 +44,24 @@ def draws(mask, count=1, seed=0, steps=20, sampler="dpm", look="any"):
     yield frames
 
 
+draws.looks = ("any",)
+
+
 @pytest.fixture
 def stand_ins(monkeypatch):
     """Every network of the lab stands aside: drawing, judging by colour, a memory of two frames."""
     import torch
 
     def load(model):
-        registry.method(model)
+        GENERATORS[model]
         return draws
 
     known = memorization.Memory.of(torch.randn(6, 3), torch.randn(4, 3))
-    monkeypatch.setattr(registry, "load", load)
+    monkeypatch.setattr(GENERATORS, "loaded", load)
     monkeypatch.setattr(memorization, "load", lambda: known)
     monkeypatch.setattr(
         memorization, "features", lambda frames: torch.tensor([[float(f.mean()), 0.0, 0.0] for f in frames])
     )
     monkeypatch.setattr(pipeline, "segment", lambda frame, model="polyps": frame[..., 1] > 130)
     monkeypatch.setattr(pipeline, "looks_like_endoscopy", lambda frame: frame[..., 0].mean() > 120)
-    monkeypatch.setattr(registry, "weights", lambda model: "0123456789ab")
+    monkeypatch.setattr(GENERATORS, "weights", lambda model: "0123456789ab")

@@ -10,11 +10,12 @@ import pytest
 
 from app import page
 from app.colonoscopy import service
-from models.colonoscopy import MODELS, pipeline
+from models.colonoscopy import pipeline
 from models.colonoscopy.data.images import fitted
 from models.colonoscopy.detection.registry import DETECTORS
 from models.colonoscopy.pipeline import Order, Sample
 from models.colonoscopy.segmentation.registry import SEGMENTERS
+from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core.errors import UserError
 from models.core.progress import Progress
 
@@ -27,7 +28,7 @@ Draw = Callable[[Order], Iterator[Progress | Sample]]
 def painted(mask, seed: int, model: str):
     """A frame (256, 256, 3) of flat tissue with a little noise of the seed, lighter on the mask."""
     noise = np.random.default_rng(seed).normal(0, 6, (SIZE, SIZE, 1))
-    tint = 12 * MODELS.index(model)
+    tint = 12 * list(GENERATORS).index(model)
     return np.clip(np.where(mask[..., None], POLYP, TISSUE) + noise - tint, 0, 255).astype(np.uint8)
 
 
@@ -88,7 +89,7 @@ def detector():
 
 def stand_in(patch: pytest.MonkeyPatch, draw: Draw | None = None) -> None:
     """Let `draw` answer instead of the lab's networks."""
-    patch.setattr(service, "models", lambda: list(MODELS))
+    patch.setattr(service, "models", lambda: list(GENERATORS))
     patch.setattr(pipeline, "draw", draw or drawing())
     patch.setattr(pipeline, "segment", lambda frame, model="polyps": frame[..., 1] > 120)
     patch.setattr(pipeline, "looks_like_endoscopy", lambda frame: True)

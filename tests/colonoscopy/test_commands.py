@@ -14,7 +14,7 @@ from models.colonoscopy.detection.base import MaskDetector
 from models.colonoscopy.detection.registry import DETECTORS
 from models.colonoscopy.segmentation import evaluation
 from models.colonoscopy.segmentation.registry import SEGMENTERS
-from models.colonoscopy.synthesis import registry
+from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core import results
 from tests.colonoscopy.makers import frame_of, mask_of, sample_of, stand_ins  # noqa: F401
 
@@ -81,7 +81,7 @@ def test_sample_a_folder_and_go_on(masks, tmp_path, drawn, monkeypatch):
     assert run(*command) == 0
     assert [order.seed for order in drawn] == [9, 10]  # drawn anew for a mask that changed
     drawn.clear()
-    monkeypatch.setattr(registry, "weights", lambda model: "of other weights")
+    monkeypatch.setattr(GENERATORS, "weights", lambda model: "of other weights")
     assert run(*command) == 0
     assert len(drawn) == 6
 

@@ -27,6 +27,7 @@ from models.scene.captioning.decoding import say
 from models.scene.captioning.xtrans2cap.xtrans2cap import XTrans2Cap
 from models.scene.grounding.instancerefer import predictor
 from models.scene.grounding.instancerefer.instancerefer import InstanceRefer
+from models.scene.methods import METHODS
 from models.scene.objects.cache import prepared_scans
 from models.scene.segmentation.pointgroup import PointGroup, Points
 from models.scene.segmentation.predictor import finding
@@ -98,11 +99,13 @@ def test_a_network_is_asked_on_meta(name):
 def meta(monkeypatch):
     """`--device meta`, the caches of loaded networks empty before and after."""
     tokenizer, minilm = text._minilm()
-    caches = (predictor.load, pipeline._captioner, prepared_scans)
+    caches = (predictor.load, prepared_scans)
     with elsewhere() as there:
         moved = copy.deepcopy(minilm).to(there)
         monkeypatch.setattr(text, "_minilm", lambda: (tokenizer, moved))
         monkeypatch.setattr(device, "best", lambda: "meta")
+        for registry in METHODS:
+            monkeypatch.setattr(registry, "_loaded", {})
         for cache in caches:
             cache.cache_clear()
         yield there

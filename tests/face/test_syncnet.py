@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
+from models.face.methods import SYNC
 from models.face.sources import mesh
 from models.face.sources.tracking import Track
-from models.face.sync import syncnet
 from models.face.sync.syncnet import SIDE, SyncNet, measure, mouths
 from models.face.sync.training import Seen, batches, losses
 
@@ -84,4 +84,4 @@ def test_mouths_are_upright_whatever_the_pose():
 
 
 def test_the_shipped_network_loads():
-    assert syncnet.load()(torch.rand(1, 5, SIDE, SIDE), torch.rand(1, 5, 160))[0].shape == (1, 1, 128)
+    assert SYNC.loaded("sync")(torch.rand(1, 5, SIDE, SIDE), torch.rand(1, 5, 160))[0].shape == (1, 1, 128)

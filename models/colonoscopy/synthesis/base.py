@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from models.colonoscopy import LOOKS, MAX_STEPS, SAMPLERS
+from models.colonoscopy import MAX_STEPS, SAMPLERS
 from models.colonoscopy.data.images import Frame, Mask
 from models.core.errors import UserError
 from models.core.progress import Progress
@@ -13,6 +13,11 @@ Step = Progress | list[Frame]
 
 class FrameGenerator(Protocol):
     """Draws frames for a mask, showing its work."""
+
+    @property
+    def looks(self) -> Sequence[str]:
+        """Those that it was told of, and "any"."""
+        ...
 
     def __call__(
         self,
@@ -27,13 +32,13 @@ class FrameGenerator(Protocol):
         """Draw `count` frames one after another; close the iterator to stop at the next step.
 
         mask: bool (H, W) of any size, True on the polyp. seed: frame i begins with the noise of seed + i.
-        look: of LOOKS or "any". Yields Progress with {"index", "frame"} as preview, a frame that is done or
+        look: one of `looks`. Yields Progress with {"index", "frame"} as preview, a frame that is done or
         what it will be, uint8 (256, 256, 3), and at last all frames.
         """
         ...
 
 
-def check(steps: int, sampler: str, look: str, looks: Sequence[str] = LOOKS) -> None:
+def check(steps: int, sampler: str, look: str, looks: Sequence[str]) -> None:
     """Raises UserError: steps_range, sampler_unknown, look_unknown. looks: those that a generator knows."""
     if not 1 <= steps <= MAX_STEPS:
         raise UserError("steps_range", steps=steps, limit=MAX_STEPS)

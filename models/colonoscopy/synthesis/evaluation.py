@@ -17,7 +17,7 @@ from models.colonoscopy import TOO_NEAR, pipeline
 from models.colonoscopy.data.images import Frame
 from models.colonoscopy.data.test_sets import Sets, official
 from models.colonoscopy.segmentation.metrics import dice
-from models.colonoscopy.synthesis import downstream, memorization, registry
+from models.colonoscopy.synthesis import downstream, memorization
 from models.colonoscopy.synthesis.fid_kid import (
     frechet_distance,
     kernel_distance,
@@ -25,6 +25,7 @@ from models.colonoscopy.synthesis.fid_kid import (
     told_apart,
 )
 from models.colonoscopy.synthesis.generated_frames import Squares, drawn, spoilt, squares
+from models.colonoscopy.synthesis.registry import GENERATORS
 from models.colonoscopy.synthesis.whole_frames import TrainingFrames, training_frames
 from models.core.errors import UserError
 from models.core.results import markdown, peak_mebibytes, write
@@ -82,7 +83,7 @@ class Material:
         return {
             (name, model): drawn(given, model)
             for name, given in self.squares.items()
-            for model in registry.installed()
+            for model in GENERATORS.installed()
         }
 
     @cached_property
@@ -120,7 +121,7 @@ def fidelity(material: Material) -> Rows:
         )
         counts = {"n": len(given.names), "not drawn": given.skipped}
         rows.append({"set": name, "model": "real", "Dice": float(real), "of real": "", **counts})
-        for model in registry.installed():
+        for model in GENERATORS.installed():
             _, facts = material.drawn[name, model]
             reached = 100 * float(np.mean([row["dice"] for row in facts]))
             share = f"{reached / real:.2f}" if real else ""
@@ -143,7 +144,7 @@ def realism(material: Material) -> Rows:
         others |= {
             f"real, {other}": clinic.frames for other, clinic in material.squares.items() if other != name
         }
-        others |= {model: material.drawn[name, model][0] for model in registry.installed()}
+        others |= {model: material.drawn[name, model][0] for model in GENERATORS.installed()}
         bad = [spoilt(frame, rng) for frame in given.frames]
         others |= {
             f"real under {kind} (ceiling)": [frame[kind] for frame in bad] for kind in ("blur", "noise")
@@ -179,7 +180,7 @@ def remembered(material: Material) -> Rows:
         label: known.nearest(memorization.features(frames)).tolist() for label, frames in controls.items()
     }
     distances["real test frames, nobody's training"] = usual
-    for model in registry.installed():
+    for model in GENERATORS.installed():
         facts = [row for (_, m), (_, rows) in material.drawn.items() if m == model for row in rows]
         distances[model] = [float(row["nearest"]) for row in facts]
     limit = float(np.percentile(usual, TOO_NEAR))

@@ -43,6 +43,8 @@ Velocity = Callable[[Tensor, Tensor], Tensor]  # of a noisy frame at times, (B,)
 class Cascade:
     """A `FrameGenerator` of three networks."""
 
+    looks = LOOKS
+
     def __init__(self, base: BaseSdm, super_resolution: SuperSdm, sharpener: Sharpener) -> None:
         self.base, self.super, self.sharpener = base.eval(), super_resolution.eval(), sharpener.eval()
         self.schedule = cosine_schedule()
@@ -63,7 +65,7 @@ class Cascade:
 
         Raises UserError: steps_range, sampler_unknown, look_unknown.
         """
-        check(steps, sampler, look)
+        check(steps, sampler, look, self.looks)
         drawn = torch.from_numpy(np.ascontiguousarray(fitted(mask, SIZE, SIZE))).float()[None]
         drawn = drawn.to(self.base.device)
         done: list[Frame] = []

@@ -19,7 +19,6 @@ from models.core.progress import Progress
 
 PREVIEWS = 5  # a frame, about
 GUIDANCE = 2.0
-ONLY_LOOK = ("any",)  # these networks were told of no clinic
 
 
 class LatentPipeline(DiffusionPipeline):
@@ -27,6 +26,7 @@ class LatentPipeline(DiffusionPipeline):
 
     unet: LatentDiffusion
     autoencoder: Autoencoder
+    looks = ("any",)  # these networks were told of no clinic
 
     def __init__(self, unet: LatentDiffusion, autoencoder: Autoencoder, scheduler: DDIMScheduler) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class LatentPipeline(DiffusionPipeline):
         last all frames, uint8 (256, 256, 3). Raises UserError: steps_range, sampler_unknown, look_unknown for
         another look than "any": these networks know none.
         """
-        check(steps, sampler, look, ONLY_LOOK)
+        check(steps, sampler, look, self.looks)
         drawn = torch.from_numpy(np.ascontiguousarray(fitted(mask, SIZE, SIZE)))
         label = label_maps(drawn[None].float()).to(self.device)
         done: list[Frame] = []

@@ -18,8 +18,8 @@ from models.colonoscopy import pipeline
 from models.colonoscopy.data import exports
 from models.colonoscopy.data.images import fitted, own_part, padded, read_frame, read_mask
 from models.colonoscopy.data.masks import read_drawn
-from models.colonoscopy.synthesis import registry
 from models.colonoscopy.synthesis.base import check
+from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core import device
 from models.core.errors import UserError
 
@@ -77,10 +77,9 @@ def sample(
     Raises UserError as `read_drawn` and `pipeline.draw` do, before or between frames.
     """
     if isinstance(order, pipeline.Order):
-        check(order.steps, order.sampler, order.look, registry.method(order.model).looks)
-        registry.weights(order.model)  # raises before a folder is made
+        check(order.steps, order.sampler, order.look, GENERATORS.loaded(order.model).looks)
     else:
-        registry.weights(pipeline.INPAINTER)
+        GENERATORS.weights(pipeline.INPAINTER)  # raises before a folder is made
     state = PartialState(cpu=device.best() == "cpu")
     images, masks = out / "images", out / "masks"
     for folder in (images, masks):
@@ -131,7 +130,7 @@ def _done(out: Path, job: Job, order: pipeline.Order | pipeline.Alteration) -> b
         wanted |= {"kind": "drawn", "model": order.model, "sampler": order.sampler}
     else:
         wanted |= {"kind": "removed" if order.remove else "inpainted", "model": pipeline.INPAINTER}
-    wanted["weights"] = registry.weights(str(wanted["model"]))
+    wanted["weights"] = GENERATORS.weights(str(wanted["model"]))
     if known is None or any(known.get(key) != value for key, value in wanted.items()):
         return False
     try:

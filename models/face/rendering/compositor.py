@@ -9,6 +9,7 @@ import numpy as np
 
 from models.core.disk_array import Spool
 from models.face import STAGES
+from models.face.methods import SYNC
 from models.face.rendering import watermark
 from models.face.rendering.blend import Blended, Blender
 from models.face.rendering.generator import Generator
@@ -141,7 +142,8 @@ class Drawing:
         start, end = longest_run(self._seen)
         if end - start < LEAST:
             return None
-        return syncnet.measure(syncnet.load(), np.asarray(self._mouths[start:end]), mel[start:end])
+        network = SYNC.loaded(SYNC.default)
+        return syncnet.measure(network, np.asarray(self._mouths[start:end]), mel[start:end])
 
 
 def longest_run(flags: list[bool]) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
-from models.core.checkpoints import load_checkpoint
+from models.face.methods import RENDERING
 from models.face.rendering.blend import Blended
 from models.face.rendering.crops import add, crop_of, cut, maps
 from models.face.sources import mesh
@@ -109,7 +109,7 @@ class Generator:
     """
 
     def __init__(self, image: np.ndarray, pixels: np.ndarray, rest: np.ndarray) -> None:
-        self.network = load()
+        self.network = RENDERING.loaded(RENDERING.default)
         self.reference = cut(image, crop_of(mesh.align(pixels), rest))
 
     def refine(self, blended: Sequence[Blended]) -> list[np.ndarray]:
@@ -147,13 +147,6 @@ def inputs(squares: np.ndarray, references: np.ndarray, drawn: np.ndarray) -> Te
     colours = torch.from_numpy(np.concatenate([squares, references], axis=3)).float() / 127.5 - 1
     given = torch.cat([colours, torch.from_numpy(np.ascontiguousarray(drawn)).float() / 255], dim=3)
     return given.permute(0, 3, 1, 2)
-
-
-@cache
-def load() -> MouthGenerator:
-    """The checkpoint's network. Raises UserError("checkpoint_missing" or "checkpoint_broken")."""
-    network: MouthGenerator = load_checkpoint(MouthGenerator, NAME)
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 @cache

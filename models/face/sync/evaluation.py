@@ -12,6 +12,7 @@ import numpy as np
 
 from models.core.errors import UserError
 from models.core.results import markdown, write
+from models.face.methods import SYNC
 from models.face.motion import face_motion
 from models.face.motion.evaluation import motion_of
 from models.face.rendering.compositor import Drawing
@@ -95,7 +96,7 @@ def _row(found: Sequence[tuple[Sync, float | None]]) -> dict[str, Any]:
 
 def _sync(mouths: np.ndarray, mel: np.ndarray) -> Sync:
     count = min(len(mouths), len(mel))
-    return syncnet.measure(syncnet.load(), mouths[:count], mel[:count])
+    return syncnet.measure(SYNC.loaded(SYNC.default), mouths[:count], mel[:count])
 
 
 def _film(clip: Clip, weights: str) -> tuple[np.ndarray, Track]:

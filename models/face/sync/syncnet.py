@@ -10,7 +10,6 @@ each other and not with those that other papers print.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 
 import cv2
 import numpy as np
@@ -20,7 +19,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from models.core.checkpoints import load_checkpoint
 from models.core.disk_array import Spool
 from models.face.sources.mesh import MOUTH_CORNERS, project
 from models.face.sources.tracking import Track
@@ -131,10 +129,3 @@ def _vectors(
         seen.append(a[0])
         heard.append(b[0])
     return torch.cat(seen), torch.cat(heard)
-
-
-@cache
-def load() -> SyncNet:
-    """The shipped network. Raises as `load_checkpoint` does."""
-    network: SyncNet = load_checkpoint(SyncNet, NAME)
-    return network

@@ -3,7 +3,6 @@
 import re
 import time
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,17 +17,10 @@ from models.scene.grounding.instancerefer.predictor import Grounder
 from models.scene.grounding.object_networks import ObjectScores
 from models.scene.grounding.vocabulary import Read, Vocabulary
 from models.scene.objects.batching import padded_objects
-from models.scene.objects.cache import PreparedScans
+from models.scene.objects.cache import prepared_scans
 from models.scene.objects.object_set import Objects
-from models.scene.objects.point_encoder import ShapeEncoder
 
 RANKED = 8  # objects that are told of
-
-
-@cache
-def prepared_scans() -> PreparedScans:
-    """The objects of scans, shared by all methods of a process."""
-    return PreparedScans(load_checkpoint(ShapeEncoder, "shapes").to(device.best()))
 
 
 class InstanceReferPredictor:
@@ -36,7 +28,6 @@ class InstanceReferPredictor:
 
     def __init__(self, grounder: Grounder) -> None:
         self.checkpoint, self.grounder = grounder.checkpoint, grounder
-        grounder.prepared = prepared_scans()
 
     def __call__(self, scan: Scan, sentence: str) -> Grounding:
         """The object that a sentence means. Raises UserError("scan_unlabelled") where nothing is labelled."""
@@ -65,9 +56,9 @@ class InstanceReferPredictor:
 class ObjectGrounder:
     """A network that scores every object of a scan (object_networks.py). It always answers something."""
 
-    def __init__(self, method: str, network: type[Any], checkpoint: str) -> None:
+    def __init__(self, network: type[Any], checkpoint: str) -> None:
         """network: its class. Raises UserError("checkpoint_missing" or "checkpoint_broken")."""
-        self.method, self.checkpoint = method, checkpoint
+        self.checkpoint = checkpoint
         self.device = device.best()
         self.network = load_checkpoint(network, checkpoint).to(self.device)
         self.vocabulary = Vocabulary(self.network.vocabulary)
@@ -85,7 +76,7 @@ class ObjectGrounder:
         found: ObjectScores = self.network(batch.to(self.device))
         ranked, best = _ranked(objects, found)
         return Grounding(
-            method=self.method,
+            method=self.checkpoint,
             sentence=sentence,
             ranked=ranked,
             target=self.network.classes[int(found.said[0].argmax())],

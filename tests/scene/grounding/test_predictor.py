@@ -12,9 +12,11 @@ from models.core.errors import UserError
 from models.scene import __main__ as command
 from models.scene.data.scan import Instance, Scan
 from models.scene.data.scannet import load_folder
-from models.scene.grounding import base, predictor, registry
+from models.scene.grounding import base
 from models.scene.grounding.comparison_training import RIVALS
 from models.scene.grounding.predictor import ObjectGrounder
+from models.scene.grounding.registry import GROUNDERS
+from models.scene.objects.cache import prepared_scans
 from tests.scene.scan_makers import scannet
 
 NAMES = tuple(RIVALS)
@@ -33,11 +35,10 @@ def methods(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         built.half().save_pretrained(folder / name)  # type: ignore[operator]
         (folder / name / "README.md").write_text(CARD)
     monkeypatch.setattr(checkpoints, "FOLDER", folder)
-    predictor.prepared_scans.cache_clear()
-    registry.loaded.cache_clear()
+    monkeypatch.setattr(GROUNDERS, "_loaded", {})
+    prepared_scans.cache_clear()
     yield
-    predictor.prepared_scans.cache_clear()
-    registry.loaded.cache_clear()
+    prepared_scans.cache_clear()
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def scan(tmp_path: Path) -> Scan:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_objects_are_ranked_and_their_shares_sum_to_one(name: str, scan: Scan) -> None:
-    found = registry.loaded(name)(scan, "the chair at the table")
+    found = GROUNDERS.loaded(name)(scan, "the chair at the table")
     assert found.method == found.checkpoint == name
     assert {one.object_id for one in found.ranked} == {one.id for one in scan.instances}
     assert sum(one.score for one in found.ranked) == pytest.approx(1, abs=1e-3)
@@ -59,42 +60,42 @@ def test_objects_are_ranked_and_their_shares_sum_to_one(name: str, scan: Scan) -
 
 
 def test_words_are_weighed_by_the_method_that_has_word_attention(scan: Scan) -> None:
-    words = registry.loaded("tgnn")(scan, "the red chair, please").words
+    words = GROUNDERS.loaded("tgnn")(scan, "the red chair, please").words
     assert [word for word, _ in words] == ["the", "red", "chair,", "please"]
     assert max(weight for _, weight in words) == 1
-    assert registry.loaded("scanrefer")(scan, "the chair").words == ()
+    assert GROUNDERS.loaded("scanrefer")(scan, "the chair").words == ()
 
 
 def test_a_scan_is_prepared_once_for_all_methods(scan: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
-    prepared = predictor.prepared_scans()
+    prepared = prepared_scans()
     calls = []
     encode = prepared.encoder.encode
     monkeypatch.setattr(prepared.encoder, "encode", lambda *given: calls.append(1) or encode(*given))
     for name in NAMES:
-        registry.loaded(name)(scan, "the chair")
+        GROUNDERS.loaded(name)(scan, "the chair")
     assert len(calls) == 1
-    assert registry.loaded("tgnn") is registry.loaded("tgnn")
+    assert GROUNDERS.loaded("tgnn") is GROUNDERS.loaded("tgnn")
 
 
 def test_a_doubtful_detection_loses(scan: Scan) -> None:
     sure = [Instance(one.id, one.label, one.box, one.colour, 1.0) for one in scan.instances]
-    first = registry.loaded("scanrefer")(scan, "the chair").ranked[0].object_id
+    first = GROUNDERS.loaded("scanrefer")(scan, "the chair").ranked[0].object_id
     doubted = [
         Instance(one.id, one.label, one.box, one.colour, 0.0 if one.id == first else 1.0) for one in sure
     ]
     raw = Scan(scan.name, scan.vertices, scan.colours, scan.faces, scan.vertex_instance, tuple(doubted))
-    assert registry.loaded("scanrefer")(raw, "the chair").ranked[0].object_id != first
+    assert GROUNDERS.loaded("scanrefer")(raw, "the chair").ranked[0].object_id != first
 
 
 def test_a_scan_without_objects_is_told(scan: Scan) -> None:
     bare = Scan("bare", scan.vertices, scan.colours, scan.faces, np.full_like(scan.vertex_instance, -1))
     with pytest.raises(UserError, match="scan_unlabelled"):
-        registry.loaded("tgnn")(bare, "the chair")
+        GROUNDERS.loaded("tgnn")(bare, "the chair")
 
 
 def test_a_missing_checkpoint_names_its_file() -> None:
     with pytest.raises(UserError, match="checkpoint_missing"):
-        ObjectGrounder("tgnn", RIVALS["tgnn"], "nothing_here")
+        ObjectGrounder(RIVALS["tgnn"], "nothing_here")
 
 
 def test_the_command_answers_for_every_method_that_is_named(

@@ -1,0 +1,148 @@
+"""The scene tab's widgets, laid out, and what they show of a visit: what the tab and its panels share."""
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from html import escape
+
+import gradio as gr
+
+from app.components import scene_view
+from app.components.upload_widgets import FilesButton
+from app.i18n import language, part, say
+from app.messages import Updates, hears_language, html, why
+from app.scene import example_cache, object_views, service, views
+from app.scripts import script
+from app.session import Visit, Visits
+from models.scene import pipeline
+from models.scene.data.scan import Scan
+from models.scene.grounding.registry import GROUNDERS
+
+
+class SceneWidgets:
+    """The widgets; `SceneTab` and the panels say what happens when one is used."""
+
+    def __init__(self, visits: Visits, i18n: gr.I18n) -> None:
+        self.visits = visits
+        with gr.Row(elem_classes="tl-scene", equal_height=False):
+            with gr.Column(elem_classes="tl-side", scale=0, min_width=220):
+                self._lay_side(i18n)
+            with gr.Column(elem_classes="tl-stage", scale=5, min_width=320):
+                self._lay_stage(i18n)
+            with gr.Column(elem_classes="tl-reasons", scale=3, min_width=320):
+                self._lay_reasons(i18n)
+        self.shown = [
+            *(self.picker, self.sentence, self.chips, self.notice, self.view, self.status),
+            *(self.panel, self.object, self.room, self.methods),
+        ]
+
+    def _lay_side(self, i18n: gr.I18n) -> None:
+        html(i18n("html.scene_lead"))
+        choices = [(i18n(f"scans.{scan}"), scan) for scan in example_cache.names()]
+        self.picker = gr.Radio(choices, label=i18n("scene.scans"), elem_id="tl-scans")
+        with gr.Row(elem_classes="tl-uploads"):
+            self.upload = FilesButton(
+                str(i18n("scene.upload")), file_count="multiple", elem_id="tl-upload", size="md"
+            )
+        html(i18n("html.scene_upload_note"))
+
+    def _lay_stage(self, i18n: gr.I18n) -> None:
+        with gr.Row(elem_classes="tl-ask"):
+            self.sentence = gr.Textbox(
+                label=i18n("scene.sentence"),
+                placeholder=i18n("scene.placeholder"),
+                elem_id="tl-sentence",
+                scale=1,
+                max_lines=1,
+            )
+            self.find = gr.Button(
+                i18n("scene.find"), variant="primary", elem_id="tl-find", scale=0, min_width=110
+            )
+        self.chips = html(elem_id="tl-examples", js_on_load=script("chips"))
+        choices = [(GROUNDERS[name].title, name) for name in GROUNDERS.installed()]
+        self.methods = gr.CheckboxGroup(
+            choices, value=[GROUNDERS.default], label=i18n("scene.methods"), elem_id="tl-methods"
+        )
+        self.notice = html(elem_id="tl-notice")
+        self.view = scene_view.SceneView(words=part("viewer", scene_view.WORDS), elem_id="tl-view")
+        self.status = html(elem_id="tl-status")
+
+    def _lay_reasons(self, i18n: gr.I18n) -> None:
+        self.panel = html(
+            i18n("html.scene_waiting"), elem_id="tl-panel", js_on_load=script("rows") + script("comparison")
+        )
+        self.object = html(elem_id="tl-object", js_on_load=script("object"))
+        self.hearing = hears_language()
+        self.room = html(elem_id="tl-room", js_on_load=script("room"))
+        html(i18n("html.scene_cards"), elem_id="tl-scene-card")
+
+    def told(self, request: gr.Request, work: Callable[[Visit], Updates]) -> Updates:
+        """What `work` shows, or the sentence that tells why it could not."""
+        try:
+            return {self.notice: ""} | work(self.visits.of(request))
+        except Exception as error:  # a bug must end in a sentence as well
+            return self._notice(request, error)
+
+    def telling(self, request: gr.Request, work: Callable[[Visit], Iterator[Updates]]) -> Iterator[Updates]:
+        """What `work` shows step by step, and the sentence that tells why it went no further."""
+        try:
+            for updates in work(self.visits.of(request)):
+                yield {self.notice: "", **updates}
+        except Exception as error:
+            yield self._notice(request, error)
+
+    def _notice(self, request: gr.Request, error: Exception) -> Updates:
+        return {self.notice: why(request, error)}
+
+    def drawn(self, request: gr.Request, visit: Visit, scan: Scan) -> Updates:
+        """A scan that was just opened, nothing asked of it yet."""
+        name = language(request)
+        return {
+            self.picker: gr.Radio(value=visit.shipped or None),
+            self.sentence: "",
+            self.chips: chips(name, visit.shipped),
+            self.view: scene_view.show(_payload(visit, scan)),
+            self.status: object_views.facts(name, visit, scan),
+            self.panel: self.waiting(request),
+            self.object: "",
+            self.room: object_views.room(name, visit),
+        }
+
+    def waiting(self, request: gr.Request) -> str:
+        """The panel before anything was asked."""
+        return views.waiting(language(request))
+
+    def answered(self, request: gr.Request, visit: Visit, chosen: int | None) -> str:
+        """The panel with the visit's answer, `chosen` lit in it."""
+        answer = visit.answer
+        if answer is None:  # the scan was changed while an object of it was looked at
+            return self.waiting(request)
+        name = language(request)
+        return views.panel(name, answer, visit.stored, self.how(name, answer.checkpoint), chosen)
+
+    @staticmethod
+    def how(name: str, checkpoint: str) -> str:
+        """A checkpoint as it is named under what it said. name: of the language."""
+        hashes = {card.name: card.sha256 for card in pipeline.checkpoints()}
+        return say(name, "scene.checkpoint", name=checkpoint, hash=hashes.get(checkpoint, "-"))
+
+
+def _payload(visit: Visit, scan: Scan) -> str:
+    """The scan packed for the viewer; a shipped one is packed once for everybody."""
+    if visit.shipped:
+        return shipped_payload(visit.shipped)
+    return service.reading.run(lambda: scene_view.scan_payload(scan), visit.gone)
+
+
+@lru_cache(maxsize=12)
+def shipped_payload(scan: str) -> str:
+    """A shipped scan packed for the viewer."""
+    return scene_view.scan_payload(service.shipped(scan))
+
+
+def chips(name: str, scan: str) -> str:
+    """The example sentences of a shipped scan as buttons."""
+    sentences = example_cache.sentences(scan)
+    if not sentences:
+        return ""
+    buttons = "".join(f'<button type="button">{escape(text)}</button>' for text in sentences)
+    return f'<p class="tl-chips"><span>{escape(say(name, "scene.examples"))}</span>{buttons}</p>'
