@@ -20,7 +20,8 @@ from models.core import device, text
 from models.face.motion.face_motion import FaceMotion
 from models.face.rendering import generator
 from models.face.rendering.blend import Blender
-from models.face.rendering.generator import Generator, MouthGenerator
+from models.face.rendering.generator import MouthGenerator
+from models.face.rendering.predictor import Generator
 from models.face.sync.syncnet import SyncNet, measure
 from models.scene import pipeline
 from models.scene.captioning.decoding import say
