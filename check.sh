@@ -4,5 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")"
 ruff check .
 ruff format --check .
+oxlint --quiet app
 mypy
-python -m pytest "$@"
+# Two processes of one thread each: a test file, with the page that it serves, is one process's own.
+export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
+python -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"

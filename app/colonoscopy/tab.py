@@ -17,6 +17,7 @@ from app.components import mask_pad, result_strip
 from app.components.upload_widgets import UploadButton
 from app.i18n import language, part, say
 from app.messages import Updates, about, hears_language, html, notes, quiet, settled, why
+from app.scripts import script
 from app.session import Visit, Visits
 from models.colonoscopy import LOOKS, SAMPLERS, pipeline
 from models.colonoscopy.pipeline import Order, Sample
@@ -29,8 +30,6 @@ from models.core.progress import Progress
 from models.core.upload_validation import megabytes
 
 TASKS = ("draw", "inpaint", "remove")  # a whole frame, or a change in one's own
-
-DICE_JS = "() => Math.floor(Math.random() * 1e6)"
 
 
 def fragments(name: str) -> dict[str, str]:
@@ -159,7 +158,7 @@ class ColonoscopyTab:
         free: dict[str, Any] = {"fn": self.free, "inputs": None, "outputs": self.draw, **quiet}
         self.draw.click(self.draw_frames, fields, drawn, trigger_mode="once", **quiet).then(**free)
         self.stop.click(self.halt, None, None, queue=False, **quiet)
-        self.dice.click(None, None, self.seed, js=DICE_JS, **quiet)
+        self.dice.click(None, None, self.seed, js=script("dice"), **quiet)
         self.frame_upload.upload(
             self.take_frame, self.frame_upload, [self.pad, self.task, self.notice], **quiet
         )

@@ -311,7 +311,7 @@ function startViewer() {
       tools.querySelector('[data-do=walls]').setAttribute('aria-pressed', state.seeThrough);
       inner().redraw();
     },
-    picture: () => savePicture(inner(), state, getComputedStyle(root), size()),
+    picture: () => savePicture(inner(), state, getComputedStyle(root), size()[0]),
   };
   tools.addEventListener('click', event => {
     const name = event.target.closest('button')?.dataset.do;

@@ -1,6 +1,6 @@
 // The picture that the camera button saves: background, drawing and labels in one PNG.
 
-function savePicture(glplot, state, style, [width, height]) {
+function savePicture(glplot, state, style, width) {
   glplot.redraw(); // WebGL forgets a frame once it was shown, so copy it right after drawing
   const {canvas} = glplot;
   const zoom = canvas.width / width;

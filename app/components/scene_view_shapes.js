@@ -93,7 +93,6 @@ function highlight(mesh, place, colour, share, name) {
   return {type: 'mesh3d', name, x, y, z, i, j, k, vertexcolor: colours, lighting: ROOM, hoverinfo: 'skip'};
 }
 
-const middleOf = box => [0, 1, 2].map(n => (box[n] + box[n + 3]) / 2);
 const topOf = box => [(box[0] + box[3]) / 2, (box[1] + box[4]) / 2, box[5]];
 
 // The predicted ninth of the floor, filled, in a faint 3 x 3 grid of lines.

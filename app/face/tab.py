@@ -19,6 +19,7 @@ from app.face.layout import FaceWidgets, speakers
 from app.face.uploads import Bringing
 from app.i18n import language, say
 from app.messages import Updates, about, quiet, settled, why
+from app.scripts import script
 from app.session import Visit, Visits
 from models.core.errors import UserError
 from models.core.progress import Progress
@@ -26,13 +27,6 @@ from models.core.upload_validation import megabytes
 from models.face.sources import media
 from models.face.speech import voices
 from models.face.types import Order
-
-DICE_JS = "() => Math.floor(Math.random() * 1e6)"
-# The address says what is typed, so that it can be shared.
-ADDRESS = """(says, say, tongue) => {
-  const typed = says === 'text' && say;
-  trilab.address({say: typed, tongue: typed && tongue});
-}"""
 
 
 def fragments(name: str) -> dict[str, str]:
@@ -69,14 +63,19 @@ class FaceTab(FaceWidgets):
         fields = [self.who, self.says, self.text, self.language, self.voice]
         fields += [self.stage, self.panels, self.marked, self.seed, self.consent]
         shown = [self.screen, self.status, self.log, self.notice, self.animate, self.stop]
-        address = {"fn": None, "inputs": [self.says, self.text, self.language], "js": ADDRESS, **quiet}
+        address = {
+            "fn": None,
+            "inputs": [self.says, self.text, self.language],
+            "js": script("face_address"),
+            **quiet,
+        }
         typed = [self.text, self.language, self.voice]
         page.load(self.arrive, None, typed, **quiet)
         said = [self.screen, self.status, self.log, self.notice]
         self.hearing.spoken(self.speak, None, said, trigger_mode="always_last", **quiet)
         self.language.input(self.choose_language, self.language, self.voice, **quiet)
         self.chips.choose(self.choose_text, None, typed, **quiet)
-        self.dice.click(None, None, self.seed, js=DICE_JS, **quiet)
+        self.dice.click(None, None, self.seed, js=script("dice"), **quiet)
         made = self.animate.click(self.make, fields, shown, trigger_mode="once", **quiet)
         made.then(self.free, None, self.animate, **quiet).then(**address)
         self.stop.click(self.halt, None, None, queue=False, **quiet)

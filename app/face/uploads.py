@@ -10,10 +10,8 @@ from app.face import service
 from app.face.layout import FaceWidgets
 from app.i18n import language, say
 from app.messages import Updates, notes, quiet, why
+from app.scripts import script
 from app.session import Visit
-
-# No click on Animate comes between a file's arrival and its being taken.
-HOLD_JS = "() => ({__type__: 'update', interactive: false})"
 
 
 class Bringing:
@@ -27,7 +25,14 @@ class Bringing:
         """Connect the widgets that take files."""
         tab = self.tab
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        hold: dict[str, Any] = {"fn": None, "inputs": None, "outputs": tab.animate, "js": HOLD_JS, **quiet}
+        # No click on Animate comes between a file's arrival and its being taken.
+        hold: dict[str, Any] = {
+            "fn": None,
+            "inputs": None,
+            "outputs": tab.animate,
+            "js": script("hold"),
+            **quiet,
+        }
         tab.who.input(self.choose_who, tab.who, [tab.portrait, tab.footage, tab.example], **quiet)
         tab.says.input(self.choose_says, tab.says, [tab.typed, tab.speech], **quiet)
         for widget, take in (

@@ -1,5 +1,7 @@
 """Every string a person reads, in English and Chinese: en.json and zh-CN.json.
 
+The sentences of errors and notes are the command line's too, and lie in models/core/sentences.
+
 Labels of widgets are translated in the browser (`i18n`), which knows the visitor's
 language first; what Python says at run time is translated here, in the language that
 the request carries.
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from models.core.errors import UserError
+from models.core.sentences import sentences
 
 FOLDER = Path(__file__).parent
 LANGUAGES = {"en": "English", "zh-CN": "中文"}
@@ -22,8 +25,8 @@ DEFAULT = "en"
 @cache
 def words(language: str) -> dict[str, str]:
     """All sentences of a language by dotted key, "scene.find" -> "Find"."""
-    tree = json.loads((FOLDER / f"{language}.json").read_text(encoding="utf-8"))
-    return dict(_flat(tree))
+    own = json.loads((FOLDER / f"{language}.json").read_text(encoding="utf-8"))
+    return dict(_flat({**own, **sentences(language)}))
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> Any:

@@ -19,19 +19,12 @@ from app.scene.api import SceneApi
 from app.scene.layout import SceneWidgets, chips
 from app.scene.object_panel import Looking
 from app.scene.room_panel import Room
+from app.scripts import script
 from app.session import Visit, Visits
 from models.core import checkpoints
 from models.core.upload_validation import MAX_FILE, megabytes
 from models.scene import pipeline
 from models.scene.grounding.registry import GROUNDERS
-
-# The address always says what is on the page, so that it can be shared; one method, the first, goes unsaid.
-ADDRESS = """(scan, q, methods) => {
-  trilab.opening(false);
-  const several = methods.length > 1 || (methods.length && methods[0] !== FIRST);
-  trilab.address({scan, q: scan && q, methods: several ? methods.join() : null});
-}""".replace("FIRST", repr(GROUNDERS.default))
-OPENING = "(...given) => { trilab.opening(true); return given; }"
 
 
 def fragments(name: str) -> dict[str, str]:
@@ -79,13 +72,20 @@ class SceneTab(SceneWidgets):
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         busy = {**quiet, "show_progress": "minimal", "show_progress_on": [self.panel], "trigger_mode": "once"}
         stated = [self.picker, self.sentence, self.methods]
-        address = {"fn": None, "inputs": stated, "js": ADDRESS, **quiet}
+        address = {
+            "fn": None,
+            "inputs": stated,
+            "js": script("scene_address").replace("FIRST", repr(GROUNDERS.default)),
+            **quiet,
+        }
         page.load(self.arrive, None, shown, **quiet).then(**address)
         said = [self.chips, self.status, self.panel, self.object, self.room, self.notice, self.view]
         self.hearing.spoken(self.speak, None, said, trigger_mode="always_last", **quiet)
-        opening: dict[str, Any] = {"js": OPENING, "trigger_mode": "always_last"}
+        opening: dict[str, Any] = {"js": script("scene_opening"), "trigger_mode": "always_last"}
         self.picker.input(self.pick_scan, self.picker, shown, **quiet, **opening).then(**address)
-        taken = self.upload.upload(self.take_upload, self.upload, shown, js=OPENING, **busy).then(**address)
+        taken = self.upload.upload(self.take_upload, self.upload, shown, js=opening["js"], **busy).then(
+            **address
+        )
         taken.then(self.of_room.find_where_none, None, shown, **quiet)
         gr.on([self.find.click, self.sentence.submit], self.ask, self.sentence, shown, **busy).then(**address)
         chosen = self.methods.input(self.choose_methods, [self.methods, self.sentence], shown, **busy)

@@ -16,9 +16,10 @@ from models.colonoscopy.segmentation.registry import SEGMENTERS
 from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core import device
 from models.core.checkpoints import FOLDER
-from models.core.cli import run, sentence, tell_read, told
+from models.core.cli import run, tell_read
 from models.core.errors import UserError
 from models.core.methods import show
+from models.core.sentences import sentence, told
 
 SMALL_SEGMENTERS = ("polyps", "polyps_guide")
 DETECTOR_NAMES = ("centernet", "sparse_rcnn", "deformable_detr")

@@ -4,13 +4,11 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 from models.core import device
 from models.core.errors import UserError
 from models.core.notes import Note
-
-WORDS = Path(__file__).parents[2] / "app" / "i18n" / "en.json"
+from models.core.sentences import sentence, told
 
 Commands = Mapping[str, Callable[[argparse.Namespace], int | None]]
 
@@ -26,18 +24,6 @@ def run(parser: argparse.ArgumentParser, commands: Commands, arguments: list[str
     except UserError as error:
         print(sentence(error), file=sys.stderr)
         return 2
-
-
-def sentence(error: UserError) -> str:
-    """What the page would say."""
-    words: dict[str, str] = json.loads(WORDS.read_text(encoding="utf-8"))["errors"]
-    return words[error.key].format(**error.facts)
-
-
-def told(note: Note) -> str:
-    """What the page would say of a file that was read."""
-    words: dict[str, str] = json.loads(WORDS.read_text(encoding="utf-8"))["notes"]
-    return words[note.key].format(**note.facts)
 
 
 def tell_read(facts: Mapping[str, object], notes: Sequence[Note], as_json: bool) -> None:

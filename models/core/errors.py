@@ -4,7 +4,7 @@
 class UserError(Exception):
     """What a visitor did cannot be done, and a sentence tells how to go on.
 
-    `key` names a sentence under "errors" in app/i18n/*.json; `facts` fill its
+    `key` names a sentence under "errors" in sentences/*.json; `facts` fill its
     placeholders. The page translates it; the command line prints English.
     Anything else that is raised is a bug.
     """

@@ -8,7 +8,7 @@ from typing import Any
 class Note:
     """A sentence about a file that was read.
 
-    `key` names a sentence under "notes" in app/i18n/*.json; `facts` fill its placeholders.
+    `key` names a sentence under "notes" in sentences/*.json; `facts` fill its placeholders.
     """
 
     key: str

@@ -9,7 +9,7 @@ class Progress:
     """One step of a long job: a generator yields these and, at last, its result.
 
     fraction: done so far, 0 to 1.
-    key: a sentence under "progress" in app/i18n/*.json.
+    key: of a sentence, which the page has.
     preview: what can be shown already, or None.
     """
 

@@ -12,8 +12,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from models.core import device
 from models.core.checkpoints import FOLDER
-from models.core.cli import run, told
+from models.core.cli import run
 from models.core.methods import show
+from models.core.sentences import told
 from models.scene.methods import METHODS
 
 if TYPE_CHECKING:
@@ -219,7 +220,7 @@ def _rooms(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     from models.scene.captioning import training
-    from models.scene.grounding import ablation, comparison_training
+    from models.scene.grounding import ablation_training, comparison_training
     from models.scene.grounding import training as grounding_training
     from models.scene.grounding.registry import GROUNDERS
     from models.scene.objects import training as objects_training
@@ -249,7 +250,7 @@ def _train(options: argparse.Namespace) -> None:
             options.data, options.out or FOLDER / "pointgroup", options.minutes, check
         )
     else:
-        ablation.train(options.data)
+        ablation_training.train(options.data)
 
 
 def _evaluate(options: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ import pytest
 from app import i18n
 from app.colonoscopy import mask_presets
 from app.components import mask_pad, result_strip, scene_view, video_stage
+from models.core import sentences
 from models.core.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -122,7 +123,14 @@ def test_the_files_hold_no_key_twice():
         return dict(pairs)
 
     for name in i18n.LANGUAGES:
-        json.loads((i18n.FOLDER / f"{name}.json").read_text(encoding="utf-8"), object_pairs_hook=once)
+        for folder in (i18n.FOLDER, sentences.FOLDER):
+            json.loads((folder / f"{name}.json").read_text(encoding="utf-8"), object_pairs_hook=once)
+
+
+def test_no_part_of_the_words_is_in_both_places():
+    for name in i18n.LANGUAGES:
+        own = json.loads((i18n.FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+        assert not own.keys() & sentences.sentences(name).keys()
 
 
 def test_a_fact_may_be_called_like_an_argument():

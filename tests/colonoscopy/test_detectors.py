@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from models.colonoscopy.detection import boxes as box_tools
-from models.colonoscopy.detection import evaluation, training
+from models.colonoscopy.detection import metrics, training
 from models.colonoscopy.detection.base import MaskDetector, NetworkDetector
 from models.colonoscopy.detection.centernet import CenterNet, Maps, focal_loss, gaussian, gaussian_radius
 from models.colonoscopy.detection.deformable_detr import DeformableDETR
@@ -138,18 +138,18 @@ def seen(*boxes, wanted=((10, 10, 50, 50),)):
 
 def test_average_precision_where_it_is_known():
     right = seen((10, 10, 50, 50, 0.9))
-    assert evaluation.average_precision([right]) == pytest.approx((1.0, 1.0))
-    half = evaluation.average_precision([right, seen()])  # one of two polyps found: recall ends at a half
+    assert metrics.average_precision([right]) == pytest.approx((1.0, 1.0))
+    half = metrics.average_precision([right, seen()])  # one of two polyps found: recall ends at a half
     assert half[1] == pytest.approx(51 / 101, abs=0.01)
-    loose = evaluation.average_precision([seen((10, 10, 50, 36, 0.9))])  # IoU .65: right at .50 to .65
+    loose = metrics.average_precision([seen((10, 10, 50, 36, 0.9))])  # IoU .65: right at .50 to .65
     assert loose[1] == pytest.approx(1.0) and loose[0] == pytest.approx(0.4)
-    assert evaluation.average_precision([seen((90, 90, 99, 99, 0.9))]) == (0.0, 0.0)
-    assert evaluation.average_precision([seen()]) == (0.0, 0.0)
+    assert metrics.average_precision([seen((90, 90, 99, 99, 0.9))]) == (0.0, 0.0)
+    assert metrics.average_precision([seen()]) == (0.0, 0.0)
 
 
 def test_f1_and_its_best_threshold():
     found = [seen((10, 10, 50, 50, 0.8), (10, 10, 49, 50, 0.7)), seen((80, 80, 90, 90, 0.3)), seen(wanted=())]
-    assert evaluation.f1(found, 0.1) == pytest.approx(2 / 5)  # found once, though twice seen
-    assert evaluation.f1(found, 0.75) == pytest.approx(2 / 3)
-    assert evaluation.best_threshold(found) == 0.8
-    assert evaluation.best_threshold([seen()]) == 0.5
+    assert metrics.f1(found, 0.1) == pytest.approx(2 / 5)  # found once, though twice seen
+    assert metrics.f1(found, 0.75) == pytest.approx(2 / 3)
+    assert metrics.best_threshold(found) == 0.8
+    assert metrics.best_threshold([seen()]) == 0.5

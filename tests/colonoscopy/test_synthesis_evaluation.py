@@ -24,6 +24,9 @@ def shifted(mask, count=1, seed=0, **options):
     yield [frame]
 
 
+shifted.looks = ("any",)
+
+
 @pytest.fixture
 def sets(tmp_path, monkeypatch, stand_ins):  # noqa: F811
     rng = np.random.default_rng(0)

@@ -17,10 +17,11 @@ from models.colonoscopy.synthesis.latent_diffusion import LDM, LatentDiffusion
 from models.colonoscopy.synthesis.ldm_pipeline import LatentPipeline, schedule
 from models.colonoscopy.synthesis.sdm import SdmConfig, SdmUNet
 from models.core import device, text
+from models.face.methods import RENDERING
 from models.face.motion.face_motion import FaceMotion
-from models.face.rendering import generator
 from models.face.rendering.blend import Blender
-from models.face.rendering.generator import Generator, MouthGenerator
+from models.face.rendering.generator import MouthGenerator
+from models.face.rendering.predictor import Generator
 from models.face.sync.syncnet import SyncNet, measure
 from models.scene import pipeline
 from models.scene.captioning.decoding import say
@@ -145,7 +146,7 @@ def test_the_face_lab_moves_and_cleans_on_meta(meta, monkeypatch):
     moves = FaceMotion(components=4, width=16, layers=1, heads=2, reduced=4).eval().to(meta).predict(heard)
     assert moves.deltas().shape == (70, 478, 3)
     network = MouthGenerator((8, 12, 16), (1, 1, 1), 2.0).eval().to(meta)
-    monkeypatch.setattr(generator, "load", lambda: network)
+    monkeypatch.setattr(RENDERING, "loaded", lambda name: network)
     blender = Blender(picture(), pixels(), own())
     blended = blender.blend(picture(), pixels(), pixels(open_by=0.5))
     assert Generator(picture(), pixels(), own()).refine([blended])[0].shape == picture().shape

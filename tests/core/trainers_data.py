@@ -20,7 +20,7 @@ from models.scene.captioning.xtrans2cap.open_xtrans2cap import (
 )
 from models.scene.objects.object_set import LABEL, SHAPE, Objects
 from models.scene.segmentation.pointgroup import SHIPPED
-from models.scene.segmentation.training import Scene
+from models.scene.segmentation.scenes import Scene
 
 TINY_POINTGROUP = {
     **SHIPPED,

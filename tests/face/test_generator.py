@@ -6,12 +6,14 @@ import pytest
 import torch
 
 from models.core import training
+from models.face.methods import RENDERING
 from models.face.rendering import examples as made
-from models.face.rendering import generator
+from models.face.rendering import predictor
 from models.face.rendering.blend import Blender
 from models.face.rendering.crops import SIDE
 from models.face.rendering.examples import Examples
-from models.face.rendering.generator import BATCH, Generator, MouthGenerator, inputs
+from models.face.rendering.generator import MouthGenerator, inputs
+from models.face.rendering.predictor import BATCH, Generator
 from models.face.rendering.training import GeneratorLosses, batches
 from models.face.sources.tracking import Track
 from tests.face.made_face import own, picture, pixels, pose
@@ -171,7 +173,7 @@ def test_training_goes_on_where_it_was(tmp_path, monkeypatch):
 @pytest.fixture
 def cleaner(monkeypatch):
     network = MouthGenerator(*SMALL).eval()
-    monkeypatch.setattr(generator, "load", lambda: network)
+    monkeypatch.setattr(RENDERING, "loaded", lambda name: network)
     image = picture()
     return network, Generator(image, pixels(), own()), Blender(image, pixels(), own())
 
@@ -202,6 +204,6 @@ def test_teeth_that_a_camera_saw_are_hardly_changed():
     drawn[:, 20:60, 20:60, 1] = 255
     sure = np.zeros((1, SIDE, SIDE), np.float32)
     sure[:, 20:30, 20:60] = 1
-    believed = generator._believed(drawn, sure)[0, ..., 0]
-    assert believed[5, 5] == 1 and believed[50, 40] == pytest.approx(generator.BETWEEN)
-    assert believed[25, 40] < 0.2 * generator.BETWEEN
+    believed = predictor._believed(drawn, sure)[0, ..., 0]
+    assert believed[5, 5] == 1 and believed[50, 40] == pytest.approx(predictor.BETWEEN)
+    assert believed[25, 40] < 0.2 * predictor.BETWEEN

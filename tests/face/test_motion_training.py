@@ -84,10 +84,10 @@ def test_who_is_left_out_has_no_say():
 def test_a_late_sound_is_found_and_put_right(lag):
     late = [clip(120, seed, lag=lag) for seed in range(6)]
     clock = [clip(120, seed) for seed in range(10, 18)]
-    examples = [motion_ridge.Example(one.person, one.heard, training.gaps(one)[:, None]) for one in clock]
+    examples = [motion_ridge.Example(one.person, one.heard, batches.gaps(one)[:, None]) for one in clock]
     ridge = motion_ridge.Sums(examples, motion_ridge.reduction([one.heard for one in clock])).solve(0.1)
-    assert training.lag_of(ridge, late) == lag
-    assert training.lag_of(ridge, [one.shifted(lag) for one in late]) == 0
+    assert batches.lag_of(ridge, late) == lag
+    assert batches.lag_of(ridge, [one.shifted(lag) for one in late]) == 0
 
 
 def test_face_model_makes_the_lips_and_leaves_the_eyes(clips, samples):

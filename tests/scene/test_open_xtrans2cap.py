@@ -6,19 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from models.scene.captioning.batches import NOTHING, Judged, Told
+from models.scene.captioning.batches import NOTHING, Judged, Told, captions
 from models.scene.captioning.evaluation import template
 from models.scene.captioning.faithfulness import judge, names_of, nearest_named, truth
 from models.scene.captioning.metrics import CiderReward, framed
 from models.scene.captioning.object_views import flat_views, rendered_views
-from models.scene.captioning.training import (
-    TRUTH,
-    captions,
-    losses_alone,
-    losses_taught,
-    self_critical,
-    spoken,
-)
+from models.scene.captioning.training import TRUTH, losses_alone, losses_taught, self_critical, spoken
 from models.scene.captioning.xtrans2cap.open_xtrans2cap import (
     END,
     SILENT,

@@ -14,7 +14,8 @@ from models.scene.segmentation.average_precision import Judged, average_precisio
 from models.scene.segmentation.evaluation import judge, measured
 from models.scene.segmentation.pointgroup import IGNORED
 from models.scene.segmentation.predictor import Found
-from models.scene.segmentation.training import Scene, filled, reduced, score_targets
+from models.scene.segmentation.scenes import Scene
+from models.scene.segmentation.training import filled, reduced, score_targets
 
 A, B = np.arange(0, 200), np.arange(200, 400)
 WALL = np.arange(400, 1000)

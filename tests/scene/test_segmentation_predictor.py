@@ -32,8 +32,9 @@ from models.scene.segmentation.predictor import (
     write_predictions,
 )
 from models.scene.segmentation.registry import SEGMENTERS
+from models.scene.segmentation.scenes import Scene
 from models.scene.segmentation.shape_labels import UNNAMED, named
-from models.scene.segmentation.training import SCORING_FROM, Scene, collate, losses, reduced
+from models.scene.segmentation.training import SCORING_FROM, collate, losses, reduced
 from tests.scene import scan_makers
 
 CLASSES = ["wall", "floor", "chair", "table", "bed"]

@@ -16,7 +16,7 @@ from models.colonoscopy.detection.base import NetworkDetector
 from models.colonoscopy.detection.boxes import from_mask, targets
 from models.colonoscopy.detection.centernet import CenterNet
 from models.colonoscopy.detection.deformable_detr import DeformableDETR
-from models.colonoscopy.detection.evaluation import Detections, best_threshold, f1
+from models.colonoscopy.detection.metrics import Detections, best_threshold, f1
 from models.colonoscopy.detection.sparse_rcnn import SparseRCNN
 from models.colonoscopy.segmentation import small
 from models.colonoscopy.segmentation.encoders import LITE

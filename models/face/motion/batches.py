@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,9 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.core.training import unwrapped
+from models.face.motion import ridge as motion_ridge
 from models.face.motion.face_motion import tensors
 from models.face.sources import mesh
+from models.face.sources.clips import SETS, Clip, parts, read_set
 from models.face.speech.features import Heard
+
+LAGS = range(-5, 6)  # frames that a set's sound may lie behind its picture
 
 LIPS = list(mesh.LIPS)
 UPPER, LOWER = LIPS.index(mesh.UPPER_INNER), LIPS.index(mesh.LOWER_INNER)
@@ -128,3 +133,39 @@ def unlikeness(made: Tensor, true: Tensor, where: Tensor) -> Tensor:
     like = both / (left * right + 1e-3).sqrt()
     kept = (where.sum(1) > CROP // 3).float()
     return ((1 - like) * kept).sum() / kept.sum().clamp_min(1)
+
+
+def training_clips(data: Path, without: str | None) -> list[Clip]:
+    """Clips of all sets but one, in time with their sound, as far as they are for training."""
+    clips = list(parts(read_set(data, SETS[0]))[0])
+    clock = clips[::4]
+    examples = [motion_ridge.Example(one.person, one.heard, gaps(one)[:, None]) for one in clock]
+    ridge = motion_ridge.Sums(examples, motion_ridge.reduction([one.heard for one in clock])).solve(1.0)
+    for name in SETS[1:]:
+        if name != without:
+            found = read_set(data, name)
+            clips += [one.shifted(lag_of(ridge, found)) for one in found]
+    return clips
+
+
+def correlation(heard: Array, seen: Array, lag: int) -> float:
+    """Pearson's, of what was heard at t and seen at t - lag."""
+    count = len(heard) - abs(lag)
+    if count < 3:
+        return 0.0
+    a, b = heard[max(lag, 0) :][:count], seen[max(-lag, 0) :][:count]
+    spread = a.std() * b.std()
+    return (
+        float(((a - a.mean()) * (b - b.mean())).mean() / spread) if spread > 1e-6 else 0.0
+    )  # cm squared: less is rounding
+
+
+def gaps(clip: Clip) -> Array:
+    """How far the mouth is open, (T,) cm."""
+    return np.asarray(mesh.lip_gap(clip.track.vertices), np.float32)
+
+
+def lag_of(ridge: motion_ridge.Ridge, clips: Sequence[Clip]) -> int:
+    """Frames that the sound of a set lies behind its picture, as a regression on another set's gaps tells."""
+    said = [(ridge.predict(one.heard)[:, 0], gaps(one)) for one in clips]
+    return max(LAGS, key=lambda lag: sum(correlation(a, b, lag) for a, b in said))

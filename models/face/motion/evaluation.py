@@ -11,9 +11,8 @@ from models.core.errors import UserError
 from models.core.results import markdown, write
 from models.face import FPS
 from models.face.motion import ridge as motion_ridge
-from models.face.motion.batches import LIPS
+from models.face.motion.batches import LAGS, LIPS, correlation, gaps, training_clips
 from models.face.motion.face_motion import NAME, load
-from models.face.motion.training import LAGS, correlation, gaps, training_clips
 from models.face.sources import mesh
 from models.face.sources.clips import SETS, Clip, parts, read_folder, read_set
 from models.face.sources.speakers import S1

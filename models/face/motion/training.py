@@ -11,23 +11,29 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from models.core.training import first_alone, fit, save_half
 from models.face.motion import ridge as motion_ridge
-from models.face.motion.batches import LIPS, LOWER, UPPER, Sample, batches, losses
+from models.face.motion.batches import (
+    LIPS,
+    LOWER,
+    UPPER,
+    Array,
+    Sample,
+    batches,
+    correlation,
+    losses,
+    training_clips,
+)
 from models.face.motion.face_motion import FaceMotion
 from models.face.sources import mesh
-from models.face.sources.clips import BLENDSHAPE_SET, SETS, Clip, parts, read_recordings, read_set
+from models.face.sources.clips import BLENDSHAPE_SET, Clip, read_recordings
 from models.face.sources.speakers import S1
 
 COMPONENTS = 32
 STEPS, RATE = 300, 1e-3
 HELD = 3  # every third person is left out of the first training
 GAINS = (0.0, 0.25, 0.5, 0.75, 1.0)
-LAGS = range(-5, 6)  # frames that a set's sound may lie behind its picture
-
-Array = NDArray[np.float32]
 
 
 def train(data: Path, out: Path, without: str | None = None) -> None:
@@ -54,42 +60,6 @@ def held_people(samples: Sequence[Sample]) -> set[str]:
     return set(people[::HELD])
 
 
-def training_clips(data: Path, without: str | None) -> list[Clip]:
-    """Clips of all sets but one, in time with their sound, as far as they are for training."""
-    clips = list(parts(read_set(data, SETS[0]))[0])
-    clock = clips[::4]
-    examples = [motion_ridge.Example(one.person, one.heard, gaps(one)[:, None]) for one in clock]
-    ridge = motion_ridge.Sums(examples, motion_ridge.reduction([one.heard for one in clock])).solve(1.0)
-    for name in SETS[1:]:
-        if name != without:
-            found = read_set(data, name)
-            clips += [one.shifted(lag_of(ridge, found)) for one in found]
-    return clips
-
-
-def lag_of(ridge: motion_ridge.Ridge, clips: Sequence[Clip]) -> int:
-    """Frames that the sound of a set lies behind its picture, as a regression on another set's gaps tells."""
-    said = [(ridge.predict(one.heard)[:, 0], gaps(one)) for one in clips]
-    return max(LAGS, key=lambda lag: sum(correlation(a, b, lag) for a, b in said))
-
-
-def correlation(heard: Array, seen: Array, lag: int) -> float:
-    """Pearson's, of what was heard at t and seen at t - lag."""
-    count = len(heard) - abs(lag)
-    if count < 3:
-        return 0.0
-    a, b = heard[max(lag, 0) :][:count], seen[max(-lag, 0) :][:count]
-    spread = a.std() * b.std()
-    return (
-        float(((a - a.mean()) * (b - b.mean())).mean() / spread) if spread > 1e-6 else 0.0
-    )  # cm squared: less is rounding
-
-
-def gaps(clip: Clip) -> Array:
-    """How far the mouth is open, (T,) cm."""
-    return np.asarray(mesh.lip_gap(clip.track.vertices), np.float32)
-
-
 def face_model(clips: Sequence[Clip]) -> tuple[Array, Array]:
     """Principal components (32, 1434) of how faces move while they speak, of unit size, and the mean (1434,).
 
@@ -112,6 +82,7 @@ def face_model(clips: Sequence[Clip]) -> tuple[Array, Array]:
     covariance = ((scaled * weight[:, None]).T @ scaled).astype(np.float64)
     sizes, axes = np.linalg.eigh(covariance)
     sizes, axes = sizes[: -COMPONENTS - 1 : -1], axes[:, : -COMPONENTS - 1 : -1]
+    sizes = np.maximum(sizes, 1e-12 * sizes[0])  # rounding makes some of faces that move one way negative
     coefficients = scaled @ (axes / np.sqrt(sizes)).astype(np.float32)
     basis = (coefficients * weight[:, None]).T @ (flat - offset)  # what each component does to every vertex
     return basis.astype(np.float32), offset.astype(np.float32)
@@ -182,6 +153,7 @@ def importance(basis: Array) -> Array:
     """How far a unit of each output moves a lip vertex, cm, (84,); blendshapes hardly count beside."""
     lips = basis.reshape(len(basis), mesh.VERTICES, 3)[:, LIPS]
     far = np.sqrt(np.square(lips).sum(2).mean(1))
+    far = np.maximum(far, 1e-6)  # of a component that moves nothing; it is divided by
     return np.concatenate([far, np.full(len(mesh.BLENDSHAPES), 1e-3)]).astype(np.float32)
 
 

@@ -12,9 +12,9 @@ from models.face import STAGES
 from models.face.methods import SYNC
 from models.face.rendering import watermark
 from models.face.rendering.blend import Blended, Blender
-from models.face.rendering.generator import Generator
 from models.face.rendering.mesh_renderer import draw_mesh
 from models.face.rendering.monochrome import toned, tones_of
+from models.face.rendering.predictor import Generator
 from models.face.sources import mesh
 from models.face.sources.source import Shot, Sitter
 from models.face.sync import syncnet

@@ -20,7 +20,7 @@ from models.face.motion import face_motion
 from models.face.motion.evaluation import motion_of
 from models.face.rendering import identity
 from models.face.rendering.blend import Blender
-from models.face.rendering.generator import BATCH, Generator
+from models.face.rendering.predictor import BATCH, Generator
 from models.face.sources import mesh
 from models.face.sources.clips import SETS, Clip, read_folder
 from models.face.sources.close_mouth import closed

@@ -15,8 +15,8 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
-from models.core.cli import sentence
 from models.core.errors import UserError
+from models.core.sentences import sentence
 from models.core.training import RUNS
 from models.face import FPS
 from models.face.sources.media import open_clip, read_clip, read_sound

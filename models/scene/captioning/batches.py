@@ -12,9 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.core.device import Movable
+from models.scene.captioning.decoding import say
 from models.scene.captioning.metrics import LONGEST, caption_words, framed
 from models.scene.captioning.object_views import flat_views
 from models.scene.captioning.xtrans2cap.open_xtrans2cap import (
+    END,
+    SILENT,
+    STYLES,
     Around,
     OpenXTrans2Cap,
     chosen,
@@ -33,11 +37,14 @@ from models.scene.data.datasets import (
     without_target,
 )
 from models.scene.grounding.batches import Labels, disturbed
-from models.scene.grounding.training import DEV_SCENES, room_objects, scene_objects
+from models.scene.grounding.scene_objects import scene_objects
+from models.scene.grounding.training import DEV_SCENES, room_objects
 from models.scene.objects.object_set import Objects
 from models.scene.objects.point_encoder import ShapeEncoder
 from models.scene.synthetic_language.sentences import make_sentences
 from models.scene.synthetic_rooms.training_rooms import room_views, rooms
+
+BEAMS = 5
 
 SHARES = {"scanrefer": 18, "nr3d": 10, "unsure": 6, "made": 10}  # captions of each sort in a batch
 TRIED = 2  # objects of the class that an utterance without an id is tried on
@@ -193,3 +200,29 @@ def place_of(objects: Objects, target: int) -> int:
 def asked_about(scenes: Mapping[str, Objects], keys: Sequence[tuple[str, int]]) -> list[tuple[Objects, int]]:
     """(objects of the scene, place of the target) for (scene, object id)."""
     return [(scenes[scene], place_of(scenes[scene], target)) for scene, target in keys]
+
+
+@torch.no_grad()
+def searched(network: OpenXTrans2Cap, around: Around, style: str, beams: int, count: int = 1) -> Tensor:
+    """(B, count, T) ids of the best captions that beam search finds."""
+    levels, decoder = network.encode(around), network.captioner.decoder
+    start = STYLES[style]
+    return say(decoder, levels, around.exists, start, END, beams=beams, count=count, never=SILENT)[0]
+
+
+@torch.inference_mode()
+def captions(
+    network: OpenXTrans2Cap,
+    asked: Sequence[tuple[Objects, int]],
+    beams: int = BEAMS,
+    style: str = "scanrefer",
+    at_once: int = 48,
+) -> list[list[str]]:
+    """Words of the best caption of each (objects, place of the target)."""
+    found, device = [], network.captioner.decoder.fc.weight.device
+    for start in range(0, len(asked), at_once):
+        rows = asked[start : start + at_once]
+        around = collate([chosen(objects, places_around(objects, place)) for objects, place in rows])
+        ids = searched(network, around.to(device), style, beams)
+        found += [network.text(row) for row in ids[:, 0].tolist()]
+    return found

@@ -11,13 +11,12 @@ from typing import Any
 
 from models.core import results
 from models.core.checkpoints import FOLDER
-from models.scene.captioning.batches import asked_about
+from models.scene.captioning.batches import asked_about, captions
 from models.scene.captioning.faithfulness import SORTS, judge, nearest_named
 from models.scene.captioning.metrics import caption_scores, caption_words, framed, truth_rates
-from models.scene.captioning.training import captions
 from models.scene.captioning.xtrans2cap.open_xtrans2cap import OpenXTrans2Cap
 from models.scene.grounding.evaluation import load
-from models.scene.grounding.training import point_encoder
+from models.scene.grounding.scene_objects import point_encoder
 from models.scene.objects.object_set import Objects
 
 SHIPPED = "xtrans2cap"

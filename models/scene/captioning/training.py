@@ -16,29 +16,28 @@ from torch.nn.functional import cross_entropy, mse_loss
 
 from models.core.text import phrase_vectors
 from models.core.training import first_alone, fit, save_half, unwrapped
-from models.scene.captioning.batches import CaptionCorpus, Judged, Told, asked_about
-from models.scene.captioning.decoding import say
+from models.scene.captioning.batches import (
+    BEAMS,
+    CaptionCorpus,
+    Judged,
+    Told,
+    asked_about,
+    captions,
+    searched,
+)
 from models.scene.captioning.faithfulness import truth
 from models.scene.captioning.metrics import CiderReward, caption_scores, framed
 from models.scene.captioning.xtrans2cap.meshed_memory import PAD
 from models.scene.captioning.xtrans2cap.open_xtrans2cap import (
-    END,
     NAME,
-    SILENT,
-    STYLES,
-    Around,
     OpenXTrans2Cap,
-    chosen,
-    collate,
-    places_around,
 )
 from models.scene.captioning.xtrans2cap.xtrans2cap import Taught
-from models.scene.grounding.training import point_encoder
-from models.scene.objects.object_set import LABEL, Objects
+from models.scene.grounding.scene_objects import point_encoder
+from models.scene.objects.object_set import LABEL
 
 STEPS, CRITICAL_STEPS = 900, 600  # more learns the few captions by heart: held-out scenes get worse
 RATE, CRITICAL_RATE = 1e-3, 3e-4
-BEAMS = 5
 CRITICAL_BATCH = 12
 TRUTH = 0.3  # what a true claim is worth, in CIDEr
 
@@ -110,32 +109,6 @@ def self_critical(
         }
 
     return losses
-
-
-@torch.no_grad()
-def searched(network: OpenXTrans2Cap, around: Around, style: str, beams: int, count: int = 1) -> Tensor:
-    """(B, count, T) ids of the best captions that beam search finds."""
-    levels, decoder = network.encode(around), network.captioner.decoder
-    start = STYLES[style]
-    return say(decoder, levels, around.exists, start, END, beams=beams, count=count, never=SILENT)[0]
-
-
-@torch.inference_mode()
-def captions(
-    network: OpenXTrans2Cap,
-    asked: Sequence[tuple[Objects, int]],
-    beams: int = BEAMS,
-    style: str = "scanrefer",
-    at_once: int = 48,
-) -> list[list[str]]:
-    """Words of the best caption of each (objects, place of the target)."""
-    found, device = [], network.captioner.decoder.fc.weight.device
-    for start in range(0, len(asked), at_once):
-        rows = asked[start : start + at_once]
-        around = collate([chosen(objects, places_around(objects, place)) for objects, place in rows])
-        ids = searched(network, around.to(device), style, beams)
-        found += [network.text(row) for row in ids[:, 0].tolist()]
-    return found
 
 
 def dev_scores(network: OpenXTrans2Cap, corpus: CaptionCorpus) -> Mapping[str, Any]:

@@ -25,8 +25,8 @@ from models.scene.grounding.evaluation import (
 )
 from models.scene.grounding.instancerefer.open_instancerefer import OpenInstanceRefer
 from models.scene.grounding.registry import GROUNDERS
+from models.scene.grounding.scene_objects import point_encoder
 from models.scene.grounding.sentence_vectors import WordIndices, WordVectors
-from models.scene.grounding.training import point_encoder
 from models.scene.objects.point_encoder import ShapeEncoder
 from models.scene.segmentation.evaluation import found_in, val_scenes
 from models.scene.segmentation.predictor import Segmenter

@@ -15,9 +15,10 @@ from models.scene.grounding.instancerefer.open_instancerefer import OpenBatch
 from models.scene.grounding.instancerefer.open_perception import NEVER
 from models.scene.grounding.referit3dnet import ReferIt3DNet
 from models.scene.grounding.scanrefer import ScanReferLocalizer
+from models.scene.grounding.scene_objects import point_encoder
 from models.scene.grounding.sentence_vectors import WordIndices
 from models.scene.grounding.tgnn import TGNN
-from models.scene.grounding.training import BATCH, GENERATED, Corpus, dev_accuracy, fit_version, point_encoder
+from models.scene.grounding.training import BATCH, GENERATED, Corpus, dev_accuracy, fit_version
 
 RIVALS: Mapping[str, type[nn.Module]] = {
     "scanrefer": ScanReferLocalizer,

@@ -21,10 +21,10 @@ from models.scene.data.datasets import DETECTED, clouds, scenes_with_points, sen
 from models.scene.data.geometry import box_iou
 from models.scene.data.proposals import read_proposals
 from models.scene.grounding.ablation import STEPS, VERSIONS, folder
-from models.scene.grounding.batches import Words
+from models.scene.grounding.batches import Words, answers
 from models.scene.grounding.instancerefer.open_instancerefer import OpenInstanceRefer
+from models.scene.grounding.scene_objects import point_encoder, scene_objects
 from models.scene.grounding.sentence_vectors import WordIndices, WordVectors
-from models.scene.grounding.training import answers, point_encoder, scene_objects
 from models.scene.objects.object_set import Objects, from_instances, relabelled
 from models.scene.objects.point_encoder import ShapeEncoder
 

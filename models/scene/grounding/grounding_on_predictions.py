@@ -12,7 +12,7 @@ from models.scene.grounding.evaluation import by_network, figures, load, point_e
 from models.scene.grounding.instancerefer.open_instancerefer import OpenInstanceRefer
 from models.scene.grounding.sentence_vectors import WordVectors
 from models.scene.segmentation.predictor import Found
-from models.scene.segmentation.training import Scene
+from models.scene.segmentation.scenes import Scene
 
 GREY = [128, 128, 128]
 

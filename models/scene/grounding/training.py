@@ -11,23 +11,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, softplus
 
-from models.core.checkpoints import load_checkpoint
 from models.core.training import first_alone, fit, save_half
 from models.scene.data.datasets import (
     Cloud,
     Sentence,
     annotated,
-    clouds,
     fronts,
     human,
     instances,
-    scenes_with_points,
     split,
     without_target,
 )
 from models.scene.data.scan import Instance
-from models.scene.grounding.batches import Labels, Targets, Words, collate, training_batch
+from models.scene.grounding.batches import Labels, Targets, Words, answers, training_batch
 from models.scene.grounding.instancerefer.open_instancerefer import NEVER, OpenInstanceRefer
+from models.scene.grounding.scene_objects import point_encoder, scene_objects
 from models.scene.grounding.sentence_vectors import WordVectors
 from models.scene.objects.object_set import Objects, from_instances
 from models.scene.objects.point_encoder import ShapeEncoder
@@ -41,27 +39,6 @@ DEV_SCENES = 45  # of the train scenes: their sentences are never trained on, th
 EACH = 10  # sentences of each kind that are generated for a scene
 # how often a kind is drawn; others weigh 1
 KINDS = {"horizontal": 3.0, "facing": 1.2, "sides": 1.2, "allocentric": 0.8, "alone": 0.6, "scanrefer": 2.0}
-
-
-def scene_objects(data: Path, names: set[str], shapes: ShapeEncoder | None) -> dict[str, Objects]:
-    """The annotated objects of scenes, with shape features where a scene has points."""
-    with_points = set(scenes_with_points(data)) if shapes is not None else set()
-    found = {}
-    for scene, rows in annotated(data).items():
-        if scene in names and rows:
-            objects = from_instances(instances(rows))
-            if scene in with_points and shapes is not None:
-                objects.shapes[:] = shape_features(data, scene, objects, shapes)
-            found[scene] = objects
-    return found
-
-
-def shape_features(data: Path, scene: str, objects: Objects, shapes: ShapeEncoder) -> Any:
-    """(N, 128) features of the objects' own points, 0 where an object has none."""
-    points = {cloud.id: cloud.xyz for cloud in clouds(data, scene)}
-    empty = np.zeros((0, 3), np.float32)
-    floor = float(min(xyz[:, 2].min() for xyz in points.values()))
-    return shapes.encode([points.get(int(i), empty) for i in objects.ids], floor)
 
 
 def room_objects(made: Sequence[tuple[Instance, Cloud]], shapes: ShapeEncoder | None) -> Objects:
@@ -192,24 +169,6 @@ def anchor_loss(asked: Tensor, taught: Targets) -> Tensor:
     return found + 0.3 * nothing
 
 
-@torch.inference_mode()
-def answers(
-    network: OpenInstanceRefer,
-    asked: Sequence[tuple[Objects, str]],
-    words: Words,
-    at_once: int = 64,
-) -> list[Tensor]:
-    """Scores over the objects of each (scene, sentence), in the order asked."""
-    order = sorted(range(len(asked)), key=lambda place: len(asked[place][0]))
-    found: dict[int, Tensor] = {}
-    for start in range(0, len(order), at_once):
-        chosen = order[start : start + at_once]
-        batch = collate([asked[p][0] for p in chosen], [asked[p][1] for p in chosen], words)
-        scores = network(batch.to(network.weights.device)).over_objects().cpu()
-        found.update((p, scores[row, : len(asked[p][0])]) for row, p in enumerate(chosen))
-    return [found[place] for place in range(len(asked))]
-
-
 def dev_accuracy(network: OpenInstanceRefer, corpus: Corpus) -> float:
     """Share of the held-out sentences of people whose target is found, given true boxes and labels."""
     asked = [(corpus.scenes[sentence.scene], sentence.text) for sentence in corpus.dev]
@@ -227,11 +186,6 @@ def train(data: Path, out: Path, minutes: float) -> None:
     average, done = fit_version(corpus, "instancerefer", {}, minutes=minutes)
     save_half(average, out)
     print(done, flush=True)
-
-
-def point_encoder() -> ShapeEncoder:
-    """The shipped point encoder."""
-    return load_checkpoint(ShapeEncoder, "shapes")
 
 
 def fit_version(

@@ -14,9 +14,8 @@ from models.scene.segmentation.detection import Detections, detect, mean_average
 from models.scene.segmentation.evaluation import val_scenes
 from models.scene.segmentation.pointgroup import PointGroup
 from models.scene.segmentation.predictor import find
-from models.scene.segmentation.training import Scene
+from models.scene.segmentation.scenes import Scene, boxes_of
 from models.scene.segmentation.votenet import CLASSES, VoteNet
-from models.scene.segmentation.votenet_training import boxes_of
 
 BOUNDS = (0.25, 0.5)
 QUICK = 6

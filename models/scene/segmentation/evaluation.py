@@ -19,8 +19,8 @@ from models.scene.grounding.grounding_on_predictions import grounding, rows_of
 from models.scene.segmentation.average_precision import Judged, average_precision
 from models.scene.segmentation.pointgroup import BENCHMARK, IGNORED, SHIPPED, PointGroup
 from models.scene.segmentation.predictor import CHECKPOINT, Found, Segmenter, find
+from models.scene.segmentation.scenes import Scene, nyu40_names, real_scene
 from models.scene.segmentation.shape_labels import named
-from models.scene.segmentation.training import Scene, nyu40_names, real_scene
 
 TWENTY = tuple(nyu40.NAMES[number - 1] for number in BENCHMARK)
 EIGHTEEN = TWENTY[2:]

@@ -11,19 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, smooth_l1_loss
 
 from models.core.training import fit
 from models.scene.segmentation.point_sampling import take
-from models.scene.segmentation.training import (
-    IGNORED,
-    Scene,
-    chosen_scenes,
-    disturbed,
-    real_scenes,
-)
+from models.scene.segmentation.scenes import Scene, boxes_of, real_scenes
+from models.scene.segmentation.training import chosen_scenes, disturbed
 from models.scene.segmentation.votenet import CLASSES, VoteNet
 
 SHIPPED: dict[str, Any] = {
@@ -37,7 +31,6 @@ SCENES = 4  # a batch
 VOXEL = 0.03  # metres: of several points in one only their mean is seen
 MOST = 64  # objects of a scene that are taught
 NEAR, FAR = 0.3, 0.6  # metres: a cluster this near to a centre is an object, one farther than this is none
-FEWEST = 20  # points of an object
 
 
 @dataclass(frozen=True)
@@ -58,21 +51,6 @@ class Objects:
     def to(self, device: str | torch.device) -> "Objects":
         """The same on another device."""
         return Objects(**{name: value.to(device) for name, value in vars(self).items()})
-
-
-def boxes_of(scene: Scene) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
-    """(G, 6) boxes around the points of the objects of the 18 classes, (G,) classes, (G,) owners."""
-    boxes, kinds, owners = [], [], []
-    for owner in np.unique(scene.owner[scene.owner >= 0]):
-        members = scene.owner == owner
-        kind = scene.classes[members][0]
-        if kind != IGNORED and members.sum() >= FEWEST:
-            points = scene.xyz[members]
-            boxes.append(np.concatenate([points.min(0), points.max(0)]))
-            kinds.append(kind)
-            owners.append(owner)
-    whole = np.stack(boxes) if boxes else np.zeros((0, 6))
-    return whole.astype(np.float32), np.array(kinds, np.int64), np.array(owners, np.int64)
 
 
 def collate(scenes: Sequence[Scene], rng: np.random.Generator, count: int) -> tuple[Tensor, Objects]:

@@ -6,9 +6,10 @@ import torch
 
 from models.core.errors import UserError
 from models.scene.segmentation.point_sampling import grouped, interpolated, sampled
-from models.scene.segmentation.training import IGNORED, Scene
+from models.scene.segmentation.scenes import Scene, boxes_of
+from models.scene.segmentation.training import IGNORED
 from models.scene.segmentation.votenet import CLASSES, OUTPUTS, VoteNet
-from models.scene.segmentation.votenet_training import boxes_of, collate, losses, mean_sizes
+from models.scene.segmentation.votenet_training import collate, losses, mean_sizes
 
 TINY = {"width": 16, "centroids": (64, 32, 16, 8), "neighbours": (8, 8, 8, 8), "proposals": 16}
 SIZES = [[1.0, 1.0, 0.5]] * len(CLASSES)

@@ -1,0 +1,4 @@
+// A seed.
+function dice() {
+  return Math.floor(Math.random() * 1e6);
+}
