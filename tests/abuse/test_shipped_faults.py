@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from gradio_client import Client, handle_file
 
 from app.face import service
 from models.core import checkpoints
@@ -16,6 +17,7 @@ from models.scene import pipeline
 from tests.abuse.test_page import META, call
 from tests.abuse.test_uploaded_files import upload
 from tests.launched import Launched, launched
+from tests.scene.scan_makers import scannet
 
 NEEDED = (
     *("instancerefer", "xtrans2cap", "shapes", "polyps", "colonoscopy_autoencoder", "colonoscopy_memory"),
@@ -139,3 +141,18 @@ def _writers(server: Launched) -> list[int]:
         if parent == server.process.pid and b"ffmpeg" in command and b".part.mp4" in command:
             found.append(int(place.name))
     return found
+
+
+def test_a_scan_of_one_object_is_asked_and_described(server, tmp_path):
+    files = scannet(tmp_path / "one", "one", labels=("table",)).values()
+    client = Client(server.address, verbose=False, httpx_kwargs={"timeout": 90})
+    opened = client.predict("", [handle_file(str(path)) for path in files], api_name="/scene_open")
+    assert [one["label"] for one in opened["objects"]] == ["table"]
+    for sentence in ("the table", "the table next to the door"):
+        assert client.predict(sentence, "", None, api_name="/scene_ground")["label"] == "table"
+    nothing = client.predict("the red couch", "", None, api_name="/scene_ground")
+    assert nothing["candidates"] == [] and nothing["missing"] == "couch"
+    said = client.predict(opened["objects"][0]["object_id"], api_name="/scene_caption")
+    assert said["text"] == "This is a table. It is the only object in this scan."
+    assert len(client.predict(api_name="/scene_describe")["captions"]) == 1
+    client.close()

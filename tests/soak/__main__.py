@@ -10,12 +10,15 @@ browser showed the page. It talks to its own server on 127.0.0.1 and to nothing 
 import argparse
 import contextlib
 import json
+import re
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 from models.scene import pipeline
 from tests.launched import Launched, launched
@@ -24,8 +27,12 @@ from tests.soak import visitors
 from tests.soak.tally import JOB_SECONDS, Tally
 from tests.soak.visitors import ApiClient
 
+if TYPE_CHECKING:
+    from tests.soak.browsers import Person
+
 FAREWELL = 120.0  # seconds after the last goodbye, when nothing may be left
-OWN = ("lock", "served", "held", "visits", "served/vibe_edit_history")  # of the server itself
+# Of the server itself, and an empty folder that torch makes for its compiler.
+OWN = re.compile(r"lock|served|held|visits|served/vibe_edit_history|torchinductor_\w+")
 ASKED = ("lost", "wrong", "leaked", "files_left")  # to be 0
 TOLD = 60.0  # seconds between two lines about how it goes
 
@@ -40,10 +47,10 @@ def main() -> int:
         visitors.SCANS.extend(pipeline.examples())
         with launched(folder, program=program) as server:
             over = threading.Event()
-            crowd = _crowd(server, folder, tally, flags, over)
-            memory = _watched(server, flags.minutes * 60, tally)
-            over.set()
-            _goodbye(crowd, tally)
+            with _crowd(server, folder, tally, flags, over) as crowd:
+                memory = _watched(server, flags.minutes * 60, tally)
+                over.set()
+                _goodbye(crowd, tally)
             time.sleep(FAREWELL)
             left = _left(server)
             log = server.log.stat().st_size
@@ -65,19 +72,27 @@ def main() -> int:
     return int(any(told[name] for name in ASKED))
 
 
+@contextlib.contextmanager
 def _crowd(
     server: Launched, folder: Path, tally: Tally, flags: argparse.Namespace, over: threading.Event
-) -> list[threading.Thread]:
-    """Everybody on threads, which end when `over` is set."""
+) -> Iterator[list[threading.Thread]]:
+    """Everybody on threads, which end when `over` is set; no browser outlives this."""
+    people: list[Person] = []
     lives = [ApiClient(server.address, folder, tally, number).live for number in range(flags.clients)]
     if flags.browsers:
         from tests.soak.browsers import Person
 
-        lives += [Person(server.address, folder, tally, 1000 + seed).live for seed in range(flags.browsers)]
+        people += [Person(server.address, folder, tally, 1000 + seed) for seed in range(flags.browsers)]
+    lives += [person.live for person in people]
     threads = [threading.Thread(target=live, args=(over,), daemon=True) for live in lives]
     for thread in threads:
         thread.start()
-    return threads
+    try:
+        yield threads
+    finally:
+        over.set()
+        for person in people:
+            person.kill()
 
 
 def _watched(server: Launched, seconds: float, tally: Tally) -> dict[str, int]:
@@ -108,7 +123,7 @@ def _goodbye(crowd: list[threading.Thread], tally: Tally) -> None:
 
 def _left(server: Launched) -> list[str]:
     """What lies in the server's folder that belongs to a visitor."""
-    return [path for path in server.left() if "/" in path and path.split("/", 1)[-1] not in OWN]
+    return [path for path in server.left() if "/" in path and not OWN.fullmatch(path.split("/", 1)[1])]
 
 
 def _memory(server: Launched) -> int:

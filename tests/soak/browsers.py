@@ -21,11 +21,16 @@ from tests.scene import scan_makers
 from tests.soak.tally import JOB_SECONDS, Tally
 
 ANSWER = JOB_SECONDS * 1000  # milliseconds
+STEP = 180_000  # of the page alone, on a machine that others use
 LABS = {"draw": "colonoscopy", "stop": "colonoscopy", "animate": "face"}
 FIELD = "#tl-sentence :is(input, textarea)"
-# A browser that is one of many gives way to the server; its processes inherit that. The shell's id becomes
-# the browser's, and it leads a group with all its processes.
-STARTER = '#!/bin/sh\necho $$ > "{pid}"\nexec nice -n 5 "{chromium}" "$@"\n'
+# A browser that is one of many gives way to the server: its processes inherit that, where they may not lift
+# themselves again, as root's may. The shell's id becomes the browser's, and it leads a group with them all.
+STARTER = """#!/bin/sh
+echo $$ > "{pid}"
+[ "$(id -u)" = 0 ] && command -v setpriv > /dev/null && meek="setpriv --bounding-set=-sys_nice"
+exec $meek nice -n 5 "{chromium}" "$@"
+"""
 
 
 class ToldError(Exception):
@@ -46,7 +51,7 @@ class Person:
         self.starter.chmod(0o700)
         self.files = list(
             scan_makers.scannet(
-                self.folder / "scan", self.secret, labels=("floor", self.secret, "chair")
+                self.folder / "scan", self.secret, labels=("floor", "table", self.secret)
             ).values()
         )
 
@@ -57,7 +62,7 @@ class Person:
                 try:
                     self._browse(playwright, over)
                 finally:
-                    self._kill()
+                    self.kill()
 
     def _browse(self, playwright: Playwright, over: threading.Event) -> None:
         """A browser's life: some visits, then it is closed, or killed in one."""
@@ -72,7 +77,7 @@ class Person:
             self._visit(browser, self.random.choice(ways))
         browser.close()
 
-    def _kill(self) -> None:
+    def kill(self) -> None:
         """End the browser's processes, all of them, whatever became of it."""
         with suppress(OSError, ValueError):
             os.killpg(int(self.pid.read_text()), signal.SIGKILL)
@@ -81,7 +86,7 @@ class Person:
     def _visit(self, browser: Browser, way: Callable[[Page], None]) -> None:
         name, began = way.__name__, time.monotonic()
         context = browser.new_context(viewport={"width": 1280, "height": 900})
-        context.set_default_timeout(ANSWER)
+        context.set_default_timeout(STEP)
         page = context.new_page()
         thrown: list[str] = []
         page.on("pageerror", lambda error: thrown.append(str(error)))
@@ -107,19 +112,18 @@ class Person:
         self._begin_drawing(page, self.random.randint(1, 4))
         count = int(page.locator("#tl-count input[type=number]").input_value())
         _answered(page, page.locator(f".rs[data-count='{count}']"))
-        expect(page.locator(".rs-card:not(.rs-making)")).to_have_count(count, timeout=60_000)
+        expect(page.locator(".rs-card:not(.rs-making)")).to_have_count(count, timeout=STEP)
 
     def stop(self, page: Page) -> None:
         """Stopped in the middle: the button must come back."""
         self._begin_drawing(page, 4)
         page.wait_for_timeout(self.random.uniform(500, 8000))
-        stop = page.locator("#tl-colonoscopy button:visible", has_text="Stop").first
         with suppress(PlaywrightError):  # it may all be done by now
-            stop.click(timeout=5000)
+            page.locator("#tl-stop").click(timeout=5000)
         expect(page.locator("#tl-draw")).to_be_enabled(timeout=ANSWER)
 
     def _begin_drawing(self, page: Page, count: int) -> None:
-        page.locator(".mp-preset").first.click()
+        page.locator(".mp-presets button").first.click()
         page.locator("#tl-count input[type=number]").fill(str(count))
         page.locator("#tl-count input[type=number]").press("Tab")
         page.locator("#tl-draw").click()
@@ -131,13 +135,13 @@ class Person:
         _answered(page, page.locator(".tl-verdict"))
 
     def own(self, page: Page) -> None:
-        """A scan of one's own, whose table is called by the secret; it must be what is asked."""
+        """A scan of one's own, whose chair is called by the secret; it must be what is asked."""
         _answered(page, page.locator(".sv[data-state=ready]"))
         page.locator("#tl-scene input[type=file]").first.set_input_files(self.files)
         _answered(page, page.locator("#tl-status:has-text('3 objects')"))
-        self._find(page, "the chair")
+        self._find(page, "the table")
         _answered(page, page.locator(".tl-verdict"))
-        self.tally.expect("chair" in page.locator(".tl-verdict").inner_text(), "no chair in the own scan")
+        self.tally.expect("table" in page.locator(".tl-verdict").inner_text(), "no table in the own scan")
 
     def animate(self, page: Page) -> None:
         """The example portrait says the example sentence."""
@@ -156,7 +160,7 @@ class Person:
         """Asks, and the browser is gone."""
         self._find(page, "the table")
         page.wait_for_timeout(self.random.uniform(0, 2000))
-        self._kill()
+        self.kill()
 
     def _find(self, page: Page, sentence: str) -> None:
         page.locator(FIELD).first.fill(sentence)

@@ -97,9 +97,9 @@ class ApiClient:
     def shared_scan(self) -> None:
         """The file that everybody uploads."""
         files = [handle_file(str(path)) for path in sorted(self.shared.iterdir())]
-        answer = self.ask("the chair", "", files, api="/scene_ground")
+        answer = self.ask("the table", "", files, api="/scene_ground")
         self.tally.expect(
-            isinstance(answer, dict) and answer.get("label") == "chair", "no chair in the shared scan"
+            isinstance(answer, dict) and answer.get("label") == "table", "no table in the shared scan"
         )
 
     def shipped(self) -> None:
