@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import Any
 
 from models.scene import pipeline
 from tests.launched import Launched, launched
@@ -26,9 +26,6 @@ from tests.scene import scan_makers
 from tests.soak import visitors
 from tests.soak.tally import JOB_SECONDS, Tally
 from tests.soak.visitors import ApiClient
-
-if TYPE_CHECKING:
-    from tests.soak.browsers import Person
 
 FAREWELL = 120.0  # seconds after the last goodbye, when nothing may be left
 # Of the server itself, and an empty folder that torch makes for its compiler.
@@ -77,7 +74,7 @@ def _crowd(
     server: Launched, folder: Path, tally: Tally, flags: argparse.Namespace, over: threading.Event
 ) -> Iterator[list[threading.Thread]]:
     """Everybody on threads, which end when `over` is set; no browser outlives this."""
-    people: list[Person] = []
+    people: list[Any] = []  # playwright may not be installed
     lives = [ApiClient(server.address, folder, tally, number).live for number in range(flags.clients)]
     if flags.browsers:
         from tests.soak.browsers import Person
