@@ -2,18 +2,21 @@
 
 import logging
 import socket
+import threading
 from types import SimpleNamespace
 
 import httpx
 import pytest
 
 from app import connections, page, process_folder, uploads
+from app.scene.service import thinking
 from app.session import MOST, Visits
+from models.scene import pipeline
 from tests.abuse.test_page import META, call
 from tests.abuse.test_server import CALLS
 from tests.abuse.test_uploaded_files import upload
 from tests.launched import lying
-from tests.served import until
+from tests.served import SCANS, name_matcher, until
 
 
 def connected(address: str) -> socket.socket:
@@ -131,3 +134,22 @@ def test_what_is_no_text_is_not_spoken_or_asked(address, name, place, odd):
         sent[0] = {"path": picture, "meta": META}
     said = call(address, name, sent)
     assert "event: error" in said and NO_TEXT[name] in said
+
+
+def test_a_long_line_for_one_thing_does_not_keep_others_at_the_door(address, monkeypatch):
+    go_on = threading.Event()
+
+    def slow(scan, sentence):
+        go_on.wait(120)
+        return name_matcher(scan, sentence)
+
+    monkeypatch.setattr(pipeline, "ground", slow)
+    sent = {"data": ["the chair", SCANS[0], None]}
+    try:
+        for _ in range(60):  # Gradio has 40 threads, and who waits for an answer holds one
+            httpx.post(f"{address}gradio_api/call/scene_ground", json=sent, timeout=90).raise_for_status()
+        assert until(lambda: thinking.inside == 60, 60)
+        assert "event: complete" in call(address, "scene_open", [SCANS[0], None])
+    finally:
+        go_on.set()
+    assert until(lambda: thinking.inside == 0, 60)
