@@ -1,37 +1,40 @@
 """The model cards of a lab as HTML, for a window over the page: only of what answers there."""
 
 from html import escape
+from typing import Any
 
 from app.colonoscopy import service
 from app.face import service as face_service
-from models.colonoscopy import MODELS
 from models.colonoscopy.detection.registry import DETECTORS
-from models.colonoscopy.segmentation.registry import SEGMENTERS
-from models.colonoscopy.synthesis.registry import CASCADE
+from models.colonoscopy.segmentation.registry import SEGMENTERS as POLYP_SEGMENTERS
+from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core import checkpoints
 from models.core.errors import UserError
-from models.scene.grounding.registry import METHODS
+from models.core.registry import Registry
+from models.scene.captioning.registry import CAPTIONERS
+from models.scene.grounding.registry import GROUNDERS
+from models.scene.segmentation.registry import SEGMENTERS as SCAN_SEGMENTERS
 
-# Checkpoints that answer on the page, by lab; the others are for ablations and for training.
-IN_USE = {
-    "scene": (*(one.checkpoint for one in METHODS.values()), "xtrans2cap", "pointgroup", "shapes"),
-    "face": face_service.NEEDED,
-    "colonoscopy": tuple(
-        dict.fromkeys(
-            (
-                *(*MODELS, *CASCADE, *service.BESIDE),
-                *(SEGMENTERS[name].checkpoint for name in SEGMENTERS),
-                *(DETECTORS[name].checkpoint for name in DETECTORS),
-            )
-        )
-    ),
-}
+
+def in_use(lab: str) -> tuple[str, ...]:
+    """Checkpoints that answer on the page, each once; the others are for ablations and for training."""
+    if lab == "scene":
+        return _of(GROUNDERS, CAPTIONERS, SCAN_SEGMENTERS, also=("shapes",))
+    if lab == "colonoscopy":
+        return _of(GENERATORS, POLYP_SEGMENTERS, DETECTORS, also=service.BESIDE)
+    return face_service.NEEDED if lab == "face" else ()
+
+
+def _of(*registries: Registry[Any], also: tuple[str, ...]) -> tuple[str, ...]:
+    entries = [entry for registry in registries for entry in registry.entries.values()]
+    needed = [name for entry in entries for name in (entry.checkpoint, *entry.beside)]
+    return tuple(dict.fromkeys((*needed, *also)))
 
 
 def cards(lab: str) -> list[checkpoints.CheckpointCard]:
     """Cards of a lab's checkpoints that are here and in use; a broken one is left out."""
     found = []
-    for name in IN_USE.get(lab, ()):
+    for name in in_use(lab):
         try:
             found.append(checkpoints.card(name))
         except UserError:

@@ -18,8 +18,8 @@ from models.core.errors import UserError
 from models.core.progress import Progress
 from models.scene import pipeline
 from models.scene.data.scan import Scan, instances_of
-from models.scene.grounding import registry
 from models.scene.grounding.base import Grounding, RankedObject
+from models.scene.grounding.registry import GROUNDERS
 from models.scene.segmentation.gravity_alignment import Level
 from models.scene.segmentation.predictor import Segmented
 from models.scene.synthetic_language.vocabulary import STRUCTURE
@@ -134,7 +134,7 @@ def served(folder: Path, ground: Ground = name_matcher) -> Iterator[str]:
         patch.setattr(example_cache, "ANSWERS", folder / "answers.json")
         patch.setattr(pipeline, "ground", ground)
         patch.setattr(pipeline, "ground_by", method_matcher)
-        patch.setattr(registry, "installed", lambda: tuple(registry.METHODS))
+        patch.setattr(GROUNDERS, "installed", lambda: tuple(GROUNDERS))
         patch.setattr(pipeline, "caption", label_sayer)
         patch.setattr(pipeline, "describe", all_said)
         patch.setattr(pipeline, "segmenting", paint_finder)

@@ -30,7 +30,7 @@ from models.colonoscopy.data.images import (
 from models.colonoscopy.data.masks import check_mask, read_cleaned
 from models.colonoscopy.pipeline import Alteration, Order, Sample
 from models.colonoscopy.segmentation.registry import SEGMENTERS
-from models.colonoscopy.synthesis import registry
+from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core import checkpoints
 from models.core.errors import UserError
 from models.core.notes import Note, note
@@ -50,10 +50,10 @@ def models() -> list[str]:
     """The models that are installed, best first. Raises as `checkpoints.card` does when none can draw."""
     for name in BESIDE:
         checkpoints.card(name)
-    there = registry.installed()
+    there = GENERATORS.installed()
     for name in there or MODELS[:1]:
         checkpoints.card(name)
-    return there
+    return list(there)
 
 
 @dataclass(frozen=True)
@@ -155,14 +155,12 @@ def order(
         raise UserError("seed_range", limit=pipeline.MAX_SEED - MOST_FRAMES)
     if times is None or not 1 <= times <= MOST_STEPS:
         raise UserError("steps_range", steps=_short(steps), limit=MOST_STEPS)
-    if not isinstance(model, str) or model not in MODELS:
-        raise UserError("model_unknown", name=_short(model), choices=", ".join(MODELS))
     if not isinstance(sampler, str) or sampler not in SAMPLERS:
         raise UserError("sampler_unknown", name=_short(sampler), choices=", ".join(SAMPLERS))
     if look not in LOOKS:
         raise UserError("look_unknown", name=_short(look), choices=", ".join(LOOKS))
-    judged = SEGMENTERS[str(judge)].name
-    return Order(mask, frames, first, str(model), times, str(sampler), judge=judged, look=str(look))
+    drawn_by, judged = GENERATORS[str(model)].name, SEGMENTERS[str(judge)].name
+    return Order(mask, frames, first, drawn_by, times, str(sampler), judge=judged, look=str(look))
 
 
 def draw(visit: Visit, wanted: Order) -> Iterator[Progress | Sample]:

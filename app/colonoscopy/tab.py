@@ -21,7 +21,7 @@ from app.session import Visit, Visits
 from models.colonoscopy import LOOKS, SAMPLERS, pipeline
 from models.colonoscopy.pipeline import Order, Sample
 from models.colonoscopy.segmentation.registry import SEGMENTERS
-from models.colonoscopy.synthesis import registry
+from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core.errors import UserError
 from models.core.image_io import MAX_FILE
 from models.core.notes import note
@@ -40,7 +40,7 @@ def fragments(name: str) -> dict[str, str]:
     note = say(name, "colonoscopy.upload_note", limit=f"{megabytes(MAX_FILE)} MB")
     return {
         "html.colonoscopy_lead": f'<p class="tl-lead">{escape(say(name, "colonoscopy.lead"))}</p>',
-        "html.colonoscopy_caution": answer.caution(name, pipeline.INPAINTER in registry.installed()),
+        "html.colonoscopy_caution": answer.caution(name, pipeline.INPAINTER in GENERATORS.installed()),
         "html.colonoscopy_upload_note": quiet(note),
         "html.colonoscopy_dice_help": quiet(say(name, "colonoscopy.dice_help")),
         "html.colonoscopy_cards": about(name, "colonoscopy"),
@@ -84,9 +84,15 @@ class ColonoscopyTab:
             )
         html(i18n("html.colonoscopy_upload_note"))
 
+    @staticmethod
+    def _model(i18n: gr.I18n, name: str) -> Any:
+        """What a choice is called: one that ships in the page's language, an imported one by its title."""
+        shipped = name in GENERATORS.shipped
+        return i18n(f"colonoscopy.model_{name}") if shipped else GENERATORS[name].title
+
     def _lay_controls(self, i18n: gr.I18n) -> None:
         self.model = gr.Radio(
-            [(i18n(f"colonoscopy.model_{name}"), name) for name in self.models],
+            [(self._model(i18n, name), name) for name in self.models],
             value=self.models[0],
             label=i18n("colonoscopy.model"),
             elem_id="tl-model",

@@ -14,7 +14,7 @@ from app.components.upload_widgets import Files
 from app.messages import answered
 from app.scene import comparison, service
 from app.session import Visit, Visits
-from models.scene.grounding import registry
+from models.scene.grounding.registry import GROUNDERS
 from models.scene.types import as_json, as_scan2cap
 
 
@@ -61,7 +61,7 @@ class SceneApi:
         """What several methods, "a,b,c", answer; all that are installed where none is named."""
 
         def work(visit: Visit) -> dict[str, Any]:
-            visit.methods = registry.chosen(methods or ",".join(registry.installed()))
+            visit.methods = GROUNDERS.chosen(methods or ",".join(GROUNDERS.installed()))
             if scan or files:
                 self._open(visit, scan, files)
             return comparison.as_json(service.compare(visit, sentence))

@@ -13,8 +13,9 @@ from app.i18n import language, say
 from app.messages import quiet
 from app.scene import object_views, service, views
 from app.session import Visit
-from models.scene.grounding import base, registry
+from models.scene.grounding import base
 from models.scene.grounding.base import Grounding, RankedObject
+from models.scene.grounding.registry import DEFAULT, GROUNDERS
 
 if TYPE_CHECKING:
     from app.scene.tab import SceneTab
@@ -27,7 +28,7 @@ SHOWN = 5  # rows of a method's own table
 
 def colour(method: str) -> str:
     """The colour that a method has in table, viewer and legend."""
-    return COLOURS[list(registry.METHODS).index(method) % len(COLOURS)]
+    return COLOURS[list(GROUNDERS).index(method) % len(COLOURS)]
 
 
 class Comparing:
@@ -35,9 +36,9 @@ class Comparing:
 
     def __init__(self, tab: "SceneTab", i18n: gr.I18n) -> None:
         self.tab = tab
-        choices = [(registry.METHODS[name].title, name) for name in registry.installed()]
+        choices = [(GROUNDERS[name].title, name) for name in GROUNDERS.installed()]
         self.methods = gr.CheckboxGroup(
-            choices, value=[registry.DEFAULT], label=i18n("scene.methods"), elem_id="tl-methods"
+            choices, value=[DEFAULT], label=i18n("scene.methods"), elem_id="tl-methods"
         )
 
     def wire(self, shown: list[Any], after: dict[str, Any], **quiet_event: Any) -> None:
@@ -46,9 +47,9 @@ class Comparing:
         asked.then(**after)
 
     def arrives(self, visit: Visit, names: str | None) -> Updates:
-        """`?methods=` of the page's address. Raises UserError("method_unknown")."""
-        visit.methods = registry.chosen(names) if names else (registry.DEFAULT,)
-        return {self.methods: [name for name in visit.methods if name in registry.installed()]}
+        """`?methods=` of the page's address. Raises UserError("model_unknown")."""
+        visit.methods = GROUNDERS.chosen(names) if names else (DEFAULT,)
+        return {self.methods: [name for name in visit.methods if name in GROUNDERS.installed()]}
 
     def choose(self, methods: list[str], sentence: str, request: gr.Request) -> Updates:
         """Other methods were chosen; none is the first one."""
@@ -85,7 +86,7 @@ def overlay(found: Sequence[Grounding], picked: int | None = None) -> str:
         grown = 0.035 * shell
         low, high = one.best.box[:3], one.best.box[3:]
         box = [round(v - grown, 3) for v in low] + [round(v + grown, 3) for v in high]
-        title = registry.METHODS[one.method].title
+        title = GROUNDERS[one.method].title
         text = f"{title} · {one.best.label}"
         marks.append(
             {
@@ -94,7 +95,7 @@ def overlay(found: Sequence[Grounding], picked: int | None = None) -> str:
             }
         )
     legend = [
-        {"colour": colour(one.method), "text": f"{registry.METHODS[one.method].title}: {_named(one)}"}
+        {"colour": colour(one.method), "text": f"{GROUNDERS[one.method].title}: {_named(one)}"}
         for one in found
     ]
     return scene_view.marks_payload(marks, legend, found[0].sentence if found else "", picked)
@@ -133,9 +134,9 @@ def _counts(key: str, most: int, total: int) -> dict[str, int]:
 
 
 def _row(name: str, one: Grounding, found: Sequence[Grounding]) -> str:
-    entry, best = registry.METHODS[one.method], one.best
+    entry, best = GROUNDERS[one.method], one.best
     friends = [
-        registry.METHODS[other.method].title
+        GROUNDERS[other.method].title
         for other in found
         if other is not one and best and other.best and other.best.object_id == best.object_id
     ]
@@ -159,7 +160,7 @@ def _named(one: Grounding) -> str:
 
 def _own(name: str, one: Grounding) -> str:
     """A method's own reasons, closed until its row is chosen."""
-    entry = registry.METHODS[one.method]
+    entry = GROUNDERS[one.method]
     how = f"{entry.paper} · {one.checkpoint}"
     if one.reasons is not None:
         best = one.best.object_id if one.best else None

@@ -26,14 +26,14 @@ from models.core import checkpoints
 from models.core.upload_validation import MAX_FILE, megabytes
 from models.scene import pipeline
 from models.scene.data.scan import Scan
-from models.scene.grounding import registry
+from models.scene.grounding.registry import DEFAULT
 
 # The address always says what is on the page, so that it can be shared; one method, the first, goes unsaid.
 ADDRESS = """(scan, q, methods) => {
   trilab.opening(false);
   const several = methods.length > 1 || (methods.length && methods[0] !== FIRST);
   trilab.address({scan, q: scan && q, methods: several ? methods.join() : null});
-}""".replace("FIRST", repr(registry.DEFAULT))
+}""".replace("FIRST", repr(DEFAULT))
 OPENING = "(...given) => { trilab.opening(true); return given; }"
 
 
@@ -246,7 +246,7 @@ class SceneTab:
 
     def answer(self, request: gr.Request, visit: Visit, sentence: object) -> Updates:
         """The answer of the method that was chosen, or of several."""
-        if visit.methods != (registry.DEFAULT,):
+        if visit.methods != (DEFAULT,):
             return self.comparing.answered(request, visit, sentence)
         answer = service.ask(visit, sentence)
         visit.looked = None

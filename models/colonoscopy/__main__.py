@@ -12,11 +12,12 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 from models.colonoscopy import LOOKS, MODELS
 from models.colonoscopy.detection.registry import DETECTORS
 from models.colonoscopy.segmentation.registry import SEGMENTERS
+from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core import device
 from models.core.checkpoints import FOLDER
-from models.core.cli import run, sentence, tell_read, told
+from models.core.cli import add_import, run, run_import, sentence, tell_read, told
 from models.core.errors import UserError
-from models.core.methods import Method, show
+from models.core.methods import of, show
 
 SMALL_SEGMENTERS = ("polyps", "polyps_guide")
 DETECTOR_NAMES = ("centernet", "sparse_rcnn", "deformable_detr")
@@ -37,17 +38,7 @@ TRAININGS = (
 )
 PARTS = ("fidelity", "realism", "memory", "speed", "use")
 
-METHODS = (
-    Method("arsdm", "synthesis", "Du et al., MICCAI 2023", "arsdm"),
-    Method("adaptive", "synthesis", "Du et al., MICCAI 2023, without the refinement", "adaptive"),
-    Method("sdm", "synthesis", "Wang et al., 2022", "sdm"),
-    Method("cascade", "synthesis", "Ho et al., JMLR 2022, on Wang et al., 2022", "cascade"),
-    *(
-        Method(name, "segmentation", SEGMENTERS[name].paper, SEGMENTERS[name].checkpoint)
-        for name in SEGMENTERS
-    ),
-    *(Method(name, "detection", DETECTORS[name].paper, DETECTORS[name].checkpoint) for name in DETECTORS),
-)
+REGISTRIES = (GENERATORS, SEGMENTERS, DETECTORS)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -63,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     sample.add_argument("--limit", type=_some, help="take only the first masks of the folder")
     sample.add_argument("--count", type=int, default=1, help="frames a mask")
     sample.add_argument("--seed", type=int, default=0, help="of the first frame; the next has the next one")
-    sample.add_argument("--model", default=MODELS[0], help=", ".join(MODELS))
+    sample.add_argument("--model", default=MODELS[0], help=", ".join(GENERATORS))
     sample.add_argument("--look", default="any", help=f"of which clinic: {', '.join(LOOKS)}")
     sample.add_argument("--steps", type=int, default=20, help="of the sampler, for one frame")
     sample.add_argument("--sampler", default="dpm", help="dpm, which needs few steps, or ddim")
@@ -85,9 +76,7 @@ def parser() -> argparse.ArgumentParser:
 
     segment = commands.add_parser("segment", help="the polyps in a frame, or in a folder of frames")
     segment.add_argument("frames", type=Path, help="an image, or a folder of them")
-    segment.add_argument(
-        "--model", default="polyps", help="polyps, pranet, sanet, polyp_pvt; several with commas"
-    )
+    segment.add_argument("--model", default="polyps", help=f"{', '.join(SEGMENTERS)}; several with commas")
     segment.add_argument(
         "--detector",
         help="boxes too: centernet, sparse_rcnn, deformable_detr, mask_boxes; several with commas",
@@ -137,6 +126,7 @@ def parser() -> argparse.ArgumentParser:
 
     listed = commands.add_parser("models", help="the methods: paper, checkpoint, data, figures")
     listed.add_argument("--json", action="store_true", help="a JSON list of objects")
+    add_import(commands, REGISTRIES)
     return top
 
 
@@ -371,11 +361,16 @@ def _sheet(options: argparse.Namespace) -> None:
 
 
 def _models(options: argparse.Namespace) -> None:
-    show("colonoscopy", METHODS, options.json)
+    show("colonoscopy", of(*REGISTRIES), options.json)
+
+
+def _import(options: argparse.Namespace) -> None:
+    run_import("colonoscopy", REGISTRIES, options)
 
 
 COMMANDS = {
     "models": _models,
+    "import": _import,
     "sample": _sample,
     "inpaint": _inpaint,
     "segment": _segment,

@@ -65,8 +65,9 @@ class Alteration:
 class Sample:
     """A drawn frame and what is thought of it.
 
-    frame: uint8 (256, 256, 3), or of an altered frame's own size. mask, found: bool, of the same size, as
-    ordered and as the judging segmenter sees it. kind: "drawn", "inpainted" or "removed".
+    frame: uint8 (256, 256, 3), larger of imported generators, or of an altered frame's own size.
+    mask, found: bool, of the same size, as ordered and as the judging segmenter sees it.
+    kind: "drawn", "inpainted" or "removed".
     dice: of the two. nearest: distance to the nearest training frame, see `Memory`. percentile: how many per
     cent of unseen real frames are as near. weights: short hash of the model's files. seconds: drawing took.
     shape: (height, width) of the mask before it was padded to the square; what is taken home has its sides.
@@ -102,7 +103,7 @@ def draw(order: Order) -> Iterator[Progress | Sample]:
     with LOADING:
         from models.colonoscopy.synthesis import memorization
 
-        synthesiser, remembered = registry.load(order.model), memorization.load()
+        synthesiser, remembered = registry.GENERATORS.loaded(order.model), memorization.load()
     started, done = time.monotonic(), 0
     for step in synthesiser(
         order.mask,
@@ -134,7 +135,7 @@ def inpaint(order: Alteration) -> Iterator[Progress | Sample]:
         from models.colonoscopy.synthesis import inpainting, memorization
         from models.colonoscopy.synthesis.generator import Cascade
 
-        cascade, remembered = registry.load(INPAINTER), memorization.load()
+        cascade, remembered = registry.GENERATORS.loaded(INPAINTER), memorization.load()
     assert isinstance(cascade, Cascade)
     for index in range(order.count):
         started, frame = time.monotonic(), order.frame

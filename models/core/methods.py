@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.core.checkpoints import all_cards
+from models.core.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,15 @@ class Method:
     task: str
     paper: str
     checkpoint: str | None
+
+
+def of(*registries: Registry[Any]) -> tuple[Method, ...]:
+    """The methods of registries, imported ones too."""
+    return tuple(
+        Method(entry.name, registry.task, entry.paper, entry.checkpoint)
+        for registry in registries
+        for entry in registry.entries.values()
+    )
 
 
 def table(lab: str, methods: Sequence[Method]) -> list[dict[str, Any]]:

@@ -12,19 +12,18 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from models.core import device
 from models.core.checkpoints import FOLDER
-from models.core.cli import run, told
-from models.core.methods import Method, show
+from models.core.cli import add_import, run, run_import, told
+from models.core.methods import of, show
+from models.scene.captioning.registry import CAPTIONERS
+from models.scene.grounding.registry import GROUNDERS
+from models.scene.segmentation.registry import SEGMENTERS
 
 if TYPE_CHECKING:
     from models.scene.data.scan import Scan
 
 TASKS = ("scanrefer", "nr3d", "sr3d")
 
-METHODS = (
-    Method("instancerefer", "grounding", "Yuan et al., ICCV 2021", "instancerefer"),
-    Method("xtrans2cap", "captioning", "Yuan et al., CVPR 2022", "xtrans2cap"),
-    Method("pointgroup", "segmentation", "Jiang et al., CVPR 2020", "pointgroup"),
-)
+REGISTRIES = (GROUNDERS, CAPTIONERS, SEGMENTERS)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -42,19 +41,20 @@ def parser() -> argparse.ArgumentParser:
     ground.add_argument("sentence")
     _add_proposals(ground)
     ground.add_argument(
-        "--model", help="several methods, a,b,c, asked side by side (see grounding/registry.py)"
+        "--model", help=f"several methods with commas, asked side by side: {', '.join(GROUNDERS)}"
     )
     ground.add_argument("--json", action="store_true", help="everything, as one JSON object")
 
     caption = commands.add_parser("caption", help="what there is to say of an object, or of all")
     caption.add_argument("scan", type=Path, help="a scan's folder or file, or a shipped one's name")
-    caption.add_argument("--model", default="xtrans2cap", help="the method (see captioning/registry.py)")
+    caption.add_argument("--model", default="xtrans2cap", help=", ".join(CAPTIONERS))
     caption.add_argument("--object", type=int, help="its id; without it all objects are described")
     _add_proposals(caption)
     caption.add_argument("--json", action="store_true", help="one JSON object; of all, in Scan2Cap's form")
 
     segment = commands.add_parser("segment", help="the objects in a raw scan, in ScanNet's benchmark form")
     segment.add_argument("scan", type=Path, help="a scan's folder or file, or a shipped one's name")
+    segment.add_argument("--model", default="pointgroup", help=", ".join(SEGMENTERS))
     segment.add_argument("--out", type=Path, required=True, help="gets SCENE.txt and predicted_masks/")
 
     inspect = commands.add_parser("inspect", help="what is read of a scan's files; 2 where they are refused")
@@ -101,6 +101,7 @@ def parser() -> argparse.ArgumentParser:
 
     listed = commands.add_parser("models", help="the methods: paper, checkpoint, data, figures")
     listed.add_argument("--json", action="store_true", help="a JSON list of objects")
+    add_import(commands, REGISTRIES)
     return top
 
 
@@ -153,9 +154,9 @@ def _ground(options: argparse.Namespace) -> None:
 
 def _compare(options: argparse.Namespace) -> None:
     from models.scene import pipeline
-    from models.scene.grounding import base, registry
+    from models.scene.grounding import base
 
-    names = registry.chosen(options.model)
+    names = GROUNDERS.chosen(options.model)
     scan = _opened(options)
     found = {name: pipeline.ground_by(name, scan, options.sentence) for name in names}
     if options.json:
@@ -163,14 +164,13 @@ def _compare(options: argparse.Namespace) -> None:
         return
     for name, one in found.items():
         said = f"{one.best.score:6.1%}  {one.best.label} {one.best.object_id}" if one.best else "nothing"
-        print(f"{registry.METHODS[name].title:14} {said}  {one.seconds:.2f} s")
+        print(f"{GROUNDERS[name].title:14} {said}  {one.seconds:.2f} s")
 
 
 def _caption(options: argparse.Namespace) -> None:
-    from models.scene.captioning import registry
     from models.scene.types import as_scan2cap
 
-    method = registry.loaded(options.model)
+    method = CAPTIONERS.loaded(options.model)
     scan = _opened(options)
     if options.object is not None:
         found = method(scan, options.object)
@@ -186,7 +186,7 @@ def _segment(options: argparse.Namespace) -> None:
     from models.scene import pipeline
     from models.scene.segmentation.predictor import write_predictions
 
-    found = pipeline.segment(pipeline.open_path(options.scan))
+    found = pipeline.segment(pipeline.open_path(options.scan), options.model)
     if found.level is not None:
         print(
             f"unit {found.scan.unit}, tilt {found.level.tilt:.1f} degrees, height {found.level.height:.2f} m"
@@ -223,7 +223,7 @@ def _rooms(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     from models.scene.captioning import training
-    from models.scene.grounding import ablation, comparison_training, registry
+    from models.scene.grounding import ablation, comparison_training
     from models.scene.grounding import training as grounding_training
     from models.scene.objects import training as objects_training
     from models.scene.segmentation import detection_evaluation, evaluation, votenet_training
@@ -235,7 +235,7 @@ def _train(options: argparse.Namespace) -> None:
         if options.model == "instancerefer":
             grounding_training.train(options.data, options.out or FOLDER / "instancerefer", options.minutes)
         else:
-            checkpoint = registry.method(options.model).checkpoint
+            checkpoint = GROUNDERS[options.model].checkpoint
             comparison_training.train(
                 options.data, options.model, options.out or FOLDER / checkpoint, options.minutes
             )
@@ -286,11 +286,16 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _models(options: argparse.Namespace) -> None:
-    show("scene", METHODS, options.json)
+    show("scene", of(*REGISTRIES), options.json)
+
+
+def _import(options: argparse.Namespace) -> None:
+    run_import("scene", REGISTRIES, options)
 
 
 COMMANDS = {
     "models": _models,
+    "import": _import,
     "ground": _ground,
     "caption": _caption,
     "segment": _segment,

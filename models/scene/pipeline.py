@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,8 @@ from models.scene.data.scan import Scan
 from models.scene.types import Answer, Caption
 
 if TYPE_CHECKING:
-    from models.scene.captioning.xtrans2cap.predictor import Captioner
+    from models.core.registry import Registry
+    from models.scene.captioning.base import CaptioningModel
     from models.scene.grounding.base import Grounding
     from models.scene.grounding.instancerefer.predictor import Grounder
     from models.scene.segmentation.predictor import Segmented, Segmenter
@@ -67,27 +67,25 @@ def with_proposals(scan: Scan, path: Path) -> Scan:
     return replace(scan, instances=tuple(found), vertex_instance=np.full(len(scan.vertices), -1, np.int32))
 
 
-def segment(scan: Scan, checkpoint: str = "pointgroup") -> "Segmented":
-    """A raw scan with the instances that PointGroup finds, set upright where its file has no pose.
+def segment(scan: Scan, model: str = "pointgroup") -> "Segmented":
+    """A raw scan with the instances that a method of segmentation/registry.py finds, set upright where its
+    file has no pose.
 
-    Raises UserError: segment_nothing, checkpoint_missing, checkpoint_broken.
+    Raises UserError: segment_nothing, model_unknown, checkpoint_missing, checkpoint_broken.
     """
-    return _segmenter(checkpoint)(scan)
+    return _segmenters().loaded(model)(scan)
 
 
-def segmenting(scan: Scan, checkpoint: str = "pointgroup") -> "Iterator[Progress | Segmented]":
+def segmenting(scan: Scan, model: str = "pointgroup") -> "Iterator[Progress | Segmented]":
     """`segment` in stages, each told before it begins; the last that comes is the result."""
     yield Progress(0.0, "find_load")
-    yield from _segmenter(checkpoint).steps(scan)
+    yield from _segmenters().loaded(model).steps(scan)
 
 
-@cache
-def _segmenter(checkpoint: str) -> "Segmenter":
-    """A loaded checkpoint, once for a process."""
-    with LOADING:
-        from models.scene.segmentation.predictor import Segmenter
+def _segmenters() -> "Registry[Segmenter]":
+    from models.scene.segmentation.registry import SEGMENTERS
 
-        return Segmenter(checkpoint)
+    return SEGMENTERS
 
 
 def ground(scan: Scan, sentence: str, checkpoint: str = "instancerefer") -> Answer:
@@ -104,11 +102,11 @@ def ground(scan: Scan, sentence: str, checkpoint: str = "instancerefer") -> Answ
 def ground_by(method: str, scan: Scan, sentence: str) -> "Grounding":
     """What one of the methods of grounding/registry.py answers.
 
-    Raises UserError: method_unknown, scan_unlabelled, checkpoint_missing, checkpoint_broken.
+    Raises UserError: model_unknown, scan_unlabelled, checkpoint_missing, checkpoint_broken.
     """
-    from models.scene.grounding import registry
+    from models.scene.grounding.registry import GROUNDERS
 
-    return registry.loaded(method)(scan, sentence)
+    return GROUNDERS.loaded(method)(scan, sentence)
 
 
 def grounder(checkpoint: str) -> "Grounder":
@@ -119,29 +117,26 @@ def grounder(checkpoint: str) -> "Grounder":
         return load(checkpoint)
 
 
-def caption(scan: Scan, object_id: int, checkpoint: str = "xtrans2cap") -> Caption:
-    """What there is to say of an object of a scan.
+def caption(scan: Scan, object_id: int, model: str = "xtrans2cap") -> Caption:
+    """What a method of captioning/registry.py has to say of an object of a scan.
 
-    Raises UserError: object_unknown, scan_unlabelled, checkpoint_missing, checkpoint_broken.
+    Raises UserError: object_unknown, scan_unlabelled, model_unknown, checkpoint_missing, checkpoint_broken.
     """
-    return _captioner(checkpoint)(scan, object_id)
+    return _captioners().loaded(model)(scan, object_id)
 
 
-def describe(scan: Scan, checkpoint: str = "xtrans2cap") -> Iterator[Caption]:
+def describe(scan: Scan, model: str = "xtrans2cap") -> Iterator[Caption]:
     """A caption of every object but walls, floor and ceiling, each as soon as it is there.
 
-    Raises UserError: scan_unlabelled, checkpoint_missing, checkpoint_broken.
+    Raises UserError: scan_unlabelled, model_unknown, checkpoint_missing, checkpoint_broken.
     """
-    return _captioner(checkpoint).describe(scan)
+    return _captioners().loaded(model).describe(scan)
 
 
-@cache
-def _captioner(checkpoint: str) -> "Captioner":
-    """A loaded checkpoint, once for a process."""
-    with LOADING:
-        from models.scene.captioning.xtrans2cap.predictor import Captioner
+def _captioners() -> "Registry[CaptioningModel]":
+    from models.scene.captioning.registry import CAPTIONERS
 
-        return Captioner(checkpoint)
+    return CAPTIONERS
 
 
 def checkpoints() -> list[CheckpointCard]:

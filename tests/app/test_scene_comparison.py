@@ -14,12 +14,12 @@ from app.session import Visit
 from models.core.errors import UserError
 from models.scene import pipeline
 from models.scene.data.instance_edits import Rename
-from models.scene.grounding import registry
+from models.scene.grounding.registry import GROUNDERS
 from tests.scene.scan_makers import scannet
 from tests.served import SCANS, method_matcher, name_matcher
 
 TABLE, CHAIR = 6, 7
-ALL = tuple(registry.METHODS)
+ALL = tuple(GROUNDERS.shipped)
 SENTENCE = "the chair at the table"  # the stand-ins mean the table, TGNN's the chair
 
 

@@ -49,11 +49,11 @@ def stand_ins(monkeypatch):
     import torch
 
     def load(model):
-        registry.method(model)
+        registry.GENERATORS[model]
         return draws
 
     known = memorization.Memory.of(torch.randn(6, 3), torch.randn(4, 3))
-    monkeypatch.setattr(registry, "load", load)
+    monkeypatch.setattr(registry.GENERATORS, "loaded", load)
     monkeypatch.setattr(memorization, "load", lambda: known)
     monkeypatch.setattr(
         memorization, "features", lambda frames: torch.tensor([[float(f.mean()), 0.0, 0.0] for f in frames])

@@ -8,7 +8,7 @@ from models.colonoscopy.synthesis.arsdm import schedule
 from models.colonoscopy.synthesis.autoencoder import Autoencoder, label_maps
 from models.colonoscopy.synthesis.latent_sdm import SHIPPED, LatentSdm
 from models.colonoscopy.synthesis.patch_pipeline import SynthesisPipeline
-from models.colonoscopy.synthesis.registry import load
+from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core.errors import UserError
 from models.core.progress import Progress
 
@@ -87,7 +87,7 @@ def test_unknown_names_are_refused(pipeline):
     with pytest.raises(UserError, match="sampler_unknown"):
         next(pipeline(MASK, sampler="euler"))
     with pytest.raises(UserError, match="model_unknown"):
-        load("../sdm")
+        GENERATORS.loaded("../sdm")
 
 
 def test_components_keep_what_they_span_and_the_latents_have_unit_size():

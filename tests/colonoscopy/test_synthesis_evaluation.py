@@ -6,8 +6,9 @@ import torch
 from PIL import Image
 
 from models.colonoscopy import pipeline
-from models.colonoscopy.synthesis import downstream, generated_frames, memorization, registry
+from models.colonoscopy.synthesis import downstream, generated_frames, memorization
 from models.colonoscopy.synthesis import evaluation as figures
+from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core import results
 from models.core.errors import UserError
 from models.core.progress import Progress
@@ -31,14 +32,14 @@ def sets(tmp_path, monkeypatch, stand_ins):  # noqa: F811
         for kind, pixels in (("images", frame_of(mask, number)), ("masks", mask)):
             (folder / kind).mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(folder / kind / f"{number}.png")
-    good = registry.load
-    monkeypatch.setattr(registry, "load", lambda model: shifted if model == "sdm" else good(model))
+    good = GENERATORS.loaded
+    monkeypatch.setattr(GENERATORS, "loaded", lambda model: shifted if model == "sdm" else good(model))
     monkeypatch.setattr(downstream, "card", lambda name: type("Card", (), {"sha256": "0123456789ab"}))
     for module in (generated_frames, downstream):
         monkeypatch.setattr(module, "FOLDER", tmp_path / "runs")
     monkeypatch.setattr(results, "RESULTS", tmp_path / "RESULTS.md")
     views = np.stack([frame_of(mask_of(), seed) for seed in range(40)])
-    monkeypatch.setattr(registry, "installed", lambda: ["arsdm", "adaptive", "sdm"])
+    monkeypatch.setattr(GENERATORS, "installed", lambda: ("arsdm", "adaptive", "sdm"))
     monkeypatch.setattr(figures, "training_views", lambda data: (views, None))
     colours = lambda frames: torch.tensor(np.stack([f.mean((0, 1)) for f in frames]), dtype=torch.float)  # noqa: E731
     known = memorization.Memory.of(torch.randn(6, 3) + 100, 100 + 3 * torch.randn(30, 3))
@@ -73,7 +74,7 @@ def test_memory_counts_what_is_too_near(sets, tmp_path):
     column = next(key for key in rows[0] if key.startswith("nearer"))
     unseen = next(row for row in rows if "nobody" in row["model"])
     assert unseen["n"] == 30 and unseen[column] == 1  # the first percentile of thirty
-    assert all(row["n"] == 5 for row in rows if row["model"] in registry.installed())
+    assert all(row["n"] == 5 for row in rows if row["model"] in GENERATORS.installed())
 
 
 def test_without_the_data_folder_training_frames_have_no_rows(sets):

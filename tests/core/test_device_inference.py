@@ -24,6 +24,7 @@ from models.face.rendering.generator import Generator, MouthGenerator
 from models.face.sync.syncnet import SyncNet, measure
 from models.scene import pipeline
 from models.scene.captioning.decoding import say
+from models.scene.captioning.registry import CAPTIONERS
 from models.scene.captioning.xtrans2cap.xtrans2cap import XTrans2Cap
 from models.scene.grounding.instancerefer import predictor
 from models.scene.grounding.instancerefer.instancerefer import InstanceRefer
@@ -98,11 +99,12 @@ def test_a_network_is_asked_on_meta(name):
 def meta(monkeypatch):
     """`--device meta`, the caches of loaded networks empty before and after."""
     tokenizer, minilm = text._minilm()
-    caches = (predictor.load, pipeline._captioner, prepared_scans)
+    caches = (predictor.load, prepared_scans)
     with elsewhere() as there:
         moved = copy.deepcopy(minilm).to(there)
         monkeypatch.setattr(text, "_minilm", lambda: (tokenizer, moved))
         monkeypatch.setattr(device, "best", lambda: "meta")
+        monkeypatch.setattr(CAPTIONERS, "_loaded", {})
         for cache in caches:
             cache.cache_clear()
         yield there

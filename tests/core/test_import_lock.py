@@ -8,7 +8,7 @@ CODE = """
     import threading
     from models.colonoscopy import pipeline as colonoscopy
     from models.core.errors import UserError
-    from models.scene import pipeline as scene
+    from models.scene.captioning.registry import CAPTIONERS
     from models.core.text import phrase_vectors
     import numpy as np
 
@@ -26,7 +26,7 @@ CODE = """
     mask[60:130, 60:130] = True
     works = [
         lambda: phrase_vectors(["chair"]),
-        lambda: scene._captioner("xtrans2cap"),
+        lambda: CAPTIONERS.loaded("xtrans2cap"),
         lambda: next(colonoscopy.draw(colonoscopy.Order(mask, 1, 1, "arsdm", 2, "dpm"))),
     ]
     threads = [threading.Thread(target=attempt, args=(work,)) for work in works]

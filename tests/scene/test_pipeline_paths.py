@@ -8,7 +8,7 @@ import pytest
 from models.core.errors import UserError
 from models.scene import __main__ as command_line
 from models.scene import pipeline
-from models.scene.captioning import registry
+from models.scene.captioning.registry import CAPTIONERS
 from models.scene.objects import cache
 from tests.scene.scan_makers import scannet
 
@@ -30,11 +30,11 @@ def test_a_shipped_scan_has_a_name(shipped):
 def test_the_commands_take_the_name(shipped, monkeypatch, capsys):
     asked = []
     stand_in = SimpleNamespace(describe=lambda scan: asked.append(scan.name) or iter(()))
-    monkeypatch.setattr(registry, "loaded", lambda name: stand_in)
+    monkeypatch.setattr(CAPTIONERS, "loaded", lambda name: stand_in)
     assert command_line.main(["caption", "room_one", "--json"]) == 0
     assert asked == ["room_one"]
 
 
 def test_grounding_and_captioning_share_what_is_prepared():
-    assert pipeline.grounder("instancerefer").prepared is pipeline._captioner("xtrans2cap").prepared
+    assert pipeline.grounder("instancerefer").prepared is CAPTIONERS.loaded("xtrans2cap").prepared
     assert cache.prepared_scans() is pipeline.grounder("instancerefer").prepared

@@ -37,6 +37,7 @@ def _mask_boxes() -> "PolypDetector":
 
 
 DETECTORS: "Registry[PolypDetector]" = Registry(
+    "detection",
     Method("centernet", "CenterNet", "Zhou et al., 2019", "centernet", _centernet),
     Method("sparse_rcnn", "Sparse R-CNN", "Sun et al., CVPR 2021", "sparse_rcnn", _sparse_rcnn),
     Method(

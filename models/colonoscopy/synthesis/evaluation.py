@@ -19,7 +19,7 @@ from models.colonoscopy.data.crops import VIEWS, training_views
 from models.colonoscopy.data.images import Frame
 from models.colonoscopy.data.test_sets import Sets, official
 from models.colonoscopy.segmentation.metrics import dice
-from models.colonoscopy.synthesis import downstream, memorization, registry
+from models.colonoscopy.synthesis import downstream, memorization
 from models.colonoscopy.synthesis.fid_kid import (
     frechet_distance,
     kernel_distance,
@@ -27,6 +27,7 @@ from models.colonoscopy.synthesis.fid_kid import (
     told_apart,
 )
 from models.colonoscopy.synthesis.generated_frames import Crops, crops, drawn, spoilt
+from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core.errors import UserError
 from models.core.results import markdown, peak_mebibytes, write
 
@@ -79,16 +80,17 @@ class Material:
     @cached_property
     def drawn(self) -> dict[tuple[str, str], tuple[list[Frame], list[Mapping[str, Any]]]]:
         """By set and model."""
-        return {
-            (name, model): drawn(given, model)
-            for name, given in self.crops.items()
-            for model in registry.installed()
-        }
+        return {(name, model): drawn(given, model) for name, given in self.crops.items() for model in _ours()}
 
     @cached_property
     def training(self) -> NDArray[np.uint8] | None:
         """VIEWS in a row of each training frame, the largest first; None without the data folder."""
         return None if self.data is None else training_views(self.data)[0]
+
+
+def _ours() -> tuple[str, ...]:
+    """The generators that ship; others draw at their own sizes, and only their authors know their data."""
+    return tuple(name for name in GENERATORS.installed() if name in GENERATORS.shipped)
 
 
 def evaluate(
@@ -120,7 +122,7 @@ def fidelity(material: Material) -> Rows:
         )
         counts = {"n": len(given.names), "not drawn": given.skipped}
         rows.append({"set": name, "model": "real", "Dice": float(real), "of real": "", **counts})
-        for model in registry.installed():
+        for model in _ours():
             _, facts = material.drawn[name, model]
             reached = 100 * float(np.mean([row["dice"] for row in facts]))
             share = f"{reached / real:.2f}" if real else ""
@@ -143,7 +145,7 @@ def realism(material: Material) -> Rows:
         others |= {
             f"real, {other}": clinic.frames for other, clinic in material.crops.items() if other != name
         }
-        others |= {model: material.drawn[name, model][0] for model in registry.installed()}
+        others |= {model: material.drawn[name, model][0] for model in _ours()}
         bad = [spoilt(frame, rng) for frame in given.frames]
         others |= {
             f"real under {kind} (ceiling)": [frame[kind] for frame in bad] for kind in ("blur", "noise")
@@ -179,7 +181,7 @@ def remembered(material: Material) -> Rows:
         label: known.nearest(memorization.features(frames)).tolist() for label, frames in controls.items()
     }
     distances["real test frames, nobody's training"] = usual
-    for model in registry.installed():
+    for model in _ours():
         facts = [row for (_, m), (_, rows) in material.drawn.items() if m == model for row in rows]
         distances[model] = [float(row["nearest"]) for row in facts]
     limit = float(np.percentile(usual, TOO_NEAR))

@@ -77,7 +77,7 @@ def sample(
     Raises UserError as `read_drawn` and `pipeline.draw` do, before or between frames.
     """
     if isinstance(order, pipeline.Order):
-        check(order.steps, order.sampler, order.look, registry.method(order.model).looks)
+        check(order.steps, order.sampler, order.look, registry.looks(order.model))
         registry.weights(order.model)  # raises before a folder is made
     else:
         registry.weights(pipeline.INPAINTER)

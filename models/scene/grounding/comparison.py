@@ -10,7 +10,6 @@ from typing import Any
 from models.core.checkpoints import card, load_checkpoint
 from models.core.results import markdown, write
 from models.core.training import RUNS
-from models.scene.grounding import registry
 from models.scene.grounding.comparison_training import RIVALS, STEPS
 from models.scene.grounding.evaluation import (
     DETECTIONS,
@@ -25,6 +24,7 @@ from models.scene.grounding.evaluation import (
     load,
 )
 from models.scene.grounding.instancerefer.open_instancerefer import OpenInstanceRefer
+from models.scene.grounding.registry import GROUNDERS
 from models.scene.grounding.sentence_vectors import WordIndices, WordVectors
 from models.scene.grounding.training import point_encoder
 from models.scene.objects.point_encoder import ShapeEncoder
@@ -65,7 +65,7 @@ DIFFERS = (
 
 def chooser(name: str, texts: Sequence[str]) -> Chooser:
     """What ships of a method. texts: the sentences that it will be asked."""
-    checkpoint = registry.method(name).checkpoint
+    checkpoint = GROUNDERS[name].checkpoint
     if name == "instancerefer":
         return by_network(load_checkpoint(OpenInstanceRefer, checkpoint), WordVectors(texts))
     network = load_checkpoint(RIVALS[name], checkpoint)
@@ -80,7 +80,7 @@ def evaluate_method(
     The data folder's own sets go into docs/RESULTS.md, in the talk's columns and beside its figures.
     """
     asked = load(data, task, boxes, language, points=point_encoder())
-    title = registry.method(name).title
+    title = GROUNDERS[name].title
     plain = figures(data, asked, by_first_label)
     found = figures(data, asked, chooser(name, [row["text"] for row in asked.rows]))
     rows = [{"method": UNLEARNED, **_row(task, plain)}, {"method": f"{title}, shipped", **_row(task, found)}]
@@ -122,7 +122,7 @@ def _table_one(data: Path, encoder: ShapeEncoder) -> dict[str, Any]:
             rows.append({"boxes": source, "method": title, **_row("scanrefer", found)})
     columns = [f"{part} {bound.removeprefix('acc')}" for part, bound in SCANREFER_COLUMNS]
     for name, talk in TALK_SCANREFER.items():
-        title = registry.METHODS[name].title + (" + BERT" if name == "tgnn" else "")
+        title = GROUNDERS[name].title + (" + BERT" if name == "tgnn" else "")
         said = dict(zip(columns, talk, strict=True))
         rows.append({"boxes": "the paper's own", "method": f"{title}, the talk", **said})
     return _written("scanrefer", rows, DETECTIONS)
@@ -152,7 +152,7 @@ def _table_two(data: Path, task: str, encoder: ShapeEncoder) -> dict[str, Any]:
     rows += [{"method": title, **_row(task, found)} for title, found in _measured(data, "", asked).items()]
     for name, talk in TALK_REFERIT[task].items():
         said = dict(zip(REFERIT_COLUMNS, talk, strict=True))
-        rows.append({"method": f"{registry.METHODS[name].title}, the talk", **said})
+        rows.append({"method": f"{GROUNDERS[name].title}, the talk", **said})
     return _written(task, rows, TRUE_BOXES)
 
 
@@ -163,8 +163,8 @@ def _measured(data: Path, source: str, asked: Asked) -> dict[str, dict[str, Any]
     """Figures of every method that is there, by its title; kept by question and by the weights' hash."""
     found = {}
     texts = [row["text"] for row in asked.rows]
-    for name in registry.installed():
-        entry = registry.METHODS[name]
+    for name in GROUNDERS.installed():
+        entry = GROUNDERS[name]
         key = f"{asked.task} {source} {name} {card(entry.checkpoint).sha256}".replace(" ", "_")
         kept = RUNS / "comparison" / f"{key}.json"
         if not kept.exists():

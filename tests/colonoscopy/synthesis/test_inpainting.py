@@ -95,7 +95,7 @@ def test_what_is_known_steers_what_is_drawn():
 
 @pytest.mark.usefixtures("stand_ins")
 def test_the_labs_door_judges_what_was_altered(generator, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(registry, "load", lambda name: generator)
+    monkeypatch.setattr(registry.GENERATORS, "loaded", lambda name: generator)
     frame, mask = frame_of(200, 240), mask_of(200, 240, (80, 120, 80, 140))
     order = pipeline.Alteration(frame, mask, count=2, seed=4, remove=True, steps=2)
     made = [step for step in pipeline.inpaint(order) if isinstance(step, pipeline.Sample)]

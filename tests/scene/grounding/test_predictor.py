@@ -12,9 +12,10 @@ from models.core.errors import UserError
 from models.scene import __main__ as command
 from models.scene.data.scan import Instance, Scan
 from models.scene.data.scannet import load_folder
-from models.scene.grounding import base, predictor, registry
+from models.scene.grounding import base, predictor
 from models.scene.grounding.comparison_training import RIVALS
 from models.scene.grounding.predictor import ObjectGrounder
+from models.scene.grounding.registry import GROUNDERS
 from tests.scene.scan_makers import scannet
 
 NAMES = tuple(RIVALS)
@@ -34,10 +35,10 @@ def methods(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (folder / name / "README.md").write_text(CARD)
     monkeypatch.setattr(checkpoints, "FOLDER", folder)
     predictor.prepared_scans.cache_clear()
-    registry.loaded.cache_clear()
+    GROUNDERS._loaded.clear()
     yield
     predictor.prepared_scans.cache_clear()
-    registry.loaded.cache_clear()
+    GROUNDERS._loaded.clear()
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def scan(tmp_path: Path) -> Scan:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_objects_are_ranked_and_their_shares_sum_to_one(name: str, scan: Scan) -> None:
-    found = registry.loaded(name)(scan, "the chair at the table")
+    found = GROUNDERS.loaded(name)(scan, "the chair at the table")
     assert found.method == found.checkpoint == name
     assert {one.object_id for one in found.ranked} == {one.id for one in scan.instances}
     assert sum(one.score for one in found.ranked) == pytest.approx(1, abs=1e-3)
@@ -59,10 +60,10 @@ def test_objects_are_ranked_and_their_shares_sum_to_one(name: str, scan: Scan) -
 
 
 def test_words_are_weighed_by_the_method_that_has_word_attention(scan: Scan) -> None:
-    words = registry.loaded("tgnn")(scan, "the red chair, please").words
+    words = GROUNDERS.loaded("tgnn")(scan, "the red chair, please").words
     assert [word for word, _ in words] == ["the", "red", "chair,", "please"]
     assert max(weight for _, weight in words) == 1
-    assert registry.loaded("scanrefer")(scan, "the chair").words == ()
+    assert GROUNDERS.loaded("scanrefer")(scan, "the chair").words == ()
 
 
 def test_a_scan_is_prepared_once_for_all_methods(scan: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,25 +72,25 @@ def test_a_scan_is_prepared_once_for_all_methods(scan: Scan, monkeypatch: pytest
     encode = prepared.encoder.encode
     monkeypatch.setattr(prepared.encoder, "encode", lambda *given: calls.append(1) or encode(*given))
     for name in NAMES:
-        registry.loaded(name)(scan, "the chair")
+        GROUNDERS.loaded(name)(scan, "the chair")
     assert len(calls) == 1
-    assert registry.loaded("tgnn") is registry.loaded("tgnn")
+    assert GROUNDERS.loaded("tgnn") is GROUNDERS.loaded("tgnn")
 
 
 def test_a_doubtful_detection_loses(scan: Scan) -> None:
     sure = [Instance(one.id, one.label, one.box, one.colour, 1.0) for one in scan.instances]
-    first = registry.loaded("scanrefer")(scan, "the chair").ranked[0].object_id
+    first = GROUNDERS.loaded("scanrefer")(scan, "the chair").ranked[0].object_id
     doubted = [
         Instance(one.id, one.label, one.box, one.colour, 0.0 if one.id == first else 1.0) for one in sure
     ]
     raw = Scan(scan.name, scan.vertices, scan.colours, scan.faces, scan.vertex_instance, tuple(doubted))
-    assert registry.loaded("scanrefer")(raw, "the chair").ranked[0].object_id != first
+    assert GROUNDERS.loaded("scanrefer")(raw, "the chair").ranked[0].object_id != first
 
 
 def test_a_scan_without_objects_is_told(scan: Scan) -> None:
     bare = Scan("bare", scan.vertices, scan.colours, scan.faces, np.full_like(scan.vertex_instance, -1))
     with pytest.raises(UserError, match="scan_unlabelled"):
-        registry.loaded("tgnn")(bare, "the chair")
+        GROUNDERS.loaded("tgnn")(bare, "the chair")
 
 
 def test_a_missing_checkpoint_names_its_file() -> None:

@@ -3,31 +3,31 @@
 import pytest
 
 from models.core.errors import UserError
-from models.scene.grounding import registry
+from models.scene.grounding.registry import DEFAULT, GROUNDERS
 from models.scene.grounding.sentence_vectors import WordIndices
 from models.scene.grounding.vocabulary import LONGEST, UNKNOWN, Vocabulary
 
 
 def test_the_methods_of_the_talk_are_there():
-    assert set(registry.METHODS) == {"instancerefer", "scanrefer", "tgnn", "referit3dnet"}
-    assert registry.DEFAULT == "instancerefer"
+    assert set(GROUNDERS.shipped) == {"instancerefer", "scanrefer", "tgnn", "referit3dnet"}
+    assert DEFAULT == "instancerefer"
 
 
 def test_what_is_installed_can_be_asked():
-    assert registry.DEFAULT in registry.installed()
-    assert set(registry.installed()) <= set(registry.METHODS)
+    assert DEFAULT in GROUNDERS.installed()
+    assert set(GROUNDERS.installed()) <= set(GROUNDERS.shipped)
 
 
 def test_names_come_in_the_registrys_order_each_once():
-    assert registry.chosen("tgnn, instancerefer,tgnn") == ("instancerefer", "tgnn")
+    assert GROUNDERS.chosen("tgnn, instancerefer,tgnn") == ("instancerefer", "tgnn")
 
 
 @pytest.mark.parametrize("names", ["", "tgnn,", "../tgnn", "TGNN", "votenet"])
 def test_a_name_that_is_none_is_told(names):
     with pytest.raises(UserError) as told:
-        registry.chosen(names)
-    assert told.value.key == "method_unknown"
-    assert "referit3dnet" in told.value.facts["known"]
+        GROUNDERS.chosen(names)
+    assert told.value.key == "model_unknown"
+    assert "referit3dnet" in told.value.facts["choices"]
 
 
 def test_a_sentence_is_read_as_in_training():
