@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +31,7 @@ from models.scene.segmentation.predictor import (
     with_found,
     write_predictions,
 )
+from models.scene.segmentation.registry import SEGMENTERS
 from models.scene.segmentation.shape_labels import UNNAMED, named
 from models.scene.segmentation.training import SCORING_FROM, Scene, collate, losses, reduced
 from tests.scene import scan_makers
@@ -104,16 +104,14 @@ def as_scan(room: Scene, turn: Rotation, name: str = "room") -> Scan:
 
 
 @pytest.fixture
-def shipped(network: PointGroup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def shipped(network: PointGroup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The trained network where the program looks for its checkpoint."""
     shutil.copytree(checkpoints.FOLDER / "shapes", tmp_path / "checkpoints" / "shapes")
     monkeypatch.setattr(checkpoints, "FOLDER", tmp_path / "checkpoints")
     folder = tmp_path / "checkpoints" / "pointgroup"
     network.save_pretrained(folder)
     (folder / "README.md").write_text("---\nlab: scene\n---\nMade by a test.\n")
-    pipeline._segmenter.cache_clear()
-    yield
-    pipeline._segmenter.cache_clear()
+    monkeypatch.setattr(SEGMENTERS, "_loaded", {})
 
 
 def matched(found: Found, room: Scene) -> list[tuple[str, float]]:
