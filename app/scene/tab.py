@@ -17,6 +17,7 @@ from app.i18n import by_language, language, say, words
 from app.messages import about, hears_language, html, quiet, why
 from app.scene import example_cache, object_views, service, views
 from app.scene.api import SceneApi
+from app.scene.choices import Choices
 from app.scene.comparison import Comparing
 from app.scene.object_panel import Looking, Updates
 from app.scene.room_panel import Room
@@ -122,6 +123,7 @@ class SceneTab:
         self.object = html(elem_id="tl-object", js_on_load=script("object"))
         self.hearing = hears_language()
         self.room = html(elem_id="tl-room", js_on_load=script("room"))
+        self.choices = Choices(self, i18n)
         html(i18n("html.scene_cards"), elem_id="tl-scene-card")
 
     def _wire(self) -> None:
@@ -141,6 +143,7 @@ class SceneTab:
         taken.then(self.of_room.find_where_none, None, shown, **quiet)
         gr.on([self.find.click, self.sentence.submit], self.ask, self.sentence, shown, **busy).then(**address)
         self.comparing.wire(shown, address, **busy)
+        self.choices.wire(**quiet)
         self.chips.choose(self.ask_chip, None, shown, **busy).then(**address)
 
     def arrive(self, request: gr.Request) -> Updates:
