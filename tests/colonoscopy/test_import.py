@@ -26,8 +26,8 @@ from models.colonoscopy.synthesis.sdm import SdmConfig, SdmUNet
 from models.core import checkpoints
 from tests.colonoscopy.makers import frame_of, mask_of
 
-# As wide as the released network allows a small one to be: heads have 64 channels, sizes two blocks each.
-SMALL = SdmConfig(width=32, multiples=(1, 2), attention=(2,), hidden=4)
+# Heads have 64 channels and sizes two blocks, as published; the rest is as small as that allows.
+SMALL = SdmConfig(width=32, multiples=(1, 1, 1, 2), attention=(8,), hidden=4)
 
 
 def run(*arguments: object) -> int:

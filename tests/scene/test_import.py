@@ -121,7 +121,7 @@ def test_instancerefer_answers_on_the_command_line(instancerefer, scan, capsys):
     assert set(found["ranked"][0]["scores"]) == {"attribute", "relation", "location"}
     assert [word for word, _ in found["words"]] == ["the", "chair", "next", "to", "the", "wug"]
     assert max(weight for _, weight in found["words"]) == 1
-    assert run("ground", scan, "the chair", "--model", "refer,instancerefer") == 0
+    assert run("ground", scan, "the chair", "--model", instancerefer) == 0
     assert "InstanceRefer (refer)" in capsys.readouterr().out
 
 
@@ -144,13 +144,14 @@ def test_no_object_of_the_class_is_no_answer(instancerefer, tmp_path):
     assert found.best is None and found.missing == "chair"
 
 
-def test_the_page_asks_it_beside_the_others(instancerefer, scan):
+def test_the_page_asks_it(instancerefer, scan):
     visit = Visit()
     visit.opens(pipeline.open_path(scan))
-    visit.methods = GROUNDERS.chosen("instancerefer,refer")
+    visit.methods = GROUNDERS.chosen("refer")
     found = service.compare(visit, "the chair")
-    assert [one.method for one in found] == ["instancerefer", "refer"]
-    assert "InstanceRefer (refer)" in comparison.panel("en", found, "scene0000_00")
+    assert [one.method for one in found] == ["refer"]
+    for language in ("en", "zh-CN"):
+        assert "InstanceRefer (refer)" in comparison.panel(language, found, "scene0000_00")
     assert comparison.overlay(found) and instancerefer in GROUNDERS.installed()
     visit.end()
 
