@@ -16,7 +16,7 @@ from models.colonoscopy.segmentation.registry import SEGMENTERS
 from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core import device
 from models.core.checkpoints import FOLDER
-from models.core.cli import run, tell_read
+from models.core.cli import add_import, run, run_import, tell_read
 from models.core.errors import UserError
 from models.core.methods import show
 from models.core.sentences import sentence, told
@@ -72,9 +72,7 @@ def parser() -> argparse.ArgumentParser:
 
     segment = commands.add_parser("segment", help="the polyps in a frame, or in a folder of frames")
     segment.add_argument("frames", type=Path, help="an image, or a folder of them")
-    segment.add_argument(
-        "--model", default="polyps", help="polyps, pranet, sanet, polyp_pvt; several with commas"
-    )
+    segment.add_argument("--model", default="polyps", help=f"{', '.join(SEGMENTERS)}; several with commas")
     segment.add_argument(
         "--detector",
         help="boxes too: centernet, sparse_rcnn, deformable_detr, mask_boxes; several with commas",
@@ -124,6 +122,7 @@ def parser() -> argparse.ArgumentParser:
 
     listed = commands.add_parser("models", help="the methods: paper, checkpoint, data, figures")
     listed.add_argument("--json", action="store_true", help="a JSON list of objects")
+    add_import(commands, METHODS)
     return top
 
 
@@ -347,8 +346,13 @@ def _models(options: argparse.Namespace) -> None:
     show("colonoscopy", METHODS, options.json)
 
 
+def _import(options: argparse.Namespace) -> None:
+    run_import("colonoscopy", METHODS, options)
+
+
 COMMANDS = {
     "models": _models,
+    "import": _import,
     "sample": _sample,
     "inpaint": _inpaint,
     "segment": _segment,
