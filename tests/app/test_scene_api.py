@@ -59,7 +59,7 @@ def test_several_methods_by_name(client):
 
 
 def test_a_method_that_is_none_is_told(client):
-    with pytest.raises(AppError, match="no such method"):
+    with pytest.raises(AppError, match="no model called"):
         client.predict("the chair", "../tgnn", SCANS[0], None, api_name="/scene_compare")
 
 
