@@ -22,8 +22,8 @@ from models.core.methods import show
 from models.core.sentences import sentence, told
 
 SMALL_SEGMENTERS = ("polyps", "polyps_guide")
-DETECTOR_NAMES = ("centernet", "sparse_rcnn", "deformable_detr")
-TOGETHER = ("segmenters", "detectors")  # PraNet, SANet and Polyp-PVT; all of DETECTOR_NAMES
+DETECTOR_NAMES = tuple(name for name in DETECTORS if DETECTORS[name].checkpoint == name)  # with a network
+TOGETHER = ("segmenters", "detectors")  # those of the registries that share an encoder
 STAGES = ("cascade", "super", "sharpener")
 TRAININGS = (
     *SMALL_SEGMENTERS,
@@ -77,11 +77,11 @@ def parser() -> argparse.ArgumentParser:
     segment = commands.add_parser("segment", help="the polyps in a frame, or in a folder of frames")
     segment.add_argument("frames", type=Path, help="an image, or a folder of them")
     segment.add_argument(
-        "--model", default="polyps", help="polyps, pranet, sanet, polyp_pvt; several with commas"
+        "--model", default=SEGMENTERS.default, help=f"{', '.join(SEGMENTERS)}; several with commas"
     )
     segment.add_argument(
         "--detector",
-        help="boxes too: centernet, sparse_rcnn, deformable_detr, mask_boxes; several with commas",
+        help=f"boxes too: {', '.join(DETECTORS)}; several with commas",
     )
     segment.add_argument(
         "--out",
