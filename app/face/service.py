@@ -194,7 +194,8 @@ def order(
 ) -> Order:
     """An order of what fields hold; a script's may hold anything, so all is looked at.
 
-    face: a kept picture, or a video where `moving`. audio: kept speech; None where `text` is spoken by `voice` of `language`.
+    face: a kept picture, or a video where `moving`. audio: kept speech; None where `text` is spoken by
+    `voice` of `language`.
     Raises UserError: face_input, speech_input, consent_missing, flag_wrong, stage_unknown, seed_range,
     language_unknown, voice_unknown, and for the text as `voices.cleaned` and `voices.check_script` do.
     """
