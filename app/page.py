@@ -47,6 +47,9 @@ from models.core.upload_validation import MAX_FILE
 
 TICK = 10.0  # seconds
 FAREWELL = 3.0  # seconds that jobs have to end when the program is stopped
+# Who stands in a job queue's line holds a thread. With Gradio's 40 the next visitors waited at the door for
+# minutes, even with what takes no time, and their uploads went unread.
+THREADS = 2 * MOST
 _served: list[Visits] = []
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -183,6 +186,7 @@ def start(
         ssr_mode=False,
         mcp_server=False,
         state_session_capacity=MOST,
+        max_threads=THREADS,
         app_kwargs={
             "middleware": [
                 Middleware(

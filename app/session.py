@@ -62,6 +62,8 @@ class Visit:
     found: a network found the objects. tilt: degrees by which it set the scan upright, None where it did not.
     compared: what several methods answered last, () after another question.
     methods: of visual grounding, that are asked; see models/scene/grounding/registry.py.
+    captioner, segmenter: the methods that describe objects and find them; see the registries of captioning
+    and segmentation.
     stored: `answer` was not computed now but kept with the program.
     looked: id of the object that is being looked at.
     captions: what "Describe the room" has said so far.
@@ -85,6 +87,8 @@ class Visit:
     stored: bool = False
     compared: tuple["Grounding", ...] = ()
     methods: tuple[str, ...] = ("instancerefer",)
+    captioner: str = "xtrans2cap"
+    segmenter: str = "pointgroup"
     looked: int | None = None
     captions: tuple[Caption, ...] = ()
     frames: list["Sample"] = field(default_factory=list)

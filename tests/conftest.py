@@ -9,6 +9,14 @@ from gradio_client import Client
 from tests.served import served
 
 
+@pytest.fixture(autouse=True, scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing that the person who runs the tests imported is offered in them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRILAB_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
 @pytest.fixture(scope="module")
 def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the page's scans."""

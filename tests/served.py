@@ -76,7 +76,7 @@ def method_matcher(method: str, scan: Scan, sentence: str) -> Grounding:
     )
 
 
-def label_sayer(scan: Scan, object_id: int) -> Caption:
+def label_sayer(scan: Scan, object_id: int, model: str = "") -> Caption:
     """A stand-in for the network that captions: the label, and that of another object."""
     found = next((one for one in scan.instances if one.id == object_id), None)
     if found is None:
@@ -94,7 +94,7 @@ def label_sayer(scan: Scan, object_id: int) -> Caption:
     )
 
 
-def all_said(scan: Scan) -> Iterator[Caption]:
+def all_said(scan: Scan, model: str = "") -> Iterator[Caption]:
     """The stand-in's captions of every object that is no floor."""
     yield from (label_sayer(scan, one.id) for one in scan.instances if one.label not in STRUCTURE)
 
@@ -102,7 +102,7 @@ def all_said(scan: Scan) -> Iterator[Caption]:
 PAINT = {(120, 80, 40): ("table", 0.9), (20, 60, 200): ("chair", 0.7)}  # of scan_makers.room()
 
 
-def paint_finder(scan: Scan) -> Iterator[Progress | Segmented]:
+def paint_finder(scan: Scan, model: str = "") -> Iterator[Progress | Segmented]:
     """A stand-in for the network that finds objects: those that are painted as the tests' table and chair."""
     yield Progress(0.0, "find_load")
     yield Progress(0.5, "find_group")

@@ -83,9 +83,15 @@ class ColonoscopyTab:
             )
         html(i18n("html.colonoscopy_upload_note"))
 
+    @staticmethod
+    def _model(i18n: gr.I18n, name: str) -> Any:
+        """What a choice is called: one that ships in the page's language, an imported one by its title."""
+        shipped = name in GENERATORS.shipped
+        return i18n(f"colonoscopy.model_{name}") if shipped else GENERATORS[name].title
+
     def _lay_controls(self, i18n: gr.I18n) -> None:
         self.model = gr.Radio(
-            [(i18n(f"colonoscopy.model_{name}"), name) for name in self.models],
+            [(self._model(i18n, name), name) for name in self.models],
             value=self.models[0],
             label=i18n("colonoscopy.model"),
             elem_id="tl-model",

@@ -9,6 +9,7 @@ from app.messages import quiet
 from models.colonoscopy import TOO_NEAR
 from models.colonoscopy.data.images import fitted, letterboxed, padded, squared
 from models.colonoscopy.pipeline import Sample
+from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core.progress import Progress
 
 SIZE = 256  # pixels of a card's sides
@@ -36,6 +37,8 @@ def card(name: str, sample: Sample) -> Card:
 
 def model(name: str, key: str) -> str:
     """What a model is called, without what explains it: "ArSDM"."""
+    if key not in GENERATORS.shipped:
+        return GENERATORS[key].title
     return say(name, f"colonoscopy.model_{key}").replace("：", ":").replace("（", ":").partition(":")[0]
 
 

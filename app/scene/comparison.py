@@ -142,7 +142,7 @@ def _own(name: str, one: Grounding) -> str:
 
 def _table(name: str, ranked: Sequence[RankedObject]) -> str:
     terms = list(ranked[0].scores) if ranked else []
-    heads = "".join(f'<th scope="col">{escape(say(name, f"scene.term_{term}"))}</th>' for term in terms)
+    heads = "".join(f'<th scope="col">{escape(say(name, f"scene.{term}"))}</th>' for term in terms)
     rows = "".join(
         f'<tr data-object="{one.object_id}" tabindex="0" aria-selected="false"><th scope="row"><i>{rank}</i> '
         f"{escape(one.label)}&nbsp;{one.object_id}</th>"

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from html import escape
+from typing import Any
 
 import gradio as gr
 
@@ -13,9 +14,12 @@ from app.messages import Updates, hears_language, html, why
 from app.scene import example_cache, object_views, service, views
 from app.scripts import script
 from app.session import Visit, Visits
+from models.core.registry import Registry
 from models.scene import pipeline
+from models.scene.captioning.registry import CAPTIONERS
 from models.scene.data.scan import Scan
 from models.scene.grounding.registry import GROUNDERS
+from models.scene.segmentation.registry import SEGMENTERS
 
 
 class SceneWidgets:
@@ -73,6 +77,8 @@ class SceneWidgets:
         self.object = html(elem_id="tl-object", js_on_load=script("object"))
         self.hearing = hears_language()
         self.room = html(elem_id="tl-room", js_on_load=script("room"))
+        self.captioner = _choice(CAPTIONERS, i18n("scene.captioner"), "tl-captioner")
+        self.segmenter = _choice(SEGMENTERS, i18n("scene.segmenter"), "tl-segmenter")
         html(i18n("html.scene_cards"), elem_id="tl-scene-card")
 
     def told(self, request: gr.Request, work: Callable[[Visit], Updates]) -> Updates:
@@ -124,6 +130,18 @@ class SceneWidgets:
         """A checkpoint as it is named under what it said. name: of the language."""
         hashes = {card.name: card.sha256 for card in pipeline.checkpoints()}
         return say(name, "scene.checkpoint", name=checkpoint, hash=hashes.get(checkpoint, "-"))
+
+
+def _choice(registry: Registry[Any], label: Any, elem_id: str) -> gr.Radio:
+    """The installed methods of a task; not there while they are only those that ship."""
+    names = registry.installed()
+    return gr.Radio(
+        [(registry[name].title, name) for name in names],
+        value=registry.default,
+        label=label,
+        elem_id=elem_id,
+        visible=any(name not in registry.shipped for name in names),
+    )
 
 
 def _payload(visit: Visit, scan: Scan) -> str:

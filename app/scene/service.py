@@ -21,10 +21,12 @@ from app.session import Visit
 from models.core.errors import UserError
 from models.core.progress import Progress
 from models.scene import pipeline
+from models.scene.captioning.registry import CAPTIONERS
 from models.scene.data import instance_edits
 from models.scene.data.instance_edits import Edit
 from models.scene.data.scan import Instance, Scan
 from models.scene.grounding.base import Grounding
+from models.scene.segmentation.registry import SEGMENTERS
 from models.scene.types import Answer, Caption
 
 # Three, so that a scan opens and a question is answered while somebody's room is described. Objects of a
@@ -135,7 +137,22 @@ def caption(visit: Visit, object_id: object) -> Caption:
     for said in visit.captions:
         if said.object_id == found.id:
             return said
-    return thinking.run(lambda: pipeline.caption(scan, found.id), visit.gone)
+    return thinking.run(lambda: pipeline.caption(scan, found.id, visit.captioner), visit.gone)
+
+
+def choose_captioner(visit: Visit, name: object) -> None:
+    """Another method describes objects; what the one before said, or is saying, is forgotten.
+
+    Raises UserError("model_unknown").
+    """
+    visit.captioner = CAPTIONERS[str(name)].name
+    visit.stop.set()
+    visit.captions = ()
+
+
+def choose_segmenter(visit: Visit, name: object) -> None:
+    """Another method finds the objects of the next raw scan. Raises UserError("model_unknown")."""
+    visit.segmenter = SEGMENTERS[str(name)].name
 
 
 def describing(visit: Visit) -> Iterator[Caption]:
@@ -146,7 +163,7 @@ def describing(visit: Visit) -> Iterator[Caption]:
     scan = _labelled(visit)
     stop = visit.begins()
     visit.captions = ()
-    for said in _until(stop, visit, lambda: pipeline.describe(scan)):
+    for said in _until(stop, visit, lambda: pipeline.describe(scan, visit.captioner)):
         visit.captions = (*visit.captions, said)
         yield said
 
@@ -161,7 +178,7 @@ def finding(visit: Visit) -> Iterator[Progress]:
     if scan is None:
         raise UserError("no_scan")
     stop, visit.raw = visit.begins(), False
-    for step in _until(stop, visit, lambda: pipeline.segmenting(scan)):
+    for step in _until(stop, visit, lambda: pipeline.segmenting(scan, visit.segmenter)):
         if isinstance(step, Progress):
             yield step
         else:

@@ -16,6 +16,7 @@ from app.i18n import language, say, words
 from app.messages import Updates, about, quiet, why
 from app.scene import comparison, example_cache, object_views, service, views
 from app.scene.api import SceneApi
+from app.scene.choices import Choices
 from app.scene.layout import SceneWidgets, chips
 from app.scene.object_panel import Looking
 from app.scene.room_panel import Room
@@ -64,6 +65,7 @@ class SceneTab(SceneWidgets):
         self._wire()
         self.looking.wire()
         self.of_room.wire()
+        Choices(self).wire()
 
     def _wire(self) -> None:
         page = Context.root_block

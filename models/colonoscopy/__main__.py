@@ -16,27 +16,23 @@ from models.colonoscopy.segmentation.registry import SEGMENTERS
 from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core import device
 from models.core.checkpoints import FOLDER
-from models.core.cli import run, tell_read
+from models.core.cli import add_import, run, run_import, tell_read
 from models.core.errors import UserError
 from models.core.methods import show
 from models.core.sentences import sentence, told
 
 SMALL_SEGMENTERS = ("polyps", "polyps_guide")
-DETECTOR_NAMES = tuple(name for name in DETECTORS if DETECTORS[name].checkpoint == name)  # with a network
+DETECTOR_NAMES = tuple(name for name, one in DETECTORS.shipped.items() if one.checkpoint == name)
 TOGETHER = ("segmenters", "detectors")  # those of the registries that share an encoder
-STAGES = ("cascade", "super", "sharpener")
+STAGES = ("base", "super", "sharpener", "sdm", "adaptive", "arsdm")  # of the cascade
 TRAININGS = (
     *SMALL_SEGMENTERS,
     *TOGETHER,
     *DETECTOR_NAMES,
-    "memory",
-    "autoencoder",
-    "base",
-    "sdm",
-    "adaptive",
-    "arsdm",
-    "ldm",
     *STAGES,
+    "autoencoder",
+    "ldm",
+    "memory",
 )
 PARTS = ("fidelity", "realism", "memory", "speed", "use")
 
@@ -128,6 +124,7 @@ def parser() -> argparse.ArgumentParser:
 
     listed = commands.add_parser("models", help="the methods: paper, checkpoint, data, figures")
     listed.add_argument("--json", action="store_true", help="a JSON list of objects")
+    add_import(commands, METHODS)
     return top
 
 
@@ -282,49 +279,35 @@ def _segment(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from models.colonoscopy.segmentation import joint_training, training
-    from models.colonoscopy.synthesis import train_memorization, training_plan
-    from models.colonoscopy.synthesis.memorization import NAME
-
     out = options.out or FOLDER / options.name
     if options.name in SMALL_SEGMENTERS:
+        from models.colonoscopy.segmentation import training
+
         training.train(options.name, options.data, out, options.minutes)
     elif options.name == "segmenters":
+        from models.colonoscopy.segmentation import joint_training
+
         joint_training.train(options.data, options.steps, options.out or FOLDER)
     elif options.name in ("detectors", *DETECTOR_NAMES):
         from models.colonoscopy.detection import training as detector_training
 
         names = DETECTOR_NAMES if options.name == "detectors" else (options.name,)
         detector_training.train(options.data, options.steps, options.out or FOLDER, names)
-    elif options.name in STAGES:
-        from models.colonoscopy.synthesis import sharpener_training
-        from models.colonoscopy.synthesis import training as cascade_training
-
-        trainers = {
-            "cascade": cascade_training.train_base,
-            "super": cascade_training.train_super,
-            "sharpener": sharpener_training.train_sharpener,
-        }
-        from models.core.training import save_half
-
-        network = trainers[options.name](options.data, options.minutes)
-        prefix = "" if options.name == "cascade" else "colonoscopy_"
-        out = options.out or FOLDER / f"{prefix}{options.name}"
-        save_half(network, out)
     elif options.name == "memory":
-        train_memorization.train(options.data, options.out or FOLDER / NAME)
+        from models.colonoscopy.synthesis import memorization, memorization_training
+
+        memorization_training.train(options.data, options.out or FOLDER / memorization.NAME)
     else:
-        prefix = "colonoscopy_" if options.name in ("autoencoder", "base", "ldm") else ""
-        training_plan.train(
-            options.name, options.data, options.minutes, options.out or FOLDER / f"{prefix}{options.name}"
-        )
+        from models.colonoscopy.synthesis import generator_training
+
+        generator_training.train(options.name, options.data, options.minutes, options.out)
 
 
 def _evaluate(options: argparse.Namespace) -> int:
     from models.colonoscopy.data.images import passed_over
-    from models.colonoscopy.data.test_sets import FINDING_TESTS, TESTS, test_sets
+    from models.colonoscopy.data.test_sets import test_sets
 
-    sets = test_sets(options.data, options.pairs, TESTS if options.name == "synthesis" else FINDING_TESTS)
+    sets = test_sets(options.data, options.pairs)
     left = passed_over(options.pairs) if options.pairs else {}
     for name, why in left.items():
         told_why = sentence(why or UserError("pair_alone", name=name))
@@ -365,8 +348,13 @@ def _models(options: argparse.Namespace) -> None:
     show("colonoscopy", METHODS, options.json)
 
 
+def _import(options: argparse.Namespace) -> None:
+    run_import("colonoscopy", METHODS, options)
+
+
 COMMANDS = {
     "models": _models,
+    "import": _import,
     "sample": _sample,
     "inpaint": _inpaint,
     "segment": _segment,

@@ -64,8 +64,9 @@ class Alteration:
 class Sample:
     """A drawn frame and what is thought of it.
 
-    frame: uint8 (256, 256, 3), or of an altered frame's own size. mask, found: bool, of the same size, as
-    ordered and as the judging segmenter sees it. kind: "drawn", "inpainted" or "removed".
+    frame: uint8 (256, 256, 3), larger of imported generators, or of an altered frame's own size.
+    mask, found: bool, of the same size, as ordered and as the judging segmenter sees it.
+    kind: "drawn", "inpainted" or "removed".
     dice: of the two. nearest: distance to the nearest training frame, see `Memory`. percentile: how many per
     cent of unseen real frames are as near. weights: short hash of the model's files. seconds: drawing took.
     shape: (height, width) of the mask before it was padded to the square; what is taken home has its sides.

@@ -57,6 +57,11 @@ def folder_of(name: str) -> Path:
     raise UserError("checkpoint_missing", file=f"checkpoints/{Path(name).name}")
 
 
+def is_here(name: str) -> bool:
+    """Whether a checkpoint's weights are in one of the two places."""
+    return any((place / name / FILES[1]).is_file() for place in (FOLDER, home()))
+
+
 def card(name: str) -> CheckpointCard:
     """The card of a checkpoint, read anew only when one of its files has changed.
 
@@ -85,6 +90,29 @@ def _card(folder: Path, changed: tuple[tuple[int, int], ...]) -> CheckpointCard:
         sha256=_sha256(folder / "model.safetensors", (folder / "model.safetensors").stat().st_mtime_ns),
         path=folder,
     )
+
+
+def imported() -> dict[str, str]:
+    """The method of each checkpoint that a person imported (importing.py), by the checkpoint's name.
+
+    Reads no weights; a folder whose card can't be read has no method, and `faults` tells of it.
+    """
+    found = {}
+    for readme in sorted(home().glob("*/README.md")):
+        name = readme.parent.name
+        method = _method(readme, readme.stat().st_mtime_ns)
+        if method and not (FOLDER / name).is_dir():
+            found[name] = method
+    return found
+
+
+@lru_cache(maxsize=256)
+def _method(readme: Path, changed: int) -> str:
+    """What a card says that its weights are of, "" where it says nothing."""
+    try:
+        return str(_split(readme)[0].get("method", ""))
+    except UserError:
+        return ""
 
 
 def load_checkpoint(kind: type[Any], name: str) -> Any:
@@ -130,7 +158,7 @@ def _split(path: Path) -> tuple[dict[str, Any], str]:
     """YAML front matter and text of a model card."""
     import yaml
 
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8", errors="replace")
     head, mark, body = text.removeprefix("---\n").partition("\n---\n")
     if not text.startswith("---\n") or not mark:
         raise UserError("checkpoint_broken", file=_shown(path))

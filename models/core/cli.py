@@ -4,10 +4,14 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from models.core import device
 from models.core.errors import UserError
+from models.core.importing import import_weights
 from models.core.notes import Note
+from models.core.registry import Registry
 from models.core.sentences import sentence, told
 
 Commands = Mapping[str, Callable[[argparse.Namespace], int | None]]
@@ -24,6 +28,21 @@ def run(parser: argparse.ArgumentParser, commands: Commands, arguments: list[str
     except UserError as error:
         print(sentence(error), file=sys.stderr)
         return 2
+
+
+def add_import(commands: Any, registries: Sequence[Registry[Any]]) -> None:
+    """The command `import`. commands: what argparse's `add_subparsers` gave."""
+    known = ", ".join(name for registry in registries for name in registry.published)
+    command = commands.add_parser("import", help="weights that a method's authors published, for --model")
+    command.add_argument("method", help=f"whose weights they are: {known}")
+    command.add_argument("file", type=Path, help="the file as it was released")
+    command.add_argument("--name", required=True, help="what --model and the page shall call them")
+    command.add_argument("--words", type=Path, help="the words that a method of language was trained with")
+
+
+def run_import(lab: str, registries: Sequence[Registry[Any]], options: argparse.Namespace) -> None:
+    """What `import` does: the folder that was made is printed."""
+    print(import_weights(lab, registries, options.method, options.file, options.name, options.words))
 
 
 def tell_read(facts: Mapping[str, object], notes: Sequence[Note], as_json: bool) -> None:

@@ -1,11 +1,15 @@
 """A task's methods: one entry each, from which the page's choices, `--model`, the trainers, the tables and
 `models` come.
+
+Those that ship are written down; those whose weights a person imported (importing.py) are found in the
+user's folder, by the method that their cards name.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from models.core import checkpoints
@@ -35,9 +39,7 @@ class Method(Generic[T]):
     @property
     def kind(self) -> type[Any]:
         """The network's class."""
-        module, _, name = self.network.partition(":")
-        found: type[Any] = getattr(import_module(module), name)
-        return found
+        return _class(self.network)
 
     @property
     def checkpoints(self) -> tuple[str, ...]:
@@ -45,27 +47,69 @@ class Method(Generic[T]):
         return (self.checkpoint, *self.needs)
 
 
+@dataclass(frozen=True)
+class Published(Generic[T]):
+    """A method whose authors' weights can be imported.
+
+    network: "module:Class", which has `from_published(file)`. load: as in `Method`, of what was imported.
+    write_words: writes what it needs of a file of words, for a network, into the checkpoint's folder; None
+    where it needs no words.
+    """
+
+    name: str
+    title: str
+    paper: str
+    network: str
+    load: Callable[[type[Any], str], T]
+    write_words: Callable[[Path, Path, Any], None] | None = None
+
+    def read(self, file: Path) -> Any:
+        """The network, filled with a released file. Raises UserError as `from_published` does."""
+        return _class(self.network).from_published(file)
+
+    def imported(self, name: str) -> Method[T]:
+        """The entry of an imported checkpoint."""
+        return Method(name, f"{self.title} ({name})", self.paper, name, self.network, self.load)
+
+
+def _class(network: str) -> type[Any]:
+    module, _, name = network.partition(":")
+    found: type[Any] = getattr(import_module(module), name)
+    return found
+
+
 class Registry(Generic[T]):
     """Methods by name; the first is what is used where none was asked for. task: what they are for."""
 
-    def __init__(self, task: str, *entries: Method[T]) -> None:
+    def __init__(self, task: str, *entries: Method[T], published: tuple[Published[T], ...] = ()) -> None:
         self.task = task
-        self._entries = {entry.name: entry for entry in entries}
+        self.shipped = {entry.name: entry for entry in entries}
+        self.published = {one.name: one for one in published}
         self._loaded: dict[str, T] = {}
 
+    @property
+    def entries(self) -> Mapping[str, Method[T]]:
+        """All methods, those that ship first."""
+        found = dict(self.shipped)
+        for name, method in checkpoints.imported().items() if self.published else ():
+            if method in self.published and name not in found:
+                found[name] = self.published[method].imported(name)
+        return found
+
     def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
+        return iter(self.entries)
 
     def __getitem__(self, name: object) -> Method[T]:
         """An entry. Raises UserError("model_unknown") for anything else."""
-        if not isinstance(name, str) or name not in self._entries:
-            raise UserError("model_unknown", name=str(name)[:40], choices=", ".join(self._entries))
-        return self._entries[name]
+        entries = self.entries
+        if not isinstance(name, str) or name not in entries:
+            raise UserError("model_unknown", name=str(name)[:40], choices=", ".join(entries))
+        return entries[name]
 
     @property
     def default(self) -> str:
         """The first method's name."""
-        return next(iter(self))
+        return next(iter(self.shipped))
 
     def chosen(self, names: str) -> tuple[str, ...]:
         """Names from "a,b", in the registry's order, each once. Raises as `[]` does."""
@@ -76,10 +120,8 @@ class Registry(Generic[T]):
         """The methods whose checkpoints are all here."""
         return tuple(
             name
-            for name in self
-            if all(
-                (checkpoints.FOLDER / one / "model.safetensors").is_file() for one in self[name].checkpoints
-            )
+            for name, entry in self.entries.items()
+            if all(checkpoints.is_here(one) for one in entry.checkpoints)
         )
 
     def loaded(self, name: str) -> T:

@@ -144,6 +144,15 @@ def fit(
     return average.module.eval(), done
 
 
+def averaged(name: str, network: nn.Module) -> nn.Module:
+    """Fill a network with the average of runs/NAME. Raises FileNotFoundError where there was none."""
+    saved = torch.load(RUNS / name / "state.pt", map_location="cpu", weights_only=True)["average"]
+    network.load_state_dict(
+        {key.removeprefix("module."): v for key, v in saved.items() if key != "n_averaged"}
+    )
+    return network
+
+
 def seed_of(seed: int, rank: int, steps: int) -> int:
     """Of the batches and the noise of one process, other ones after each resumption."""
     return int(np.random.SeedSequence((seed, rank, steps)).generate_state(1)[0])

@@ -12,10 +12,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from models.core import device
 from models.core.checkpoints import FOLDER
-from models.core.cli import run
+from models.core.cli import add_import, run, run_import
 from models.core.methods import show
 from models.core.sentences import told
+from models.scene.captioning.registry import CAPTIONERS
+from models.scene.grounding.registry import GROUNDERS
 from models.scene.methods import METHODS
+from models.scene.segmentation.registry import SEGMENTERS
 
 if TYPE_CHECKING:
     from models.scene.data.scan import Scan
@@ -38,19 +41,20 @@ def parser() -> argparse.ArgumentParser:
     ground.add_argument("sentence")
     _add_proposals(ground)
     ground.add_argument(
-        "--model", help="several methods, a,b,c, asked side by side (see grounding/registry.py)"
+        "--model", help=f"several methods with commas, asked side by side: {', '.join(GROUNDERS)}"
     )
     ground.add_argument("--json", action="store_true", help="everything, as one JSON object")
 
     caption = commands.add_parser("caption", help="what there is to say of an object, or of all")
     caption.add_argument("scan", type=Path, help="a scan's folder or file, or a shipped one's name")
-    caption.add_argument("--model", default="xtrans2cap", help="the method (see captioning/registry.py)")
+    caption.add_argument("--model", default=CAPTIONERS.default, help=", ".join(CAPTIONERS))
     caption.add_argument("--object", type=int, help="its id; without it all objects are described")
     _add_proposals(caption)
     caption.add_argument("--json", action="store_true", help="one JSON object; of all, in Scan2Cap's form")
 
     segment = commands.add_parser("segment", help="the objects in a raw scan, in ScanNet's benchmark form")
     segment.add_argument("scan", type=Path, help="a scan's folder or file, or a shipped one's name")
+    segment.add_argument("--model", default=SEGMENTERS.default, help=", ".join(SEGMENTERS))
     segment.add_argument("--out", type=Path, required=True, help="gets SCENE.txt and predicted_masks/")
 
     inspect = commands.add_parser("inspect", help="what is read of a scan's files; 2 where they are refused")
@@ -97,6 +101,7 @@ def parser() -> argparse.ArgumentParser:
 
     listed = commands.add_parser("models", help="the methods: paper, checkpoint, data, figures")
     listed.add_argument("--json", action="store_true", help="a JSON list of objects")
+    add_import(commands, METHODS)
     return top
 
 
@@ -150,7 +155,6 @@ def _ground(options: argparse.Namespace) -> None:
 def _compare(options: argparse.Namespace) -> None:
     from models.scene import pipeline
     from models.scene.grounding import base
-    from models.scene.grounding.registry import GROUNDERS
 
     names = GROUNDERS.chosen(options.model)
     scan = _opened(options)
@@ -164,7 +168,6 @@ def _compare(options: argparse.Namespace) -> None:
 
 
 def _caption(options: argparse.Namespace) -> None:
-    from models.scene.captioning.registry import CAPTIONERS
     from models.scene.types import as_scan2cap
 
     method = CAPTIONERS.loaded(options.model)
@@ -183,7 +186,7 @@ def _segment(options: argparse.Namespace) -> None:
     from models.scene import pipeline
     from models.scene.segmentation.predictor import write_predictions
 
-    found = pipeline.segment(pipeline.open_path(options.scan))
+    found = pipeline.segment(pipeline.open_path(options.scan), options.model)
     if found.level is not None:
         print(
             f"unit {found.scan.unit}, tilt {found.level.tilt:.1f} degrees, height {found.level.height:.2f} m"
@@ -222,7 +225,6 @@ def _train(options: argparse.Namespace) -> None:
     from models.scene.captioning import training
     from models.scene.grounding import ablation_training, comparison_training
     from models.scene.grounding import training as grounding_training
-    from models.scene.grounding.registry import GROUNDERS
     from models.scene.objects import training as objects_training
     from models.scene.segmentation import detection_evaluation, evaluation, votenet_training
     from models.scene.segmentation import training as segmentation_training
@@ -287,8 +289,13 @@ def _models(options: argparse.Namespace) -> None:
     show("scene", METHODS, options.json)
 
 
+def _import(options: argparse.Namespace) -> None:
+    run_import("scene", METHODS, options)
+
+
 COMMANDS = {
     "models": _models,
+    "import": _import,
     "ground": _ground,
     "caption": _caption,
     "segment": _segment,

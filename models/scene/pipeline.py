@@ -90,7 +90,7 @@ def ground(scan: Scan, sentence: str, checkpoint: str = "instancerefer") -> Answ
     from models.scene.grounding.sentence_reading import read_sentence
 
     read = read_sentence(sentence, scan)
-    return read.told(grounder(checkpoint)(scan, read.text))
+    return read.told(grounder(checkpoint)(scan, read.text, read.labels))
 
 
 def ground_by(method: str, scan: Scan, sentence: str) -> "Grounding":

@@ -175,7 +175,7 @@ def run(work: Callable[[], Shown]) -> tuple[threading.Thread, Shown]:
 def test_stop_works_at_once_and_keeps_what_is_done(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     go = threading.Event()
 
-    def slow(scan: Scan) -> Iterator[Caption]:
+    def slow(scan: Scan, model: str) -> Iterator[Caption]:
         for one in scan.instances:
             yield label_sayer(scan, one.id)
             go.wait(30)
@@ -195,7 +195,7 @@ def test_stop_works_at_once_and_keeps_what_is_done(page: Page, monkeypatch: pyte
 def test_another_scan_is_opened_while_objects_are_found(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     go = threading.Event()
 
-    def finder(scan: Scan) -> Iterator[Progress | object]:
+    def finder(scan: Scan, model: str) -> Iterator[Progress | object]:
         yield Progress(0.0, "find_load")
         go.wait(30)
         yield from paint_finder(scan)

@@ -142,7 +142,7 @@ def test_a_room_is_described_and_what_was_said_is_kept(visit: Visit) -> None:
     assert visit.captions == ()
 
 
-def endless(scan: Scan) -> Iterator[Caption]:
+def endless(scan: Scan, model: str) -> Iterator[Caption]:
     while True:
         yield label_sayer(scan, CHAIR)
         threading.Event().wait(0.01)
@@ -228,7 +228,7 @@ def test_finding_is_stopped_and_nothing_has_changed(raw: Visit) -> None:
 def test_memory_runs_out_while_finding_and_the_next_run_works(
     raw: Visit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def too_large(scan: Scan) -> Iterator[object]:
+    def too_large(scan: Scan, model: str) -> Iterator[object]:
         yield next(paint_finder(scan))
         raise MemoryError
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from models.colonoscopy.synthesis.latent_sdm import SHIPPED, SHIPPED_LDM, LatentSdm
+from models.colonoscopy.synthesis.cascade import BaseSdm, SuperSdm
+from models.colonoscopy.synthesis.latent_diffusion import LDM, LatentDiffusion
 from models.colonoscopy.synthesis.sdm import PUBLISHED, SdmConfig, SdmUNet, one_hot
 from models.core.errors import UserError
 
@@ -44,9 +45,9 @@ def test_the_published_network_is_the_released_one():
     assert hashlib.sha256("\n".join(lines).encode()).hexdigest() == PUBLISHED_HASH
 
 
-@pytest.mark.parametrize("config", [SHIPPED, SHIPPED_LDM])
-def test_what_ships_fits_its_file(config):
-    network = LatentSdm(config)
+@pytest.mark.parametrize("kind", [BaseSdm, SuperSdm, LatentDiffusion])
+def test_what_ships_fits_its_file(kind):
+    network = kind()
     bytes_in_fp16 = 2 * sum(value.numel() for value in network.state_dict().values())
     assert bytes_in_fp16 < 16 * 2**20 - 2**15, "16 MiB with the file's table of contents"
 
@@ -150,7 +151,7 @@ def test_it_comes_back_from_its_folder(tmp_path):
 def test_the_linear_guess_is_the_best_for_gaussian_images():
     """On white noise of known power it is a scale, and v's error is what theory says."""
     torch.manual_seed(0)
-    network = LatentSdm(replace(SHIPPED, width=32, blocks=1, hidden=4))
+    network = LatentDiffusion(replace(LDM, width=32, blocks=1, hidden=4))
     clean = 0.5 * torch.randn(64, 32, 16, 16) + 2
     network.fit_power(clean)
     kept = torch.full((64, 1, 1, 1), 0.3)
@@ -161,7 +162,7 @@ def test_the_linear_guess_is_the_best_for_gaussian_images():
 
 def test_before_training_it_predicts_the_v_of_its_guess():
     torch.manual_seed(0)
-    network = LatentSdm(replace(SHIPPED, width=32, blocks=1, hidden=4))
+    network = LatentDiffusion(replace(LDM, width=32, blocks=1, hidden=4))
     noisy, times = torch.randn(2, 32, 16, 16), torch.tensor([300, 999])
     v = network(noisy, times, torch.zeros(2, 8, 16, 16))
     kept = network.kept[times].view(2, 1, 1, 1)

@@ -6,8 +6,8 @@ import torch
 
 from models.colonoscopy.synthesis.arsdm import schedule
 from models.colonoscopy.synthesis.autoencoder import Autoencoder, label_maps
-from models.colonoscopy.synthesis.latent_sdm import SHIPPED, LatentSdm
-from models.colonoscopy.synthesis.patch_pipeline import SynthesisPipeline
+from models.colonoscopy.synthesis.latent_diffusion import LDM, LatentDiffusion
+from models.colonoscopy.synthesis.ldm_pipeline import LatentPipeline
 from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core.errors import UserError
 from models.core.progress import Progress
@@ -18,13 +18,13 @@ def pipeline():
     from dataclasses import replace
 
     torch.manual_seed(0)
-    unet = LatentSdm(replace(SHIPPED, width=32, blocks=1, hidden=4))
+    unet = LatentDiffusion(replace(LDM, width=32, blocks=1, hidden=4))
     with torch.no_grad():
         for parameter in unet.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.004)
     frames = torch.rand(4, 3, 64, 64) * 2 - 1
     autoencoder = Autoencoder().fit_components(frames)
-    return SynthesisPipeline(unet, autoencoder, schedule())
+    return LatentPipeline(unet, autoencoder, schedule())
 
 
 MASK = np.zeros((100, 120), bool)

@@ -1,5 +1,7 @@
 """The tables about drawn frames, with stand-ins for the networks: good comes out good, bad comes out bad."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -43,7 +45,7 @@ def sets(tmp_path, monkeypatch, stand_ins):  # noqa: F811
     monkeypatch.setattr(results, "RESULTS", tmp_path / "RESULTS.md")
     views = np.stack([frame_of(mask_of(), seed) for seed in range(40)])
     monkeypatch.setattr(GENERATORS, "installed", lambda: ["arsdm", "adaptive", "sdm"])
-    monkeypatch.setattr(figures, "training_views", lambda data: (views, None))
+    monkeypatch.setattr(figures, "training_frames", lambda data: SimpleNamespace(frames=views))
     colours = lambda frames: torch.tensor(np.stack([f.mean((0, 1)) for f in frames]), dtype=torch.float)  # noqa: E731
     known = memorization.Memory.of(torch.randn(6, 3) + 100, 100 + 3 * torch.randn(30, 3))
     monkeypatch.setattr(memorization, "features", colours)
@@ -87,9 +89,9 @@ def test_without_the_data_folder_training_frames_have_no_rows(sets):
 
 
 def test_masks_are_spread_over_a_large_set(sets):
-    given = generated_frames.crops("few", sets["pairs"], most=3)
+    given = generated_frames.squares("few", sets["pairs"], most=3)
     assert given.names == ["2", "5"] and given.skipped == 1  # 0 is empty
-    assert generated_frames.crops("few", sets["pairs"], limit=3).names == ["1", "2"]
+    assert generated_frames.squares("few", sets["pairs"], limit=3).names == ["1", "2"]
 
 
 def test_a_timed_row(sets):

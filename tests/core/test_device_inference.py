@@ -13,8 +13,8 @@ from models.colonoscopy.segmentation.pranet import PraNet
 from models.colonoscopy.segmentation.small import SmallSegmenter
 from models.colonoscopy.synthesis import memorization
 from models.colonoscopy.synthesis.autoencoder import Autoencoder
-from models.colonoscopy.synthesis.latent_sdm import SHIPPED, LatentSdm
-from models.colonoscopy.synthesis.patch_pipeline import SynthesisPipeline, schedule
+from models.colonoscopy.synthesis.latent_diffusion import LDM, LatentDiffusion
+from models.colonoscopy.synthesis.ldm_pipeline import LatentPipeline, schedule
 from models.colonoscopy.synthesis.sdm import SdmConfig, SdmUNet
 from models.core import device, text
 from models.face.methods import RENDERING
@@ -131,7 +131,7 @@ def test_the_colonoscopy_lab_draws_and_judges_on_meta(meta):
     mask = np.zeros((256, 256), bool)
     mask[80:150, 60:120] = True
     sizes = {"width": 32, "blocks": 1, "hidden": 4, "head": 16}
-    pipe = SynthesisPipeline(LatentSdm(SdmConfig(**{**vars(SHIPPED), **sizes})), Autoencoder(), schedule())
+    pipe = LatentPipeline(LatentDiffusion(SdmConfig(**{**vars(LDM), **sizes})), Autoencoder(), schedule())
     for sampler in ("dpm", "ddim"):
         *_, frames = pipe.to(meta)(mask, steps=2, sampler=sampler)
         assert frames[0].shape == (256, 256, 3)

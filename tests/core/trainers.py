@@ -11,9 +11,20 @@ import torch
 
 from models.colonoscopy.segmentation import training
 from models.colonoscopy.segmentation.small import SmallSegmenter
-from models.colonoscopy.synthesis import patch_training, train_decoder
+from models.colonoscopy.synthesis import autoencoder_training, ldm_training, sharpener_training
+from models.colonoscopy.synthesis import training as cascade_training
 from models.colonoscopy.synthesis.autoencoder import Autoencoder
-from models.colonoscopy.synthesis.latent_sdm import SHIPPED, LatentSdm
+from models.colonoscopy.synthesis.cascade import (
+    BASE,
+    SUPER,
+    BaseSdm,
+    Sharpener,
+    SharpenerConfig,
+    SuperSdm,
+)
+from models.colonoscopy.synthesis.latent_diffusion import LDM, LatentDiffusion
+from models.colonoscopy.synthesis.whole_frames import TrainingFrames
+from models.core.perceptual import PerceptualLoss
 from models.core.training import fit
 from models.face.motion import batches
 from models.face.motion.face_motion import FaceMotion
@@ -162,27 +173,47 @@ def _segmentation(name: str, **how: Any) -> Any:
         )
 
 
+UNET = {"width": 32, "multiples": (1, 1), "blocks": 1, "attention": (2,), "head": 16, "hidden": 4}
+
+
+def _whole() -> TrainingFrames:
+    frames, masks = views()
+    return TrainingFrames(frames, masks, np.ones_like(masks), np.arange(len(frames)) % 4)
+
+
 def _autoencoder(name: str, **how: Any) -> Any:
-    losses = train_decoder.RepairLosses()
-    network = patch_training.autoencoder_of(views())
-    return fit(
-        name,
-        network,
-        partial(train_decoder.crops, views()),
-        losses,
-        rate=1e-3,
-        beside={"judge": losses},
-        **how,
-    )
+    with patch.object(PerceptualLoss, "load_vgg16", lambda self: self):
+        losses = autoencoder_training.RepairLosses()
+    network, drawn = Autoencoder(), partial(autoencoder_training.crops, _whole())
+    return fit(name, network, drawn, losses, rate=1e-3, beside={"judge": losses}, **how)
 
 
-def _diffusion(name: str, spade: bool, refined: bool, **how: Any) -> Any:
-    config = replace(SHIPPED, width=32, blocks=1, hidden=4, head=16, spade=spade)
-    autoencoder: Autoencoder = patch_training.autoencoder_of(views())
+def _sharpener(name: str, **how: Any) -> Any:
+    with patch.object(PerceptualLoss, "load_vgg16", lambda self: self):
+        losses = sharpener_training.SharpenerLosses()
+    network, drawn = Sharpener(SharpenerConfig(8, 1)), partial(sharpener_training.crops, _whole())
+    return fit(name, network, drawn, losses, rate=1e-3, beside={"judge": losses}, **how)
+
+
+def _base(name: str, refined: bool, **how: Any) -> Any:
     segment = SmallSegmenter(8).eval().requires_grad_(False) if refined else None
-    losses = patch_training.DiffusionLosses(autoencoder, adaptive=refined, segment=segment)
-    drawn = partial(patch_training.batches, views(), batch=4)
-    return fit(name, LatentSdm(config), drawn, losses, rate=1e-3, **how)
+    losses = cascade_training.BaseLosses(adaptive=refined, segment=segment)
+    rows = cascade_training.small_frames(_whole())
+    drawn = partial(cascade_training.batches, rows, batch=4)
+    return fit(name, BaseSdm(replace(BASE, **UNET)), drawn, losses, rate=1e-3, **how)
+
+
+def _super(name: str, **how: Any) -> Any:
+    network = SuperSdm(replace(SUPER, **{**UNET, "attention": ()}))
+    with patch.object(cascade_training, "CROPS", 2):
+        drawn = partial(cascade_training.crop_batches, _whole())
+        return fit(name, network, drawn, cascade_training.SuperLosses(), rate=1e-3, **how)
+
+
+def _ldm(name: str, **how: Any) -> Any:
+    network = LatentDiffusion(replace(LDM, width=32, blocks=1, hidden=4, head=16))
+    losses = ldm_training.LatentLosses(Autoencoder())
+    return fit(name, network, partial(ldm_training.batches, _whole(), batch=4), losses, rate=1e-3, **how)
 
 
 TRAINERS: dict[str, Trainer] = {
@@ -197,7 +228,9 @@ TRAINERS: dict[str, Trainer] = {
     "generator": _generator,
     "polyps": _segmentation,
     "autoencoder": _autoencoder,
-    "sdm": partial(_diffusion, spade=True, refined=False),
-    "arsdm": partial(_diffusion, spade=True, refined=True),
-    "ldm": partial(_diffusion, spade=False, refined=False),
+    "sharpener": _sharpener,
+    "base": partial(_base, refined=False),
+    "arsdm": partial(_base, refined=True),
+    "super": _super,
+    "ldm": _ldm,
 }

@@ -2,27 +2,26 @@
 
 import hashlib
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from models.colonoscopy.data.images import pair_paths
 from models.core.errors import UserError
 
-TESTS = ("kvasir_test", "polypgen_C1")
-FINDING_TESTS = ("kvasir_test", "clinicdb_test", "polypgen_C1")  # of networks that find polyps
+TESTS = ("kvasir_test", "clinicdb_test", "polypgen_C1")
 
 Sets = Mapping[str, Path]
 
 
-def test_sets(data: Path | None, pairs: Path | None, names: Sequence[str]) -> Sets:
-    """Folders of pairs by name: `pairs` alone where given, else the test sets `names` in data/colonoscopy.
+def test_sets(data: Path | None, pairs: Path | None) -> Sets:
+    """Folders of pairs by name: `pairs` alone where given, else TESTS in data/colonoscopy.
 
     Raises UserError: data_missing where neither is given, pairs_missing.
     """
     if pairs is not None:
         found = {pairs.resolve().name: pairs}
     elif data is not None:
-        found = {name: data / "colonoscopy" / name for name in names}
+        found = {name: data / "colonoscopy" / name for name in TESTS}
     else:
         raise UserError("data_missing")
     for folder in found.values():
@@ -30,9 +29,9 @@ def test_sets(data: Path | None, pairs: Path | None, names: Sequence[str]) -> Se
     return found
 
 
-def official(sets: Sets, limit: int | None, names: Sequence[str] = TESTS) -> bool:
-    """Whether figures are those of the test sets `names`, whole, and belong into docs/RESULTS.md."""
-    return tuple(sets) == tuple(names) and limit is None
+def official(sets: Sets, limit: int | None) -> bool:
+    """Whether figures are those of the test sets, whole, and belong into docs/RESULTS.md."""
+    return tuple(sets) == TESTS and limit is None
 
 
 def fingerprint(*folders: Path) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from models.colonoscopy.data.images import read_pairs
-from models.colonoscopy.data.test_sets import FINDING_TESTS, Sets, official
+from models.colonoscopy.data.test_sets import Sets, official
 from models.colonoscopy.detection.base import PolypDetector
 from models.colonoscopy.detection.boxes import from_mask
 from models.colonoscopy.detection.metrics import Detections, average_precision, f1
@@ -42,7 +42,7 @@ def evaluate(sets: Sets, models: Sequence[str] = (), limit: int | None = None) -
         if len(sets) > 1:
             rows.append({"model": name, "set": OVERALL, **scores(whole, detector.threshold)})
             rows[-1]["s a frame"] = f"{seconds / len(whole):.2f}"
-    if official(sets, limit, FINDING_TESTS) and not models:
+    if official(sets, limit) and not models:
         command = "`python -m models.colonoscopy evaluate detection --data DIR`"
         write("colonoscopy-detection", f"{TITLE}\n\n{markdown(rows)}\n\n{command}")
     return {"detection": rows}

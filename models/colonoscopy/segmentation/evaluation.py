@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.colonoscopy.data.images import Frame, read_pairs
-from models.colonoscopy.data.test_sets import FINDING_TESTS, Sets, official
+from models.colonoscopy.data.test_sets import Sets, official
 from models.colonoscopy.segmentation import small
 from models.colonoscopy.segmentation.base import enlarged, load
 from models.colonoscopy.segmentation.metrics import dice, iou, over_thresholds
@@ -41,7 +41,7 @@ def evaluate(sets: Sets, models: Sequence[str] = (), limit: int | None = None) -
             {"model": label, "set": name, **measured(sure, folder, limit)} for name, folder in sets.items()
         ]
         rows += [*own, overall(own)] if len(own) > 1 else own
-    if official(sets, limit, FINDING_TESTS) and not models:
+    if official(sets, limit) and not models:
         command = "`python -m models.colonoscopy evaluate segmentation --data DIR`"
         write("colonoscopy-segmentation", f"{TITLE}\n\n{markdown(rows)}\n\n{command}\n\n{talk(rows)}")
     return {"segmentation": rows}

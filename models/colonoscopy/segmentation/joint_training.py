@@ -59,8 +59,8 @@ def each(network: nn.Module) -> dict[str, Any]:
 
 def shipped() -> dict[str, nn.Module]:
     """Those of the registry that share an encoder, as they ship, untrained."""
-    kinds = {name: SEGMENTERS[name].kind for name in SEGMENTERS}
-    return {name: kind.shipped() for name, kind in kinds.items() if hasattr(kind, "shipped")}
+    entries = SEGMENTERS.shipped.items()
+    return {name: one.kind.shipped() for name, one in entries if hasattr(one.kind, "shipped")}
 
 
 def split(data: Path) -> tuple[Examples, Examples]:

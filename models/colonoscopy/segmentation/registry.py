@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from models.core.registry import Method, Registry
+from models.core.registry import Method, Published, Registry
 
 if TYPE_CHECKING:
     from models.colonoscopy.segmentation.base import PolypSegmenter
@@ -16,6 +16,12 @@ def _network(kind: type[Any], checkpoint: str) -> "PolypSegmenter":
     return load(kind, checkpoint)
 
 
+# Those that their authors published weights of.
+PUBLISHED = (
+    Published("pranet", "PraNet", "Fan et al., MICCAI 2020", f"{HERE}.pranet:PraNet", _network),
+    Published("sanet", "SANet", "Wei et al., MICCAI 2021", f"{HERE}.sanet:SANet", _network),
+    Published("polyp_pvt", "Polyp-PVT", "Dong et al., CAAI AIR 2023", f"{HERE}.polyp_pvt:PolypPVT", _network),
+)
 SEGMENTERS: "Registry[PolypSegmenter]" = Registry(
     "segmentation",
     Method(
@@ -26,14 +32,6 @@ SEGMENTERS: "Registry[PolypSegmenter]" = Registry(
         f"{HERE}.small:SmallSegmenter",
         _network,
     ),
-    Method("pranet", "PraNet", "Fan et al., MICCAI 2020", "pranet", f"{HERE}.pranet:PraNet", _network),
-    Method("sanet", "SANet", "Wei et al., MICCAI 2021", "sanet", f"{HERE}.sanet:SANet", _network),
-    Method(
-        "polyp_pvt",
-        "Polyp-PVT",
-        "Dong et al., CAAI AIR 2023",
-        "polyp_pvt",
-        f"{HERE}.polyp_pvt:PolypPVT",
-        _network,
-    ),
+    *(Method(one.name, one.title, one.paper, one.name, one.network, one.load) for one in PUBLISHED),
+    published=PUBLISHED,
 )

@@ -1,4 +1,4 @@
-"""The space that the diffusion models draw in: principal components of patches, and a decoder that repairs.
+"""The space that LDM draws in: principal components of patches, and a decoder that repairs.
 
 Eight components of patches of 8 x 8 pixels hold 98 % of the variance of colonoscopy frames, and need no
 training: a frame of 256 pixels is 32 x 32 x 8 numbers, folded to 16 x 16 x 32 for the U-Net. Components

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate, pixel_shuffle, pixel_unshuffle
 
 from models.colonoscopy.synthesis.autoencoder import Residual
-from models.colonoscopy.synthesis.latent_sdm import cosine_transform
+from models.colonoscopy.synthesis.latent_diffusion import cosine_transform
 from models.colonoscopy.synthesis.sdm import HasDevice, SdmConfig, SdmUNet, one_hot
 from models.colonoscopy.synthesis.whole_frames import LOOKS
 

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from models.colonoscopy import pipeline
 from models.colonoscopy.data import exports
 from models.colonoscopy.data.images import Frame, Mask, fitted
-from models.colonoscopy.synthesis.latent_sdm import SIZE
+from models.colonoscopy.synthesis.latent_diffusion import SIZE
 
 SEED = 2000
 GAP, HEAD = 8, 30  # pixels between pictures, and above the columns

@@ -10,7 +10,7 @@ import numpy as np
 from models.colonoscopy.data.test_sets import Sets, fingerprint
 from models.colonoscopy.segmentation.evaluation import measured, sure_of
 from models.colonoscopy.segmentation.training import Examples, examples, trained
-from models.colonoscopy.synthesis.generated_frames import FOLDER, crops, drawn
+from models.colonoscopy.synthesis.generated_frames import FOLDER, drawn, squares
 from models.core.checkpoints import card
 
 TRAINING = "kvasir_train"
@@ -49,11 +49,11 @@ def _scores(data: Path, sets: Sets, model: str | None, seed: int, limit: int | N
 
 @lru_cache(maxsize=1)  # the seeds of one diet follow one another
 def _diet(data: Path, model: str | None) -> Examples:
-    """Real training frames, and with a model as many drawn for the masks of their largest clean crops."""
+    """Real training frames, and with a model as many drawn for their masks."""
     folder = data / "colonoscopy" / TRAINING
     real = examples(folder)
     if model is None:
         return real
-    given = crops(TRAINING, folder)
+    given = squares(TRAINING, folder)
     frames, _ = drawn(given, model, SAMPLING)
     return real + list(zip(frames, given.masks, strict=True))

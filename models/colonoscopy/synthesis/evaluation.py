@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from models.colonoscopy import TOO_NEAR, pipeline
-from models.colonoscopy.data.crops import VIEWS, training_views
 from models.colonoscopy.data.images import Frame
 from models.colonoscopy.data.test_sets import Sets, official
 from models.colonoscopy.segmentation.metrics import dice
@@ -26,8 +24,9 @@ from models.colonoscopy.synthesis.fid_kid import (
     precision_recall,
     told_apart,
 )
-from models.colonoscopy.synthesis.generated_frames import Crops, crops, drawn, spoilt
+from models.colonoscopy.synthesis.generated_frames import Squares, drawn, spoilt, squares
 from models.colonoscopy.synthesis.registry import GENERATORS
+from models.colonoscopy.synthesis.whole_frames import TrainingFrames, training_frames
 from models.core.errors import UserError
 from models.core.results import markdown, peak_mebibytes, write
 
@@ -35,24 +34,25 @@ Rows = list[dict[str, Any]]
 MOST = 100  # masks of a set that frames are drawn for, by each model
 RUNS_TIMED = (("ddim", 200), ("ddim", 50), ("dpm", 20))
 CORES = 2
+CUT = 20  # pixels off each side of a training frame, to see that it is known all the same
 
 TITLES = {
     "fidelity": f"""## Colonoscopy: is the polyp where it was drawn?
 
 Dice in per cent between a mask and what the segmenter `polyps` finds in the frame: `polyps` was trained on
-real frames only and had no part in any generator's training. Masks are those of the largest clean
-crops of at most {MOST} frames a set, evenly spread.""",
+real frames only and had no part in any generator's training. Masks are those of at most {MOST} whole
+frames a set, evenly spread; each model draws one frame for each, from the same seeds.""",
     "realism": """## Colonoscopy: how real do frames look?
 
-Distances between real test crops and as many other frames, in features of EfficientNet-Lite2 as ImageNet left
-it (520 numbers: means at strides 8, 16, 32), which never saw a drawn frame. The kernel distance is unbiased;
+Distances between real test frames and as many others, in features of EfficientNet-Lite2 as ImageNet left it
+(520 numbers: means at strides 8, 16, 32), which never saw a drawn frame. The kernel distance is unbiased;
 Frechet's is not, and compares only within its set. Precision: the share of the other frames inside the
 manifold of the real ones; recall: of the real ones inside theirs (k = 3). Told apart: balanced accuracy, over
 five folds, of a linear classifier between the two on the same features; 50 % is chance. Another clinic's real
 frames are the scale.""",
     "memory": """## Colonoscopy: are training frames remembered?
 
-Distance to the nearest training frame (its largest clean crop), in the same features. Too near is
+Distance to the nearest training frame, in the same features. Too near is
 nearer than all but one per cent of real test frames are. The first rows tell whether a copy is noticed.""",
     "speed": f"""## Colonoscopy: how long does a frame take?
 
@@ -73,23 +73,26 @@ class Material:
         self.sets, self.data, self.limit = sets, data, limit
 
     @cached_property
-    def crops(self) -> dict[str, Crops]:
+    def squares(self) -> dict[str, Squares]:
         """Of each set."""
-        return {name: crops(name, folder, self.limit, MOST) for name, folder in self.sets.items()}
+        return {name: squares(name, folder, self.limit, MOST) for name, folder in self.sets.items()}
 
     @cached_property
     def drawn(self) -> dict[tuple[str, str], tuple[list[Frame], list[Mapping[str, Any]]]]:
         """By set and model."""
         return {
-            (name, model): drawn(given, model)
-            for name, given in self.crops.items()
-            for model in GENERATORS.installed()
+            (name, model): drawn(given, model) for name, given in self.squares.items() for model in _ours()
         }
 
     @cached_property
-    def training(self) -> NDArray[np.uint8] | None:
-        """VIEWS in a row of each training frame, the largest first; None without the data folder."""
-        return None if self.data is None else training_views(self.data)[0]
+    def training(self) -> TrainingFrames | None:
+        """None without the data folder."""
+        return None if self.data is None else training_frames(self.data)
+
+
+def _ours() -> tuple[str, ...]:
+    """The generators that ship; others draw at their own sizes, and only their authors know their data."""
+    return tuple(name for name in GENERATORS.installed() if name in GENERATORS.shipped)
 
 
 def evaluate(
@@ -115,13 +118,13 @@ def evaluate(
 def fidelity(material: Material) -> Rows:
     """Dice with the mask in drawn frames, beside the same segmenter on the real frames of those masks."""
     rows = []
-    for name, given in material.crops.items():
+    for name, given in material.squares.items():
         real = 100 * np.mean(
             [dice(pipeline.segment(f), m) for f, m in zip(given.frames, given.masks, strict=True)]
         )
         counts = {"n": len(given.names), "not drawn": given.skipped}
         rows.append({"set": name, "model": "real", "Dice": float(real), "of real": "", **counts})
-        for model in GENERATORS.installed():
+        for model in _ours():
             _, facts = material.drawn[name, model]
             reached = 100 * float(np.mean([row["dice"] for row in facts]))
             share = f"{reached / real:.2f}" if real else ""
@@ -133,18 +136,18 @@ def realism(material: Material) -> Rows:
     """Frechet and kernel distance of other frames from the real ones of each set."""
     rows = []
     rng = np.random.default_rng(0)
-    for name, given in material.crops.items():
+    for name, given in material.squares.items():
         real = memorization.features(given.frames)
         others = {}
         if material.training is not None:
-            whole = material.training[::VIEWS]
-            chosen = rng.permutation(len(whole))[: len(given.frames)]
-            others["real training frames (floor)"] = [whole[i] for i in chosen]
+            known = material.training.frames
+            chosen = rng.permutation(len(known))[: len(given.frames)]
+            others["real training frames (floor)"] = list(known[chosen])
         # Another clinic's real frames are the scale: nobody drew them, and they differ too.
         others |= {
-            f"real, {other}": clinic.frames for other, clinic in material.crops.items() if other != name
+            f"real, {other}": clinic.frames for other, clinic in material.squares.items() if other != name
         }
-        others |= {model: material.drawn[name, model][0] for model in GENERATORS.installed()}
+        others |= {model: material.drawn[name, model][0] for model in _ours()}
         bad = [spoilt(frame, rng) for frame in given.frames]
         others |= {
             f"real under {kind} (ceiling)": [frame[kind] for frame in bad] for kind in ("blur", "noise")
@@ -168,19 +171,19 @@ def realism_of(real: Tensor, found: Tensor) -> dict[str, Any]:
 
 
 def remembered(material: Material) -> Rows:
-    """Distances to the nearest training view, and how many are nearer than real frames ever are."""
+    """Distances to the nearest training frame, and how many are nearer than real frames ever are."""
     known = memorization.load()
     usual = known.usual.tolist()
     controls: dict[str, list[Frame]] = {}
     if material.training is not None:
-        views, every = material.training, VIEWS * 16
-        controls["training frames, mirrored"] = [np.ascontiguousarray(one[:, ::-1]) for one in views[::every]]
-        controls["training frames, cut otherwise"] = list(views[1::every])
+        some = material.training.frames[::16]
+        controls["training frames, mirrored"] = [np.ascontiguousarray(one[:, ::-1]) for one in some]
+        controls["training frames, cut otherwise"] = [one[CUT:-CUT, CUT:-CUT] for one in some]
     distances = {
         label: known.nearest(memorization.features(frames)).tolist() for label, frames in controls.items()
     }
     distances["real test frames, nobody's training"] = usual
-    for model in GENERATORS.installed():
+    for model in _ours():
         facts = [row for (_, m), (_, rows) in material.drawn.items() if m == model for row in rows]
         distances[model] = [float(row["nearest"]) for row in facts]
     limit = float(np.percentile(usual, TOO_NEAR))
@@ -198,7 +201,7 @@ def remembered(material: Material) -> Rows:
 
 def speed(material: Material) -> Rows:
     """Seconds a frame and peak memory of each sampler, each in a fresh process."""
-    mask = next(iter(material.crops.values())).masks[0]
+    mask = next(iter(material.squares.values())).masks[0]
     rows = []
     for sampler, steps in RUNS_TIMED:
         with multiprocessing.get_context("spawn").Pool(1) as pool:

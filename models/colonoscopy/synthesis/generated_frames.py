@@ -1,4 +1,4 @@
-"""What the synthesis is measured on: crops of real pairs, and a frame that each model draws for each mask.
+"""What the synthesis is measured on: real frames, whole, and a frame that each model draws for each mask.
 
 Everything stays in runs/, so a measurement that was stopped goes on, and a model that changed is drawn anew.
 """
@@ -12,12 +12,12 @@ import numpy as np
 from PIL import Image
 
 from models.colonoscopy.data import exports
-from models.colonoscopy.data.crops import SIZE, views
 from models.colonoscopy.data.images import Frame, Mask, pair_paths, read_frame, read_pairs
 from models.colonoscopy.data.masks import check_mask
 from models.colonoscopy.data.test_sets import fingerprint
 from models.colonoscopy.pipeline import Order
 from models.colonoscopy.synthesis import sampling
+from models.colonoscopy.synthesis.whole_frames import SIZE, whole
 from models.core.errors import UserError
 from models.core.training import RUNS
 
@@ -27,8 +27,8 @@ STEPS, SAMPLER = 20, "dpm"
 
 
 @dataclass(frozen=True)
-class Crops:
-    """Pairs of a set as the generators' training sees them: names, frames (256, 256, 3), masks (256, 256).
+class Squares:
+    """A set's pairs as the generators' training sees them: names, frames (256, 256, 3), masks (256, 256).
 
     skipped: how many pairs have a mask that no frame can be drawn for (most are empty).
     """
@@ -40,34 +40,33 @@ class Crops:
     skipped: int
 
 
-def crops(name: str, pairs: Path, limit: int | None = None, most: int | None = None) -> Crops:
-    """The largest clean rectangle of each pair, its mask as a file for `sampling`.
+def squares(name: str, pairs: Path, limit: int | None = None, most: int | None = None) -> Squares:
+    """Each pair as a square, its mask as a file for `sampling`.
 
     limit: only the first pairs. most: of those so many, evenly spread, because neighbours are often alike.
     """
     folder = FOLDER / f"{name}_{fingerprint(pairs)}"
     (folder / "masks").mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(0)
     names, frames, masks, skipped = [], [], [], 0
     count = len(pair_paths(pairs)[:limit])
     kept = set(np.linspace(0, count - 1, min(count, most or count)).round().astype(int).tolist())
     for place, pair in enumerate(read_pairs(pairs, limit)):
         if place not in kept:
             continue
-        frame, mask = next(views(pair.frame, pair.mask, 1, rng))
+        square = whole(pair.frame, pair.mask)
         try:
-            check_mask(mask)
+            check_mask(square.mask)
         except UserError:
             skipped += 1
             continue
-        (folder / "masks" / f"{pair.name}.png").write_bytes(exports.mask_png(mask))
+        (folder / "masks" / f"{pair.name}.png").write_bytes(exports.mask_png(square.mask))
         names.append(pair.name)
-        frames.append(frame)
-        masks.append(mask)
-    return Crops(folder, names, frames, masks, skipped)
+        frames.append(square.frame)
+        masks.append(square.mask)
+    return Squares(folder, names, frames, masks, skipped)
 
 
-def drawn(given: Crops, model: str, steps: int = STEPS) -> tuple[list[Frame], list[Mapping[str, Any]]]:
+def drawn(given: Squares, model: str, steps: int = STEPS) -> tuple[list[Frame], list[Mapping[str, Any]]]:
     """A frame of a model for each mask, with its facts. Each mask has its seed, the same for every model."""
     wanted = sampling.jobs([given.folder / "masks" / f"{name}.png" for name in given.names], 1, SEED)
     order = Order(given.masks[0], model=model, steps=steps, sampler=SAMPLER)

@@ -2,16 +2,16 @@
 
 from typing import TYPE_CHECKING, Any
 
-from models.core.registry import Method, Registry
+from models.core.registry import Method, Published, Registry
 
 if TYPE_CHECKING:
     from models.colonoscopy.synthesis.base import FrameGenerator
 
-LATENT = "models.colonoscopy.synthesis.latent_sdm:LatentSdm"
+LATENT = "models.colonoscopy.synthesis.latent_diffusion:LatentDiffusion"
 
 
 def _latent(kind: type[Any], checkpoint: str) -> "FrameGenerator":
-    from models.colonoscopy.synthesis.patch_pipeline import load
+    from models.colonoscopy.synthesis.ldm_pipeline import load
 
     return load(checkpoint)
 
@@ -22,6 +22,14 @@ def _cascade(kind: type[Any], checkpoint: str) -> "FrameGenerator":
     return load(checkpoint)
 
 
+def _pixels(kind: type[Any], checkpoint: str) -> "FrameGenerator":
+    from models.colonoscopy.synthesis.image_pipeline import load
+
+    return load(checkpoint)
+
+
+# The released networks draw pixels; ArSDM's differs from SDM's by how it was trained alone.
+RELEASED = "models.colonoscopy.synthesis.sdm:SdmUNet"
 GENERATORS: "Registry[FrameGenerator]" = Registry(
     "synthesis",
     Method(
@@ -45,5 +53,9 @@ GENERATORS: "Registry[FrameGenerator]" = Registry(
         "models.colonoscopy.synthesis.cascade:BaseSdm",
         _cascade,
         ("colonoscopy_super", "colonoscopy_sharpener"),
+    ),
+    published=(
+        Published("arsdm", "ArSDM", "Du et al., MICCAI 2023", RELEASED, _pixels),
+        Published("sdm", "SDM", "Wang et al., 2022", RELEASED, _pixels),
     ),
 )

@@ -6,8 +6,10 @@ those of the middle and the decoder normalise by the mask (SPADE, Park et al., C
 as in the released weights.
 """
 
+import itertools
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -22,9 +24,11 @@ from torch.nn.functional import (
 )
 from torch.utils.checkpoint import checkpoint
 
-from models.core.pretrained import load_published
+from models.core.errors import UserError
+from models.core.pretrained import fill, read_tensors
 
 GROUPS = 32
+AVERAGED = "model_ema."
 
 
 @dataclass(frozen=True)
@@ -224,14 +228,21 @@ class SdmUNet(HasDevice, PyTorchModelHubMixin):
         )
 
     @classmethod
-    def from_published(cls, path: str | Path, config: SdmConfig = PUBLISHED) -> "SdmUNet":
-        """The network with ArSDM's released weights (a Lightning checkpoint), those averaged over training.
+    def from_published(cls, path: str | Path, config: SdmConfig | None = None) -> "SdmUNet":
+        """The network with released weights, of the sizes that its file has where none are given.
 
-        Averaged weights stand in it under names without dots. Raises as `load_published` does.
+        Of ArSDM's Lightning checkpoints those that were averaged over training, which stand in it under names
+        without dots; the plain file that SDM's own code saves has averaged ones alone. Raises as
+        `load_published` does.
         """
-        network = cls(config)
-        names = {f"model_ema.{('diffusion_model.' + n).replace('.', '')}": n for n in network.state_dict()}
-        load_published(network, path, names.get)
+        tensors, file = read_tensors(path), Path(path).name
+        averaged = any(name.startswith(AVERAGED) for name in tensors)
+
+        def stored(name: str) -> str:
+            return AVERAGED + f"diffusion_model.{name}".replace(".", "") if averaged else name
+
+        network = cls(config or _sizes(tensors, stored, file))
+        fill(network, tensors, file, {stored(name): name for name in network.state_dict()}.get)
         return network.eval()
 
     def _attention(self, channels: int, smaller: int) -> list[nn.Module]:
@@ -273,6 +284,41 @@ class SdmUNet(HasDevice, PyTorchModelHubMixin):
             else:
                 h = layer(h, time, label)
         return h
+
+
+def _sizes(tensors: Mapping[str, Tensor], stored: Callable[[str], str], file: str) -> SdmConfig:
+    """The sizes of a released network. stored: the name in the file of a tensor of ours.
+
+    Channels of a head and blocks of a size can't be told from the tensors, and are the published ones.
+    Raises UserError("weights_mismatch") where the tensors that tell the others aren't there, or tell of what
+    can't be or is larger than the published network.
+    """
+
+    def sides(name: str) -> tuple[int, int]:
+        found = tensors.get(stored(name))
+        if found is None or found.dim() < 2:
+            raise UserError("weights_mismatch", file=file, count=1, first=name)
+        return found.shape[0], found.shape[1]
+
+    first, convolution = "input_blocks.0.0.weight", "input_blocks.{}.0.in_layers.2.weight"
+    width, channels = sides(first)
+    hidden, labels = sides("middle_block.0.in_norm.mlp_shared.0.weight")
+    at = range(1, len(tensors), PUBLISHED.blocks + 1)  # the first block of each size; one more halves it
+    levels = list(itertools.takewhile(lambda place: stored(convolution.format(place)) in tensors, at))
+    multiples = tuple(sides(convolution.format(place))[0] // max(width, 1) for place in levels)
+    attentive = [stored(f"input_blocks.{place}.1.qkv.weight") in tensors for place in levels]
+    heads = [m * width % PUBLISHED.head for m, attends in zip(multiples, attentive, strict=True) if attends]
+    likely = (
+        (channels, labels) == (PUBLISHED.channels, PUBLISHED.labels)
+        and 0 < width <= PUBLISHED.width
+        and 0 < hidden <= PUBLISHED.hidden
+        and 0 < len(multiples) <= len(PUBLISHED.multiples)
+        and all(0 < one <= max(PUBLISHED.multiples) for one in multiples)
+    )
+    if not likely or width % GROUPS or any(heads):
+        raise UserError("weights_mismatch", file=file, count=1, first=first)
+    attention = tuple(2**level for level, attends in enumerate(attentive) if attends)
+    return replace(PUBLISHED, width=width, hidden=hidden, multiples=multiples, attention=attention)
 
 
 def one_hot(mask: Tensor) -> Tensor:

@@ -6,23 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, l1_loss
+from torch.nn.functional import avg_pool2d
 
 from models.colonoscopy.synthesis.cascade import Sharpener
+from models.colonoscopy.synthesis.picture_losses import PictureLosses
 from models.colonoscopy.synthesis.whole_frames import SIZE, TrainingFrames, training_frames
-from models.core.nn.patch_discriminator import Adversary
-from models.core.perceptual import PerceptualLoss
 from models.core.training import first_alone, fit
 
 CROP = 96
 BATCH = 4
 RATE = 5e-4
 NOISE = 0.03  # at most, on the small crop: a sampler leaves some
-PERCEPTUAL = 0.2
-ALONE = 0.3  # of the budget, before the judge has a say
-SHARE, FEATURES = 0.4, 0.3  # of the judge in the gradient on the picture; weight of its features
 
 Crops = tuple[Tensor, Tensor]
 
@@ -45,30 +40,16 @@ def crops(frames: TrainingFrames, seed: int) -> Iterator[Crops]:
         yield small + noise * torch.randn_like(small), wanted
 
 
-class SharpenerLosses(Adversary):
-    """The losses of a batch, and the judge with its own optimiser; its state goes into the run's."""
+class SharpenerLosses(PictureLosses):
+    """Those of a crop made twice as large."""
 
     def __init__(self) -> None:
         super().__init__(RATE)
-        self.perceptual = PerceptualLoss().load_vgg16()
-
-    def prepare(self, accelerator: Accelerator) -> None:
-        """Go where the training is."""
-        super().prepare(accelerator)
-        self.perceptual.to(accelerator.device)
 
     def __call__(self, network: nn.Module, batch: Crops, spent: float) -> dict[str, Tensor]:
         """batch: see `crops`."""
         small, wanted = batch
-        drawn = network(small).float()
-        found = {"l1": l1_loss(drawn, wanted), "perceptual": self.perceptual(drawn, wanted)}
-        plain = found["l1"] + PERCEPTUAL * found["perceptual"]
-        if spent > ALONE / 2:
-            found["judge"] = self.teach(wanted, drawn.detach())
-        if spent < ALONE:
-            return {"loss": plain, **found}
-        asked = self.asks(wanted, drawn, plain, SHARE, FEATURES)
-        return {**found, **asked, "loss": plain + asked["loss"]}
+        return self.losses(network(small).float(), wanted, spent)
 
 
 def train_sharpener(data: Path, minutes: float, steps: int = 0, run: str = "cascade_sharpener") -> nn.Module:

@@ -10,7 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
-from models.colonoscopy.synthesis.arsdm import denoising_loss
+from models.colonoscopy.synthesis.arsdm import (
+    adaptive_weights,
+    clean_estimate,
+    denoising_loss,
+    refinement_loss,
+)
 from models.colonoscopy.synthesis.cascade import (
     ANY,
     AUGMENTED,
@@ -24,11 +29,13 @@ from models.colonoscopy.synthesis.cascade import (
     small_label,
 )
 from models.colonoscopy.synthesis.sdm import one_hot
-from models.colonoscopy.synthesis.whole_frames import TrainingFrames, training_frames
+from models.colonoscopy.synthesis.whole_frames import SIZE, TrainingFrames, training_frames
 from models.core.training import first_alone, fit
 
 BATCH = 32
 RATE = 6e-4
+BASE_RUN = "cascade_base"
+REFINEMENT = 0.005  # weight of the segmenter's loss
 SILENT = 0.1  # of the samples come without their mask, and as many without their look, for guidance
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -65,27 +72,53 @@ def spread_times(count: int, where: torch.device) -> Tensor:
     return ((torch.arange(count, device=where) + torch.rand(count, device=where)) / count * STEPS).long()
 
 
-class BaseLosses:
-    """The v-prediction loss of a batch at random times, where pixels are true."""
+class BaseLosses(nn.Module):
+    """The v-prediction loss of a batch at random times, where pixels are true.
 
-    def __init__(self) -> None:
+    adaptive: weigh places by the polyp's share. segment: a frozen segmenter to refine against, which takes
+    frames (B, 3, H, W), 0 to 1, to logits (B, 1, H, W); None for no refinement. It sees the estimate at 32
+    pixels enlarged to its own size, in which it still finds polyps: Dice .77 on real frames that were made
+    so small, .87 on the frames themselves (kvasir_test, every third).
+    """
+
+    def __init__(self, *, adaptive: bool = False, segment: nn.Module | None = None) -> None:
+        super().__init__()
+        self.adaptive = adaptive
+        self.segment = segment
         self.schedule = cosine_schedule()
 
-    def __call__(self, network: nn.Module, batch: Batch, spent: float) -> dict[str, Tensor]:
-        """batch: see `small_frames`."""
+    def forward(self, network: nn.Module, batch: Batch, spent: float) -> dict[str, Tensor]:
+        """batch: see `small_frames`; the label's second map is the polyp's share of each pixel."""
         clean, label, seen, look = batch
         count = len(clean)
         times = spread_times(count, clean.device)
         noise = torch.randn_like(clean)
         noisy = self.schedule.add_noise(clean, noise, times)
         wanted = self.schedule.get_velocity(clean, noise, times)
-        told = (torch.rand(count, device=clean.device) >= SILENT).float().view(-1, 1, 1, 1)
+        told = (torch.rand(count, device=clean.device) >= SILENT).float()
         look = torch.where(torch.rand(count, device=clean.device) >= SILENT, look, torch.full_like(look, ANY))
-        predicted = network(noisy, times, label * told, look)
-        return {"loss": denoising_loss(predicted, wanted, seen)}
+        predicted = network(noisy, times, label * told.view(-1, 1, 1, 1), look)
+        weights = seen * adaptive_weights(label[:, 1:]) if self.adaptive else seen
+        found = {"loss": denoising_loss(predicted, wanted, weights)}
+        if self.segment is not None:
+            found["polyp"] = self._refinement(noisy, times, predicted, label, told)
+            found["v"], found["loss"] = found["loss"].detach(), found["loss"] + REFINEMENT * found["polyp"]
+        return found
+
+    def _refinement(
+        self, noisy: Tensor, times: Tensor, predicted: Tensor, label: Tensor, told: Tensor
+    ) -> Tensor:
+        """ArSDM's refinement on some rows: early estimates show no polyp yet, late ones that of the noise."""
+        assert self.segment is not None
+        rows = torch.arange(len(times) // 4, 3 * len(times) // 4, 2, device=times.device)
+        kept = self.schedule.alphas_cumprod.to(times.device)[times[rows]]
+        drawn = clean_estimate(noisy[rows], predicted[rows].float(), kept)
+        frames = (enlarged(drawn, SIZE // SMALL).clamp(-1, 1) + 1) / 2
+        masks = enlarged(label[rows, 1:], SIZE // SMALL).clamp(0, 1).round()
+        return refinement_loss(frames, masks, self.segment, kept * told[rows])
 
 
-def train_base(data: Path, minutes: float, steps: int = 0, run: str = "cascade_base") -> nn.Module:
+def train_base(data: Path, minutes: float, steps: int = 0, run: str = BASE_RUN) -> nn.Module:
     """The base from nothing, in runs/RUN, for `minutes` or `steps` in total; the averaged network."""
     with first_alone():
         rows = small_frames(training_frames(data))
@@ -115,11 +148,9 @@ def crop_batches(frames: TrainingFrames, seed: int) -> Iterator[Crops]:
     Each lies in one of eight ways: in a crop no shape of a lens has an up.
     """
     rng = np.random.default_rng(seed)
-    halves = [
-        np.stack(
-            [cv2.resize(frame, (MIDDLE, MIDDLE), interpolation=cv2.INTER_AREA) for frame in frames.frames]
-        )
-    ][0]
+    halves = np.stack(
+        [cv2.resize(frame, (MIDDLE, MIDDLE), interpolation=cv2.INTER_AREA) for frame in frames.frames]
+    )
     masks, seen = frames.masks[:, ::2, ::2], frames.seen[:, ::2, ::2]
     while True:
         found: list[list[Tensor]] = [[], [], [], []]

@@ -48,6 +48,10 @@ class SparseTensor:
         """The same voxels with other features, (N, C')."""
         return SparseTensor(self.coords, feats, self.batch_size, self.stride, self.cache)
 
+    def rows(self, kept: Tensor) -> "SparseTensor":
+        """Some of the voxels, by their rows (M,), each once."""
+        return SparseTensor(self.coords[kept], self.feats[kept], self.batch_size, self.stride)
+
     def crop(self, size: tuple[int, int, int]) -> "SparseTensor":
         """Only the voxels in [0, size) on every axis; size counts voxels of this stride."""
         inside = self.coords[:, 1:]

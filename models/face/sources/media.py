@@ -437,7 +437,7 @@ class ClipWriter:
 def write_sound(path: Path, samples: np.ndarray, count: int | None = None) -> Path:
     """Samples (N,) at 16 kHz in [-1, 1] as a wav, cut or filled with silence to `count` frames if given."""
     wanted = len(samples) if count is None else count * RATE // FPS
-    with wave.open(str(path), "wb") as file:
+    with path.open("wb") as raw, wave.open(raw, "wb") as file:
         file.setparams((1, 2, RATE, 0, "NONE", ""))
         for start in range(0, wanted, PIECE):
             piece = samples[start : min(start + PIECE, wanted)]

@@ -78,12 +78,14 @@ def say(
     sample: bool = False,
     length_penalty: float = 0.0,
     never: Sequence[int] = (),
+    longest: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """(B, count, T) word ids, "sos" first and padded after "eos", best first, and (B, count) their scores.
 
     levels: (B, L, N, width) of the encoder. mask: (B, N) bool. beams: 1 for greedy. sample: draw `count`
     captions instead of searching. The score is the sum of log-probabilities over length ** length_penalty
     (0, the published search, prefers short captions); NaN where nothing was searched. never: words not said.
+    longest: ids of a caption at most, "sos" among them; the decoder's own where it isn't given.
     """
     how: dict[str, Any] = {"do_sample": True, "top_k": 0} if sample else {"num_beams": beams}
     if beams > 1:
@@ -93,7 +95,7 @@ def say(
         first,
         seen=decoder.look(levels),
         mask=mask,
-        max_length=decoder.longest,
+        max_length=longest or decoder.longest,
         num_return_sequences=count,
         **how,
         suppress_tokens=sorted({PAD, start, *never}),

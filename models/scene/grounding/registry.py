@@ -1,8 +1,9 @@
 """The methods of visual grounding."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.core.registry import Method, Registry
+from models.core.registry import Method, Published, Registry
 
 if TYPE_CHECKING:
     from models.scene.grounding.base import GroundingModel
@@ -21,6 +22,18 @@ def _over_objects(kind: type[Any], checkpoint: str) -> "GroundingModel":
     from models.scene.grounding.predictor import ObjectGrounder
 
     return ObjectGrounder(kind, checkpoint)
+
+
+def _published(kind: type[Any], checkpoint: str) -> "GroundingModel":
+    from models.scene.grounding.instancerefer.published_predictor import PublishedInstanceRefer
+
+    return PublishedInstanceRefer(checkpoint)
+
+
+def _write_words(words: Path, folder: Path, network: Any) -> None:
+    from models.scene.grounding.instancerefer.glove import write_vectors
+
+    write_vectors(words, folder, network.config.word_width)
 
 
 GROUNDERS: "Registry[GroundingModel]" = Registry(
@@ -54,5 +67,15 @@ GROUNDERS: "Registry[GroundingModel]" = Registry(
         f"{HERE}.referit3dnet:ReferIt3DNet",
         _over_objects,
         ("shapes",),
+    ),
+    published=(
+        Published(
+            "instancerefer",
+            "InstanceRefer",
+            "Yuan et al., ICCV 2021",
+            f"{HERE}.instancerefer.instancerefer:InstanceRefer",
+            _published,
+            _write_words,
+        ),
     ),
 )

@@ -52,12 +52,16 @@ RELATION = re.compile(
 
 @dataclass(frozen=True)
 class ReadSentence:
-    """text: what the network is asked. missing: the thing that this scan has none of, "" for none."""
+    """text: what the network is asked. missing: the thing that this scan has none of, "" for none.
+
+    labels: of the scan, by which the thing that is named first may be called.
+    """
 
     given: str
     text: str
     missing: str
     notes: tuple[Note, ...]
+    labels: tuple[str, ...] = ()
 
     def told(self, answer: Answer) -> Answer:
         """The answer with what was found in the sentence; a missing thing is a noun or isn't named."""
@@ -79,7 +83,8 @@ def read_sentence(sentence: str, scan: Scan) -> ReadSentence:
     there = _words_of(labels)
     text, notes = _spelled_right(sentence, there)
     words = re.findall(r"[a-z][a-z'-]*", text.lower())
-    lost = [noun for noun in _things(text.lower()) if not _is_there(noun, there, labels)]
+    things = _things(text.lower())
+    lost = [noun for noun in things if not _called(noun, labels)]
     unknown = [w for w in words if not _is_known(w, there) and w not in " ".join(lost).split()]
     notes += [note("thing_missing", noun=noun) for noun in lost]
     if unknown:
@@ -89,11 +94,12 @@ def read_sentence(sentence: str, scan: Scan) -> ReadSentence:
         notes.append(note("several_asked", first=asked[0], count=len(asked)))
         text = re.split(r"\s*(?:,|;|\band\b)\s*", text, maxsplit=1)[0]
     if not scan.coloured:
-        text, named = _without_colours(text)
-        if named:
-            notes.append(note("colour_unknown", words=", ".join(named)))
+        text, colours = _without_colours(text)
+        if colours:
+            notes.append(note("colour_unknown", words=", ".join(colours)))
     missing = lost[0] if lost else unknown[0] if unknown else ""
-    return ReadSentence(sentence, text, missing, tuple(notes))
+    named = _called(things[0], labels) if things else ()
+    return ReadSentence(sentence, text, missing, tuple(notes), named)
 
 
 def _spelled_right(sentence: str, there: set[str]) -> tuple[str, list[Note]]:
@@ -188,16 +194,14 @@ def _things(text: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _is_there(noun: str, there: set[str], labels: Sequence[str]) -> bool:
-    """Whether a scan has such a thing, under this name or another."""
+def _called(noun: str, labels: Sequence[str]) -> tuple[str, ...]:
+    """The labels of a scan by which such a thing may be called, under this name or another."""
     same = {noun, *SYNONYMS.get(noun, ())}
     same |= {label for label, others in SYNONYMS.items() if noun in others}
     same |= {other for label in list(same) for other in SYNONYMS.get(label, ())}
-    own = set(labels)
     # "chair" is there where an "office chair" is; a "tv stand" is no tv.
-    return bool(same & own) or any(
-        label.split()[-1] in {name.split()[-1] for name in same} for label in own if label
-    )
+    last = {name.split()[-1] for name in same}
+    return tuple({label for label in labels if label and (label in same or label.split()[-1] in last)})
 
 
 def _asked_at_once(text: str) -> list[str]:

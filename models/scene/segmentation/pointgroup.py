@@ -47,6 +47,7 @@ SHIPPED: Mapping[str, Any] = {
     "levelled": True,
 }
 GRID, FINEST = 14, 50.0
+LEAST_GRID = 128  # cells along each side of a scene's grid, as released
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,8 @@ class PointGroup(nn.Module, PyTorchModelHubMixin):
 
     classes: names of what a point can be; those of STUFF make no objects. width, levels: of the U-Net.
     voxel: metres. radius: of the ball query, metres. least: points of a cluster. levelled: the input is
-    (1, coloured, rgb, height, place in the voxel) instead of the published (rgb, xyz).
+    (1, coloured, rgb, height, place in the voxel) instead of the published (rgb, xyz), on a grid that is the
+    same wherever a scan begins; without it the grids are the release's to the last cell.
     """
 
     def __init__(
@@ -128,9 +130,12 @@ class PointGroup(nn.Module, PyTorchModelHubMixin):
 
         most_clusters: so many at most are made and scored in training, any of those that there are.
         """
-        coords, place = voxelise(points.xyz, self.voxel, points.item)
+        xyz = points.xyz if self.levelled else _from_zero(points)
+        coords, place = voxelise(xyz, self.voxel, points.item)
         feats = averaged(self._inputs(points), place, len(coords))
-        found = self.output_layer(self.unet(self.input_conv(SparseTensor(coords, feats, points.scenes))))
+        grid = None if self.levelled or not len(coords) else (coords[:, 1:].amax(0) + 1).clamp(min=LEAST_GRID)
+        voxels = SparseTensor(coords, feats, points.scenes)
+        found = self.output_layer(self.unet(self.input_conv(voxels), grid))
         feats = found.feats[place]
         offsets = self.offset_linear(self.offset(feats))
         felt = PointPredictions(self.linear(feats).float(), offsets.float(), feats)
@@ -171,7 +176,7 @@ class PointGroup(nn.Module, PyTorchModelHubMixin):
         member = torch.from_numpy(np.concatenate(clusters)).to(points.xyz.device)
         sizes = torch.tensor([len(part) for part in clusters])
         owner = torch.arange(len(clusters)).repeat_interleave(sizes).to(member.device)
-        grid = _on_own_grid(points.xyz[member], owner, len(clusters))
+        grid = _on_own_grid(points.xyz[member], owner, len(clusters), published=not self.levelled)
         coords, place = voxelise(grid, 1.0, owner)
         feats = averaged(felt.feats[member], place, len(coords))
         found = self.score_outputlayer(self.score_unet(SparseTensor(coords, feats, len(clusters))))
@@ -233,11 +238,23 @@ def averaged(values: Tensor, group: Tensor, groups: int) -> Tensor:
     return total / torch.bincount(group, minlength=groups).clamp(min=1)[:, None]
 
 
-def _on_own_grid(xyz: Tensor, owner: Tensor, clusters: int) -> Tensor:
-    """Points in units of their cluster's own grid: 14 cells along its longest side, none finer than 2 cm."""
+def _from_zero(points: Points) -> Tensor:
+    """(N, 3) the points, each scene's lowest corner at 0."""
+    index = points.item[:, None].expand(-1, 3)
+    low = points.xyz.new_zeros(points.scenes, 3)
+    low = low.scatter_reduce(0, index, points.xyz, "amin", include_self=False)
+    return points.xyz - low[points.item]
+
+
+def _on_own_grid(xyz: Tensor, owner: Tensor, clusters: int, published: bool = False) -> Tensor:
+    """Points in units of their cluster's own grid: 14 cells along its longest side, none finer than 2 cm.
+
+    The release puts a cluster anywhere in its grid, by chance; here it lies at the grid's beginning.
+    """
     index = owner[:, None].expand(-1, 3)
     low = xyz.new_full((clusters, 3), torch.inf).scatter_reduce(0, index, xyz, "amin")
     high = xyz.new_full((clusters, 3), -torch.inf).scatter_reduce(0, index, xyz, "amax")
     longest = (high - low).amax(1).clamp(min=1e-3)
-    scale = ((GRID - 0.01) / longest).clamp(max=FINEST)
+    scale = GRID / longest - 0.01 if published else (GRID - 0.01) / longest
+    scale = scale.clamp(max=FINEST)
     return (xyz - low[owner]) * scale[owner][:, None]

@@ -23,7 +23,8 @@ from models.scene.segmentation.pointgroup import PointGroup, Points, averaged, v
 from models.scene.segmentation.shape_labels import named
 
 CHECKPOINT, SHAPES = "pointgroup", "shapes"
-LEAST_SCORE, MOST_OVERLAP = 0.09, 0.3
+LEAST_SCORE, MOST_OVERLAP = 0.09, 0.3  # the release's, as LEAST_POINTS is
+LEAST_POINTS = 100  # of an object, of all of a scan's points
 SHOWN_SCORE = (
     0.2  # from there on 84 % of what is found is an object, by IoU 0.25 in 10 val and 4 shipped scans
 )
@@ -69,31 +70,37 @@ def finding(
     """`find` in stages.
 
     The network sees one point a voxel, the mean of those in it, so that a million points cost what their
-    surface costs.
+    surface costs; the published one all, as it was trained.
     """
     yield Progress(0.1, "find_read")
     points = Points.of(xyz, colours)
-    coords, place = voxelise(points.xyz, network.voxel, points.item)
-    reduced = Points(
-        averaged(points.xyz, place, len(coords)),
-        averaged(points.rgb, place, len(coords)),
-        points.coloured[: len(coords)],
-        coords[:, 0],
-    ).to(network.linear.weight.device)
+    reduced, place = _reduced(points, network.voxel) if network.levelled else (points, torch.arange(len(xyz)))
+    reduced = reduced.to(network.linear.weight.device)
     felt = network(reduced)
     yield Progress(0.5, "find_group")
     clusters = network.group(reduced, felt)
     yield Progress(0.7, "find_score")
     scores = network.score(reduced, felt, clusters).sigmoid().cpu().numpy()
     semantic = felt.semantic.argmax(1).cpu().numpy()
-    likely = np.flatnonzero(scores > LEAST_SCORE)
-    kept = likely[suppress([clusters[i] for i in likely], scores[likely], MOST_OVERLAP, len(coords))]
+    least = 0 if network.levelled else LEAST_POINTS
+    likely = np.array(
+        [i for i, part in enumerate(clusters) if scores[i] > LEAST_SCORE and len(part) >= least], np.int64
+    )
+    kept = likely[suppress([clusters[i] for i in likely], scores[likely], MOST_OVERLAP, len(reduced.xyz))]
     yield Found(
         semantic[place.numpy()],
-        _of_points([clusters[i] for i in kept], place.numpy(), len(coords)),
+        _of_points([clusters[i] for i in kept], place.numpy(), len(reduced.xyz)),
         [int(semantic[clusters[i][0]]) for i in kept],
         [float(scores[i]) for i in kept],
     )
+
+
+def _reduced(points: Points, voxel: float) -> tuple[Points, torch.Tensor]:
+    """The means of the points in each voxel, and (N,) the voxel of each point."""
+    coords, place = voxelise(points.xyz, voxel, points.item)
+    count = len(coords)
+    xyz, rgb = averaged(points.xyz, place, count), averaged(points.rgb, place, count)
+    return Points(xyz, rgb, points.coloured[:count], coords[:, 0]), place
 
 
 def _of_points(sets: list[Members], place: NDArray[np.int64], voxels: int) -> list[Members]:
@@ -133,7 +140,8 @@ class Segmenter:
             if isinstance(step, Progress):
                 yield step
             else:
-                step = surest(step, SHOWN_SCORE)
+                if self.network.levelled:
+                    step = surest(step, SHOWN_SCORE)
                 classes = [self.network.classes[place] for place in step.classes]
                 labels = named(self.shapes, [xyz[part] for part in step.members], classes, 0.0)
                 yield with_found(scan, level, step, classes, labels)

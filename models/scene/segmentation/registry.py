@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from models.core.registry import Method, Registry
+from models.core.registry import Method, Published, Registry
 
 if TYPE_CHECKING:
     from models.scene.segmentation.base import InstanceSegmenter
@@ -14,15 +14,10 @@ def _pointgroup(kind: type[Any], checkpoint: str) -> "InstanceSegmenter":
     return Segmenter(checkpoint)
 
 
+PAPER = "Jiang et al., CVPR 2020"
+NETWORK = "models.scene.segmentation.pointgroup:PointGroup"
 SEGMENTERS: "Registry[InstanceSegmenter]" = Registry(
     "segmentation",
-    Method(
-        "pointgroup",
-        "PointGroup",
-        "Jiang et al., CVPR 2020",
-        "pointgroup",
-        "models.scene.segmentation.pointgroup:PointGroup",
-        _pointgroup,
-        ("shapes",),
-    ),
+    Method("pointgroup", "PointGroup", PAPER, "pointgroup", NETWORK, _pointgroup, ("shapes",)),
+    published=(Published("pointgroup", "PointGroup", PAPER, NETWORK, _pointgroup),),
 )

@@ -7,7 +7,7 @@ the names of the released code, so that its checkpoints can be mapped (PointGrou
 from collections.abc import Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from models.core.nn.sparse import (
     SparseBatchNorm,
@@ -64,13 +64,30 @@ class UBlock(nn.Module):
             )
             self.blocks_tail = _blocks([(2 * width, width), *[(width, width)] * (repeats - 1)])
 
-    def forward(self, x: SparseTensor) -> SparseTensor:
-        """(N, widths[0]) -> (N, widths[0])."""
+    def forward(self, x: SparseTensor, grid: Tensor | None = None) -> SparseTensor:
+        """(N, widths[0]) -> (N, widths[0]).
+
+        grid: (3,) cells of the published network's grid here, which begins at 0; see `_with_parents`.
+        """
         x = self.blocks(x)
         if not self.has_below:
             return x
-        below = self.deconv(self.u(self.conv(x)))
-        return self.blocks_tail(x.with_feats(torch.cat([x.feats, below.feats], 1)))
+        if grid is None:
+            below = self.deconv(self.u(self.conv(x))).feats
+        else:
+            inside = _with_parents(x, grid)
+            deep = self.u(self.conv(x.rows(inside)), grid // 2)
+            below = x.feats.new_zeros(x.feats.shape).index_copy(0, inside, self.deconv(deep).feats)
+        return self.blocks_tail(x.with_feats(torch.cat([x.feats, below], 1)))
+
+
+def _with_parents(x: SparseTensor, grid: Tensor) -> Tensor:
+    """The rows of x in the grid's even part.
+
+    spconv 1, with which PointGroup was published, has no place on the coarser grid for the last plane of an
+    odd one: what lies there is not seen from below, and hears nothing from there.
+    """
+    return (x.coords[:, 1:] < grid // 2 * 2).all(1).nonzero().squeeze(1)
 
 
 def _blocks(widths: Sequence[tuple[int, int]]) -> nn.Sequential:

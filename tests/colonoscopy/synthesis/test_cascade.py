@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.colonoscopy.synthesis import cascade, sharpener_training
+from models.colonoscopy.synthesis import cascade, picture_losses, sharpener_training
 from models.colonoscopy.synthesis import training as base_training
 from models.colonoscopy.synthesis.cascade import (
     ANY,
@@ -145,7 +145,7 @@ def test_small_frames_are_means_and_labels_are_shares(training):
 
 def test_the_base_learns_a_batch_by_heart(training):
     network, losses = tiny()[0], base_training.BaseLosses()
-    batch = next(base_training.batches(base_training.small_frames(training), 0, batch=4))
+    batch = next(base_training.batches(base_training.small_frames(training), 0, batch=2))
     learnt(network, losses, batch)
 
 
@@ -154,7 +154,7 @@ def test_super_resolution_learns_a_batch_by_heart(training, monkeypatch):
     learnt(tiny()[1], base_training.SuperLosses(), next(base_training.crop_batches(training, 0)))
 
 
-def learnt(network, losses, batch, steps=30):
+def learnt(network, losses, batch, steps=15):
     """The loss of the same noise falls."""
     optimiser = torch.optim.Adam(network.parameters(), lr=3e-3)
     values = []
@@ -194,7 +194,7 @@ def test_the_sharpener_begins_as_bicubic_and_learns(training, monkeypatch):
     small, wanted = next(sharpener_training.crops(training, 0))
     network = Sharpener(SharpenerConfig(width=8, blocks=1))
     assert torch.equal(network(small), cascade.enlarged(small, 2)) and wanted.shape[-1] == 96
-    monkeypatch.setattr(sharpener_training.PerceptualLoss, "load_vgg16", lambda self: self)
+    monkeypatch.setattr(picture_losses.PerceptualLoss, "load_vgg16", lambda self: self)
     losses = sharpener_training.SharpenerLosses()
     for spent in (0.0, 0.2, 0.9):
         network.zero_grad()

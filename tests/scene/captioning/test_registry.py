@@ -10,7 +10,7 @@ from models.scene.captioning.xtrans2cap.open_xtrans2cap import OpenXTrans2Cap
 from tests.scene.scan_makers import scannet
 
 
-@pytest.mark.parametrize("name", CAPTIONERS)
+@pytest.mark.parametrize("name", CAPTIONERS.shipped)
 def test_every_methods_checkpoint_is_there_without_a_teacher(name: str) -> None:
     assert (FOLDER / CAPTIONERS[name].checkpoint).is_dir()
     assert load_checkpoint(OpenXTrans2Cap, CAPTIONERS[name].checkpoint).captioner_teacher is None
@@ -23,7 +23,7 @@ def test_an_unknown_name_is_told() -> None:
 
 def test_the_command_asks_the_method_that_is_named(tmp_path, capsys) -> None:
     scannet(tmp_path / "scene", "scene")
-    for name in CAPTIONERS:
+    for name in CAPTIONERS.shipped:
         assert (
             command.main(["caption", str(tmp_path / "scene"), "--object", "7", "--model", name, "--json"])
             == 0

@@ -18,13 +18,14 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
 from models.core.device import Movable
-from models.core.pretrained import load_published
+from models.core.pretrained import fill, read_tensors
 from models.scene.captioning.xtrans2cap.meshed_memory import PAD, Captioner
 from models.scene.objects import pointnet
 
 UNKNOWN, START, END = 1, 2, 3
 IMAGE = 2048  # width of a bottom-up-attention feature
 PLACE = 32
+WORDS = "captioner.decoder.word_emb.weight"
 UNUSED = ("map_feat.", "fc_fuse.", "running_")  # stored by the released file, read by nothing
 
 
@@ -116,10 +117,14 @@ class XTrans2Cap(nn.Module, PyTorchModelHubMixin):
         self.captioner = Captioner(tokens, vocabulary, **given)
         self.captioner_teacher = Captioner(tokens, vocabulary, **given)
 
-    def encode(self, scenes: Scenes) -> Tensor:
-        """(B, layers, N, width): what the student makes of the objects, in the light of the target."""
+    def encode(self, scenes: Scenes, shapes: Tensor | None = None) -> Tensor:
+        """(B, layers, N, width): what the student makes of the objects, in the light of the target.
+
+        shapes: (B, N, 128) of `object_encoder`, where the points were encoded before: they know no target.
+        """
         rows, count = scenes.exists.shape
-        shapes = self.object_encoder(scenes.points.flatten(0, 1)).view(rows, count, -1)
+        if shapes is None:
+            shapes = self.object_encoder(scenes.points.flatten(0, 1)).view(rows, count, -1)
         parts = [shapes, scenes.classes, self.fc_ape(scenes.boxes), self._relative(scenes)]
         tokens = torch.cat(parts, -1) * scenes.exists[..., None]
         return self.captioner.encoder(tokens, scenes.exists)
@@ -158,8 +163,14 @@ class XTrans2Cap(nn.Module, PyTorchModelHubMixin):
         """The published network with released weights (model.pth of TransformerCaptionModule).
 
         Only tensors are read from the file, never code. What the released module stores and never reads
-        (map_feat, fc_fuse, the decoding buffers) is left out. Raises as `load_published` does.
+        (map_feat, fc_fuse, the decoding buffers) is left out. The file tells how many words there are. Raises
+        as `load_published` does.
         """
-        network = cls()
-        load_published(network, path, lambda name: None if any(part in name for part in UNUSED) else name)
+        tensors = read_tensors(path)
+        words = [value for name, value in tensors.items() if name.endswith(WORDS) and value.dim() == 2]
+        network = cls(vocabulary=len(words[0])) if words and len(words[0]) else cls()
+        fill(
+            *(network, tensors, Path(path).name),
+            lambda name: None if any(part in name for part in UNUSED) else name,
+        )
         return network.eval()

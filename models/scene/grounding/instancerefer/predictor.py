@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 
 import numpy as np
@@ -43,8 +43,12 @@ class Grounder:
         self.prepared = prepared_scans()
 
     @torch.inference_mode()
-    def __call__(self, scan: Scan, sentence: str) -> Answer:
-        """The object that a sentence means. Raises UserError("scan_unlabelled") where nothing is labelled."""
+    def __call__(self, scan: Scan, sentence: str, named: Collection[str] = ()) -> Answer:
+        """The object that a sentence means. Raises UserError("scan_unlabelled") where nothing is labelled.
+
+        named: labels that the sentence says. An unsure network still means the likeliest object where that is
+        labelled so: it would be untrue that the scan has none.
+        """
         start = time.monotonic()
         objects = self.prepared[scan]
         tokens = token_vectors([sentence])
@@ -53,7 +57,7 @@ class Grounder:
         likely = found.target[0].sigmoid().cpu().numpy()
         cells = found.cells[0].softmax(0).view(3, 3).cpu().numpy()
         words = _words(sentence, tokens, found.attention[0].float().cpu())
-        nothing = float(likely.max()) < NAMES_NOTHING
+        nothing = likely.max() < NAMES_NOTHING and objects.labels[int(likely.argmax())] not in named
         candidates = () if nothing else _candidates(objects, found, likely)
         best = int(np.flatnonzero(objects.ids == candidates[0].object_id)[0]) if candidates else -1
         return Answer(

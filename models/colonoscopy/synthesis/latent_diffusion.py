@@ -1,4 +1,7 @@
-"""SDM in the space of patches: the U-Net adds to the best guess that needs no network.
+"""LDM (Rombach et al., CVPR 2022), the talk's third baseline: diffusion of latents, the mask beside them.
+
+The U-Net has no spatially-adaptive decoder: it reads the mask's maps as further channels of its input. It
+adds to the best guess that needs no network.
 
 Were frames Gaussian, with the power that training frames have at each spatial frequency, the best estimate
 of the clean image would be a Wiener filter. It is known in closed form, removes noise in smooth tissue
@@ -7,7 +10,6 @@ highlights. The U-Net sees the filter's estimate beside the noisy image and pred
 """
 
 import math
-from dataclasses import replace
 
 import torch
 from huggingface_hub import PyTorchModelHubMixin
@@ -19,7 +21,7 @@ from models.colonoscopy.synthesis.autoencoder import FACTOR, FOLD, PATCH
 from models.colonoscopy.synthesis.sdm import HasDevice, SdmConfig, SdmUNet
 
 SIZE = 256  # of frames, in pixels
-SHIPPED = SdmConfig(
+LDM = SdmConfig(
     channels=32,
     beside=32,
     labels=8,
@@ -30,11 +32,11 @@ SHIPPED = SdmConfig(
     hidden=8,
     labels_by="area",
     checkpoints=False,
+    spade=False,
 )
-SHIPPED_LDM = replace(SHIPPED, spade=False)
 
 
-class LatentSdm(HasDevice, PyTorchModelHubMixin):
+class LatentDiffusion(HasDevice, PyTorchModelHubMixin):
     """Predicts v of noisy latents (B, channels, 16, 16), with the U-Net's arguments."""
 
     mean: Tensor
@@ -42,7 +44,7 @@ class LatentSdm(HasDevice, PyTorchModelHubMixin):
     kept: Tensor
     cosines: Tensor
 
-    def __init__(self, config: SdmConfig = SHIPPED) -> None:
+    def __init__(self, config: SdmConfig = LDM) -> None:
         super().__init__()
         self.config = config
         self.unet = SdmUNet(config)
@@ -53,7 +55,7 @@ class LatentSdm(HasDevice, PyTorchModelHubMixin):
         self.register_buffer("cosines", cosine_transform(side), persistent=False)
 
     @torch.no_grad()
-    def fit_power(self, latents: Tensor) -> "LatentSdm":
+    def fit_power(self, latents: Tensor) -> "LatentDiffusion":
         """Set mean and power to those of clean latents (N, channels, 16, 16)."""
         clean = pixel_shuffle(latents, FOLD)
         self.mean.copy_(clean.mean(0))

@@ -1,4 +1,4 @@
-"""From a drawn mask to frames: the trained networks as a diffusers pipeline that shows its work."""
+"""LDM at work: the trained networks as a diffusers pipeline that shows its work."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +12,7 @@ from models.colonoscopy.data.images import Frame, Mask, fitted
 from models.colonoscopy.synthesis.arsdm import clean_estimate, schedule
 from models.colonoscopy.synthesis.autoencoder import Autoencoder, label_maps
 from models.colonoscopy.synthesis.base import Step, check
-from models.colonoscopy.synthesis.latent_sdm import SIZE, LatentSdm, latent_shape
+from models.colonoscopy.synthesis.latent_diffusion import SIZE, LatentDiffusion, latent_shape
 from models.core import device
 from models.core.checkpoints import load_checkpoint
 from models.core.progress import Progress
@@ -21,14 +21,14 @@ PREVIEWS = 5  # a frame, about
 GUIDANCE = 2.0
 
 
-class SynthesisPipeline(DiffusionPipeline):
+class LatentPipeline(DiffusionPipeline):
     """Draws frames for a mask. scheduler: the one that the U-Net was trained with."""
 
-    unet: LatentSdm
+    unet: LatentDiffusion
     autoencoder: Autoencoder
     looks = ("any",)  # these networks were told of no clinic
 
-    def __init__(self, unet: LatentSdm, autoencoder: Autoencoder, scheduler: DDIMScheduler) -> None:
+    def __init__(self, unet: LatentDiffusion, autoencoder: Autoencoder, scheduler: DDIMScheduler) -> None:
         super().__init__()
         self.register_modules(unet=unet.eval(), autoencoder=autoencoder.eval(), scheduler=scheduler)
 
@@ -49,7 +49,7 @@ class SynthesisPipeline(DiffusionPipeline):
         mask: bool (H, W) of any size, True on the polyp. seed: frame i begins with the noise of seed + i,
         whatever the model and the mask. sampler: "dpm", DPM-Solver++ of second order, or "ddim" with eta,
         the share of fresh noise in each step (the paper's is 1). guidance: above 1 the difference that the
-        mask makes is exaggerated (SDM's classifier-free guidance, which ArSDM leaves out), at twice the time.
+        mask makes is exaggerated (classifier-free guidance), at twice the time.
         Yields Progress with {"index", "frame"} as preview, a frame that is done or what it will be, and at
         last all frames, uint8 (256, 256, 3). Raises UserError: steps_range, sampler_unknown, look_unknown for
         another look than "any": these networks know none.
@@ -104,8 +104,8 @@ class SynthesisPipeline(DiffusionPipeline):
         return ((frame + 1) * 127.5).round().byte().permute(1, 2, 0).cpu().numpy()
 
 
-def load(model: str) -> SynthesisPipeline:
-    """The pipeline of a shipped model. Raises as `load_checkpoint` does."""
-    unet = load_checkpoint(LatentSdm, model)
+def load(name: str) -> LatentPipeline:
+    """The pipeline of a checkpoint. Raises as `load_checkpoint` does."""
+    unet = load_checkpoint(LatentDiffusion, name)
     autoencoder = load_checkpoint(Autoencoder, "colonoscopy_autoencoder")
-    return SynthesisPipeline(unet, autoencoder, schedule()).to(device.best())
+    return LatentPipeline(unet, autoencoder, schedule()).to(device.best())

@@ -1,0 +1,36 @@
+"""What a network that restores pictures is asked for: L1, a perceptual loss, and a judge of patches."""
+
+from accelerate import Accelerator
+from torch import Tensor
+from torch.nn.functional import l1_loss
+
+from models.core.nn.patch_discriminator import Adversary
+from models.core.perceptual import PerceptualLoss
+
+PERCEPTUAL = 0.2
+ALONE = 0.3  # of the budget, before the judge has a say; it learns from half of that on
+SHARE, FEATURES = 0.4, 0.3  # of the judge in the gradient on the picture; weight of its features
+
+
+class PictureLosses(Adversary):
+    """The losses of restored pictures, and the judge with its optimiser; its state goes into the run's."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__(rate)
+        self.perceptual = PerceptualLoss().load_vgg16()
+
+    def prepare(self, accelerator: Accelerator) -> None:
+        """Go where the training is."""
+        super().prepare(accelerator)
+        self.perceptual.to(accelerator.device)
+
+    def losses(self, drawn: Tensor, wanted: Tensor, spent: float) -> dict[str, Tensor]:
+        """Of pictures (B, 3, H, W) in -1..1, `drawn` with a gradient. spent: of the budget, 0 to 1."""
+        found = {"l1": l1_loss(drawn, wanted), "perceptual": self.perceptual(drawn, wanted)}
+        plain = found["l1"] + PERCEPTUAL * found["perceptual"]
+        if spent > ALONE / 2:
+            found["judge"] = self.teach(wanted, drawn.detach())
+        if spent < ALONE:
+            return {"loss": plain, **found}
+        asked = self.asks(wanted, drawn, plain, SHARE, FEATURES)
+        return {**found, **asked, "loss": plain + asked["loss"]}
