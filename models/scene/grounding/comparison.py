@@ -162,7 +162,7 @@ def _measured(data: Path, source: str, asked: Asked) -> dict[str, dict[str, Any]
     """Figures of every method that is there, by its title; kept by question and by the weights' hash."""
     found = {}
     texts = [row["text"] for row in asked.rows]
-    for name in GROUNDERS.installed():
+    for name in (one for one in GROUNDERS.installed() if one in GROUNDERS.shipped):
         entry = GROUNDERS[name]
         key = f"{asked.task} {source} {name} {card(entry.checkpoint).sha256}".replace(" ", "_")
         kept = RUNS / "comparison" / f"{key}.json"
