@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 from models.core.errors import UserError
-from models.core.progress import Progress
+from models.core.progress import Ahead, Progress
 
 log = logging.getLogger("trilab")
 T = TypeVar("T")
@@ -201,8 +201,8 @@ class JobQueue:
 
 
 def in_line(ahead: int) -> Progress:
-    """What is told to a visitor before whom others stand: key "in_line", preview their number."""
-    return Progress(0.0, "in_line", ahead)
+    """What is told to a visitor before whom others stand: key "in_line"."""
+    return Progress(0.0, "in_line", Ahead(ahead))
 
 
 def in_plain_words(error: BaseException) -> UserError:

@@ -26,7 +26,7 @@ from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core.errors import UserError
 from models.core.image_io import MAX_FILE
 from models.core.notes import note
-from models.core.progress import Progress
+from models.core.progress import Drawing, Progress
 from models.core.upload_validation import megabytes
 
 TASKS = ("draw", "inpaint", "remove")  # a whole frame, or a change in one's own
@@ -323,10 +323,10 @@ class ColonoscopyTab:
                 card = result_strip.add(cards, answer.card(name, step))
                 cards += 1
                 yield {self.strip: card, self.home: gr.update(visible=True)}
-            elif step.key == "in_line":
+            elif not isinstance(step.preview, Drawing):
                 yield {self.status: quiet(clock.told(step))}
-            elif (index := step.preview["index"]) == cards:
-                share = step.fraction * wanted.count - index
+            elif step.preview.index == cards:
+                share = step.fraction * wanted.count - cards
                 yield {
                     self.strip: result_strip.preview(_picture(step), share, clock.told(step)),
                     self.status: "",
@@ -367,9 +367,9 @@ class ColonoscopyTab:
 
 
 def _picture(step: Progress) -> str:
-    if not isinstance(step.preview, dict):
+    if not isinstance(step.preview, Drawing):
         return ""
-    return result_strip.picture_url(service.on_pad(step.preview["frame"]))
+    return result_strip.picture_url(service.on_pad(step.preview.frame))
 
 
 def _files(file: str | None) -> list[str]:

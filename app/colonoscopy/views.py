@@ -10,7 +10,7 @@ from models.colonoscopy import TOO_NEAR
 from models.colonoscopy.data.images import fitted, letterboxed, padded, squared
 from models.colonoscopy.pipeline import Sample
 from models.colonoscopy.synthesis.registry import GENERATORS
-from models.core.progress import Progress
+from models.core.progress import Ahead, Progress
 
 SIZE = 256  # pixels of a card's sides
 
@@ -65,8 +65,8 @@ class Clock:
 
     def told(self, step: Progress) -> str:
         """The sentence for a step in the visitor's language `name`."""
-        if step.key == "in_line":
-            return say(self.name, "progress.in_line", count=step.preview)
+        if isinstance(step.preview, Ahead):
+            return say(self.name, "progress.in_line", count=step.preview.count)
         now = time.monotonic()
         self.begun = self.begun or now
         number = min(int(step.fraction * self.count) + 1, self.count)

@@ -183,18 +183,19 @@ def order(
     face: Path | None,
     moving: bool,
     audio: Path | None,
-    text: object,
-    language: object,
-    voice: object,
-    stage: object,
-    panels: object,
-    marked: object,
-    seed: object,
-    consent: object,
+    text: str | None,
+    language: str | None,
+    voice: str | None,
+    stage: str | None,
+    panels: bool,
+    marked: bool,
+    seed: float | None,
+    consent: bool,
 ) -> Order:
-    """An order of what fields hold, whatever they hold. face: a kept picture, or a video where `moving`.
+    """An order of what fields hold; a script's may hold anything, so all is looked at.
 
-    audio: kept speech; None where `text` is spoken by `voice` of `language`.
+    face: a kept picture, or a video where `moving`. audio: kept speech; None where `text` is spoken by
+    `voice` of `language`.
     Raises UserError: face_input, speech_input, consent_missing, flag_wrong, stage_unknown, seed_range,
     language_unknown, voice_unknown, and for the text as `voices.cleaned` and `voices.check_script` do.
     """
@@ -222,7 +223,7 @@ def order(
     )
 
 
-def _spoken(text: object, language: object, voice: object) -> tuple[str, str, str]:
+def _spoken(text: str | None, language: str | None, voice: str | None) -> tuple[str, str, str]:
     """The text, its language, and the name of who speaks it."""
     if not isinstance(text, str) or not text.strip():
         raise UserError("speech_input")

@@ -7,7 +7,7 @@ from app.components.video_stage import Taken, View
 from app.face import service
 from app.i18n import say
 from app.messages import quiet
-from models.core.progress import Progress
+from models.core.progress import Ahead, Left, Progress
 from models.face import FPS
 from models.face.speech import voices
 from models.face.types import Made
@@ -44,13 +44,12 @@ def voice(language: str, name: str) -> str:
 
 def told(name: str, step: Progress) -> str:
     """What is being done, and how long it takes where that is known."""
-    if step.key == "in_line":
-        return say(name, "progress.in_line", count=step.preview)
+    if isinstance(step.preview, Ahead):
+        return say(name, "progress.in_line", count=step.preview.count)
     text = say(name, f"progress.{step.key}")
-    left = step.preview.get("left") if isinstance(step.preview, dict) else None
-    if left is None:
+    if not isinstance(step.preview, Left):
         return text
-    return say(name, "face.left", step=text, seconds=max(1, round(left)))
+    return say(name, "face.left", step=text, seconds=max(1, round(step.preview.seconds)))
 
 
 def views(made: Made) -> list[View]:

@@ -22,8 +22,8 @@ from models.core.methods import show
 from models.core.sentences import sentence, told
 
 SMALL_SEGMENTERS = ("polyps", "polyps_guide")
-DETECTOR_NAMES = ("centernet", "sparse_rcnn", "deformable_detr")
-TOGETHER = ("segmenters", "detectors")  # PraNet, SANet and Polyp-PVT; all of DETECTOR_NAMES
+DETECTOR_NAMES = tuple(name for name, one in DETECTORS.shipped.items() if one.checkpoint == name)
+TOGETHER = ("segmenters", "detectors")  # those of the registries that share an encoder
 STAGES = ("base", "super", "sharpener", "sdm", "adaptive", "arsdm")  # of the cascade
 TRAININGS = (
     *SMALL_SEGMENTERS,
@@ -72,10 +72,12 @@ def parser() -> argparse.ArgumentParser:
 
     segment = commands.add_parser("segment", help="the polyps in a frame, or in a folder of frames")
     segment.add_argument("frames", type=Path, help="an image, or a folder of them")
-    segment.add_argument("--model", default="polyps", help=f"{', '.join(SEGMENTERS)}; several with commas")
+    segment.add_argument(
+        "--model", default=SEGMENTERS.default, help=f"{', '.join(SEGMENTERS)}; several with commas"
+    )
     segment.add_argument(
         "--detector",
-        help="boxes too: centernet, sparse_rcnn, deformable_detr, mask_boxes; several with commas",
+        help=f"boxes too: {', '.join(DETECTORS)}; several with commas",
     )
     segment.add_argument(
         "--out",

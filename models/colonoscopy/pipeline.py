@@ -11,7 +11,7 @@ from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core.checkpoints import CheckpointCard, all_cards
 from models.core.errors import UserError
 from models.core.import_lock import LOADING
-from models.core.progress import Progress
+from models.core.progress import Drawing, Progress
 
 if TYPE_CHECKING:
     from models.colonoscopy.synthesis.memorization import Memory
@@ -94,7 +94,7 @@ class Sample:
 def draw(order: Order) -> Iterator[Progress | Sample]:
     """Frames for a mask, each as soon as it is done and judged; close the iterator to stop at the next step.
 
-    Progress has {"index", "frame"} as preview: what frame `index` is going to be.
+    Progress has a `Drawing` as preview.
     Raises UserError: count_range, seed_range, and as `check_mask`, the model and its checkpoints do.
     """
     _check(order)
@@ -116,8 +116,9 @@ def draw(order: Order) -> Iterator[Progress | Sample]:
             return
         yield step
         if step.fraction >= (done + 1) / order.count:
+            assert isinstance(step.preview, Drawing)
             seconds = time.monotonic() - started
-            yield _judged(step.preview["frame"], order, done, seconds, remembered)
+            yield _judged(step.preview.frame, order, done, seconds, remembered)
             started, done = time.monotonic(), done + 1
 
 
@@ -147,7 +148,7 @@ def inpaint(order: Alteration) -> Iterator[Progress | Sample]:
             look=order.look,
             remove=order.remove,
         ):
-            yield Progress((index + share) / order.count, "drawing", {"index": index, "frame": frame})
+            yield Progress((index + share) / order.count, "drawing", Drawing(index, frame))
         yield _judged(frame, order, index, time.monotonic() - started, remembered)
 
 

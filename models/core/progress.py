@@ -1,7 +1,32 @@
-"""What long work says while it runs."""
+"""How a long job tells how far it is."""
 
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What frame number `index` is going to be, or is: uint8 (H, W, 3)."""
+
+    index: int
+    frame: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Left:
+    """How long a job will still take."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """How many jobs stand before one in the line."""
+
+    count: int
 
 
 @dataclass(frozen=True)
@@ -10,9 +35,9 @@ class Progress:
 
     fraction: done so far, 0 to 1.
     key: of a sentence, which the page has.
-    preview: what can be shown already, or None.
+    preview: what can be shown already, or None; a Path is of a film.
     """
 
     fraction: float
     key: str
-    preview: Any = None
+    preview: Path | Drawing | Left | Ahead | None = None

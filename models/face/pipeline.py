@@ -13,7 +13,7 @@ from models.core.checkpoints import CheckpointCard, all_cards
 from models.core.disk_array import Spool
 from models.core.errors import UserError
 from models.core.import_lock import LOADING
-from models.core.progress import Progress
+from models.core.progress import Left, Progress
 from models.face import FPS, STAGES, frames_of
 from models.face.methods import MOTION
 from models.face.sources import media
@@ -31,7 +31,7 @@ TELLING = 8  # frames from one word about progress to the next
 def animate(order: Order, folder: Path) -> Iterator[Progress | Made]:
     """Make the film; close the iterator to stop, which leaves nothing half-written.
 
-    The preview of a Progress is None, the Path of the film's first second, or {"left": seconds}.
+    The preview of a Progress is None, the Path of the film's first second, or a `Left`.
     Raises UserError: face_input, face_both, speech_input, speech_both, stage_unknown, and as the readers,
     voices, trackers and checkpoints do.
     """
@@ -139,7 +139,7 @@ def _film(
                 first.clear()
             if done % TELLING == 0 or done == count:
                 left = (time.monotonic() - started) / done * (count - done)
-                yield Progress(fraction, "face_draws", {"left": left})
+                yield Progress(fraction, "face_draws", Left(left))
         yield Progress(0.98, "face_writes")
         with watch.at("writing"):
             stack.close()

@@ -57,7 +57,7 @@ def evaluate(data: Path | None = None, clips: Path | None = None) -> dict[str, A
         )
     )
     write("face-speed", text)
-    return {name: {key: value for key, value in run.items() if key != "took"} for name, run in runs.items()}
+    return {"speed": rows}
 
 
 def _apart(seconds: float, panels: bool, films: int = 1) -> dict[str, Any]:

@@ -53,6 +53,7 @@ def measure() -> dict[str, Any]:
     )
     write("scene-speed", text)
     return {
+        "speed": rows,
         "open_s": max(float(row["open, s"]) for row in rows),
         "first_s": round(first, 2),
         "ask_s": max(float(row["next questions, s"]) for row in rows),

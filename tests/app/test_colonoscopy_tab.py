@@ -16,7 +16,7 @@ from models.colonoscopy.data.exports import mask_png
 from models.colonoscopy.data.images import fitted, own_part
 from models.colonoscopy.pipeline import Sample
 from models.colonoscopy.synthesis.registry import GENERATORS
-from models.core.progress import Progress
+from models.core.progress import Drawing, Progress
 from tests.colonoscopy import stand_in
 
 REQUEST = SimpleNamespace(session_hash="a visitor", query_params={}, headers={})
@@ -26,7 +26,7 @@ def altering(order):
     """Stands for the networks: the mask is painted yellow, or grey where the polyp goes."""
     frame = order.frame.copy()
     frame[order.mask] = (90, 90, 90) if order.remove else (230, 210, 60)
-    yield Progress(0.5, "drawing", {"index": 0, "frame": frame // 2})
+    yield Progress(0.5, "drawing", Drawing(0, frame // 2))
     kind = "removed" if order.remove else "inpainted"
     yield Sample(
         frame=frame,

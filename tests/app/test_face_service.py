@@ -17,7 +17,7 @@ from app.job_queue import JobQueue
 from app.session import Visit
 from models.core import checkpoints
 from models.core.errors import UserError
-from models.core.progress import Progress
+from models.core.progress import Left, Progress
 from models.face import RATE, pipeline
 from models.face.sources import media
 from models.face.types import Made
@@ -414,7 +414,7 @@ def test_frames_without_a_face_are_counted_and_named(monkeypatch):
 
 
 def test_time_left_is_told_where_it_is_known():
-    assert views.told("en", Progress(0.5, "face_draws", {"left": 12.4})).endswith("about 12 s left")
+    assert views.told("en", Progress(0.5, "face_draws", Left(12.4))).endswith("about 12 s left")
     assert "left" not in views.told("en", Progress(0.5, "face_draws"))
 
 

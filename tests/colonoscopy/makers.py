@@ -6,7 +6,7 @@ import pytest
 from models.colonoscopy import pipeline
 from models.colonoscopy.synthesis import memorization
 from models.colonoscopy.synthesis.registry import GENERATORS
-from models.core.progress import Progress
+from models.core.progress import Drawing, Progress
 
 
 def mask_of(height=256, width=256, box=(60, 120, 80, 180)):
@@ -39,8 +39,8 @@ def draws(mask, count=1, seed=0, steps=20, sampler="dpm", look="any"):
     small = pipeline.fitted(mask, 256, 256)
     for index in range(count):
         frames.append(frame_of(small, seed + index))
-        yield Progress((index + 0.5) / count, "drawing", {"index": index, "frame": frames[-1] // 2})
-        yield Progress((index + 1) / count, "drawing", {"index": index, "frame": frames[-1]})
+        yield Progress((index + 0.5) / count, "drawing", Drawing(index, frames[-1] // 2))
+        yield Progress((index + 1) / count, "drawing", Drawing(index, frames[-1]))
     yield frames
 
 

@@ -17,7 +17,7 @@ from models.colonoscopy.pipeline import Order, Sample
 from models.colonoscopy.segmentation.registry import SEGMENTERS
 from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core.errors import UserError
-from models.core.progress import Progress
+from models.core.progress import Drawing, Progress
 
 SIZE = 256
 TISSUE, POLYP = np.array([176, 84, 66]), np.array([226, 150, 132])
@@ -47,7 +47,7 @@ def drawing(steps: int = 3, pause: float = 0.0) -> Draw:
             for step in range(1, steps):
                 time.sleep(pause * (8 if order.count == service.MOST_FRAMES else 1))
                 faint = (frame * (step / steps)).astype(np.uint8)
-                shown = {"index": index, "frame": faint}
+                shown = Drawing(index, faint)
                 yield Progress((index + step / steps) / order.count, "drawing", shown)
             yield Sample(
                 frame,
@@ -117,7 +117,7 @@ def failing(key: str, **facts: object) -> Draw:
     """A drawer that gives a preview, then a UserError."""
 
     def draw(order: Order) -> Iterator[Progress | Sample]:
-        yield Progress(0.1, "drawing", {"index": 0, "frame": painted(order.mask, 0, order.model)})
+        yield Progress(0.1, "drawing", Drawing(0, painted(order.mask, 0, order.model)))
         raise UserError(key, **facts)
 
     return draw

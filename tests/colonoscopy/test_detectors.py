@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from models.colonoscopy.detection import boxes as box_tools
-from models.colonoscopy.detection import metrics, training
+from models.colonoscopy.detection import metrics
 from models.colonoscopy.detection.base import MaskDetector, NetworkDetector
 from models.colonoscopy.detection.centernet import CenterNet, Maps, focal_loss, gaussian, gaussian_radius
 from models.colonoscopy.detection.deformable_detr import DeformableDETR
@@ -29,7 +29,7 @@ class Detector:
     @pytest.fixture
     def network(self):
         torch.manual_seed(0)
-        return training.shipped()[self.NAME]
+        return DETECTORS[self.NAME].kind.shipped()
 
     def test_published_size(self):
         with torch.device("meta"):

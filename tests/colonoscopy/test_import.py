@@ -148,7 +148,7 @@ def test_arsdm_draws_at_384_pixels_from_the_command_line(released, tmp_path, cap
 def test_its_sampler_shows_its_work_and_stops(released, sampler):
     generator = ImageSdm(released[0], size=64)
     steps = list(generator(mask_of(), count=1, seed=3, steps=3, sampler=sampler))
-    frames = [step.preview["frame"] for step in steps[:-1]]
+    frames = [step.preview.frame for step in steps[:-1]]
     assert len(frames) == 3 and all(frame.shape == (64, 64, 3) for frame in frames)
     assert [round(step.fraction, 2) for step in steps[:-1]] == [0.33, 0.67, 1.0]
     assert np.array_equal(steps[-1][0], frames[-1]) and frames[0].std() > 0

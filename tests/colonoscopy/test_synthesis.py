@@ -63,8 +63,8 @@ def test_previews_come_on_the_way_and_fractions_grow(pipeline):
     assert all(isinstance(step, Progress) for step in steps) and len(steps) >= 8
     fractions = [step.fraction for step in steps]
     assert fractions == sorted(fractions) and fractions[-1] == 1
-    assert {step.preview["index"] for step in steps} == {0, 1}
-    assert np.array_equal(steps[-1].preview["frame"], last[1])
+    assert {step.preview.index for step in steps} == {0, 1}
+    assert np.array_equal(steps[-1].preview.frame, last[1])
 
 
 def test_a_closed_iterator_computes_no_further(pipeline, monkeypatch):

@@ -13,14 +13,14 @@ from models.colonoscopy.synthesis import evaluation as figures
 from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core import results
 from models.core.errors import UserError
-from models.core.progress import Progress
+from models.core.progress import Drawing, Progress
 from tests.colonoscopy.makers import frame_of, mask_of, stand_ins  # noqa: F401
 
 
 def shifted(mask, count=1, seed=0, **options):
     """A bad model: its polyp is drawn elsewhere, in another light."""
     frame = frame_of(np.roll(mask, 40, axis=1), seed) // 2 + 60
-    yield Progress(1.0, "drawing", {"index": 0, "frame": frame.astype(np.uint8)})
+    yield Progress(1.0, "drawing", Drawing(0, frame.astype(np.uint8)))
     yield [frame]
 
 

@@ -14,7 +14,7 @@ import pytest
 from app import page
 from app.face import service
 from models.core.errors import UserError
-from models.core.progress import Progress
+from models.core.progress import Left, Progress
 from models.face import FPS, frames_of, pipeline
 from models.face.sources import media
 from models.face.types import Made, Order
@@ -54,7 +54,7 @@ def animating(steps: int = 4, pause: float = 0.0, faceless: tuple[int, ...] = ()
         many = 20 * steps if "slowly" in order.text else steps
         for step in range(many):
             time.sleep(pause)
-            yield Progress(0.2 + 0.7 * step / many, "face_draws", {"left": (many - step) * pause})
+            yield Progress(0.2 + 0.7 * step / many, "face_draws", Left((many - step) * pause))
         count = frames_of(round(seconds * 16000))
         np.savez(folder / "vertices.npz", vertices=np.zeros((count, 478, 3), np.float16))
         (folder / "blendshapes.csv").write_text("frame,jawOpen\n0,0.5\n")

@@ -10,7 +10,7 @@ from scipy.io import wavfile
 from skimage import data
 
 from models.core.errors import UserError
-from models.core.progress import Progress
+from models.core.progress import Left, Progress
 from models.face import FPS, RATE, STAGES, frames_of
 from models.face.pipeline import animate
 from models.face.sources import media, mesh
@@ -54,7 +54,7 @@ def test_the_first_second_comes_before_the_rest(steps):
     assert fractions == sorted(fractions) and fractions[-1] < 1
     shown = [index for index, step in enumerate(told) if hasattr(step.preview, "suffix")]
     assert len(shown) == 1 and fractions[shown[0]] < 0.5
-    assert any(isinstance(step.preview, dict) and step.preview["left"] >= 0 for step in told)
+    assert any(isinstance(step.preview, Left) and step.preview.seconds >= 0 for step in told)
 
 
 def test_the_film_is_as_long_as_the_sound(made, speech):
@@ -106,7 +106,7 @@ def test_nothing_but_the_result_is_left(steps):
 def test_a_stopped_film_leaves_nothing_half_written(portrait, speech, tmp_path):
     work = animate(Order(portrait=portrait, audio=speech[0]), tmp_path)
     for step in work:
-        if isinstance(step.preview, dict):
+        if isinstance(step.preview, Left):
             break
     work.close()
     assert not list(tmp_path.glob("*.part*")) and not (tmp_path / "talking_face.mp4").exists()

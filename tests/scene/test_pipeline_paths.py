@@ -9,6 +9,7 @@ from models.core.errors import UserError
 from models.scene import __main__ as command_line
 from models.scene import pipeline
 from models.scene.captioning.registry import CAPTIONERS
+from models.scene.grounding.instancerefer import predictor
 from models.scene.objects import cache
 from tests.scene.scan_makers import scannet
 
@@ -35,6 +36,8 @@ def test_the_commands_take_the_name(shipped, monkeypatch, capsys):
     assert asked == ["room_one"]
 
 
-def test_grounding_and_captioning_share_what_is_prepared():
+def test_grounding_and_captioning_share_what_is_prepared(monkeypatch):
+    monkeypatch.setattr(CAPTIONERS, "_loaded", {})  # what other tests loaded may share with nobody any more
+    predictor.load.cache_clear()
     assert pipeline.grounder("instancerefer").prepared is CAPTIONERS.loaded("xtrans2cap").prepared
     assert cache.prepared_scans() is pipeline.grounder("instancerefer").prepared

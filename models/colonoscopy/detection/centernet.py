@@ -12,7 +12,8 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss, logsigmoid, max_pool2d
 
-from models.colonoscopy.segmentation.encoders import encoder
+from models.colonoscopy.segmentation.encoders import LITE, encoder
+from models.colonoscopy.segmentation.small import SIZE
 
 STRIDE = 4  # of the heat map
 OVERLAP = 0.7  # IoU that a box around a point within the Gaussian's radius still has
@@ -49,6 +50,11 @@ class CenterNet(nn.Module, PyTorchModelHubMixin):
         self.heat, self.sides, self.offset = (Head(width, head, out) for out in (1, 2, 2))
         last: Any = self.heat[-1]
         nn.init.constant_(last.bias, -2.19)  # a tenth of polyp everywhere, as published
+
+    @classmethod
+    def shipped(cls) -> "CenterNet":
+        """As it ships: an untrained head on EfficientNet-Lite0."""
+        return cls(LITE, SIZE, width=64)
 
     def forward(self, frames: Tensor) -> Maps:
         """frames (B, 3, H, W) in 0..1, sides multiples of 32 -> maps at a quarter of them."""

@@ -17,7 +17,8 @@ from transformers.models.deformable_detr.modeling_deformable_detr import (
 
 from models.colonoscopy.detection.set_loss import set_loss
 from models.colonoscopy.detection.sparse_rcnn import ranked
-from models.colonoscopy.segmentation.encoders import encoder
+from models.colonoscopy.segmentation.encoders import LITE, encoder
+from models.colonoscopy.segmentation.small import SIZE
 
 
 class DeformableDETR(nn.Module, PyTorchModelHubMixin):
@@ -80,6 +81,11 @@ class DeformableDETR(nn.Module, PyTorchModelHubMixin):
             nn.init.zeros_(head.layers[-1].bias)
             if number == 0:
                 nn.init.constant_(head.layers[-1].bias[2:], -2.0)
+
+    @classmethod
+    def shipped(cls) -> "DeformableDETR":
+        """As it ships: an untrained head on EfficientNet-Lite0."""
+        return cls(LITE, SIZE, queries=20, width=64, hidden=256, levels=3, layers=(1, 3))
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """frames (B, 3, H, W) in 0..1 -> logits (S, B, N, 1) and boxes (S, B, N, 4), middle and sides."""

@@ -9,7 +9,8 @@ from torch.nn.functional import interpolate, relu
 
 from models.colonoscopy.detection.boxes import corners, middles, roi_align
 from models.colonoscopy.detection.set_loss import set_loss
-from models.colonoscopy.segmentation.encoders import encoder
+from models.colonoscopy.segmentation.encoders import LITE, encoder
+from models.colonoscopy.segmentation.small import SIZE
 
 CELLS = 7  # along each side of what a proposal sees
 STEP = 2.0  # a predicted move of this many is a whole side
@@ -45,6 +46,11 @@ class SparseRCNN(nn.Module, PyTorchModelHubMixin):
         nn.init.constant_(self.proposal_boxes.weight[:, :2], 0.5)
         nn.init.constant_(self.proposal_boxes.weight[:, 2:], 1.0)
         self.stages = nn.ModuleList(Stage(width, dynamic, hidden) for _ in range(stages))
+
+    @classmethod
+    def shipped(cls) -> "SparseRCNN":
+        """As it ships: an untrained head on EfficientNet-Lite0."""
+        return cls(LITE, SIZE, proposals=20, stages=3, width=64, dynamic=16, hidden=256)
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """frames (B, 3, H, W) in 0..1, square -> logits (S, B, N, 1), boxes (S, B, N, 4) as middle, sides."""

@@ -1,4 +1,4 @@
-"""Training the shipped CenterNet, Sparse R-CNN and Deformable DETR on one encoder that stands still.
+"""Training the detectors of the registry on one encoder that stands still.
 
 It is the encoder of `polyp_pvt`, which has learnt what polyps look like; since it isn't trained, those that
 are trained together learn as if each were alone, and see the same frames.
@@ -14,35 +14,18 @@ from torch.nn.functional import interpolate
 
 from models.colonoscopy.detection.base import NetworkDetector
 from models.colonoscopy.detection.boxes import from_mask, targets
-from models.colonoscopy.detection.centernet import CenterNet
-from models.colonoscopy.detection.deformable_detr import DeformableDETR
 from models.colonoscopy.detection.metrics import Detections, best_threshold, f1
-from models.colonoscopy.detection.sparse_rcnn import SparseRCNN
-from models.colonoscopy.segmentation import small
-from models.colonoscopy.segmentation.encoders import LITE
+from models.colonoscopy.detection.registry import DETECTORS
 from models.colonoscopy.segmentation.joint_training import SMALL, SharedEncoder, each, split
 from models.colonoscopy.segmentation.polyp_pvt import PolypPVT
 from models.colonoscopy.segmentation.training import Batch, Examples, batches
 from models.core.checkpoints import load_checkpoint
 from models.core.training import fit
 
-NAMES = ("centernet", "sparse_rcnn", "deformable_detr")
 RATE = 4e-4
 COARSE = 0.7  # share of the steps with frames of SMALL pixels
 CHECKED = 8  # held-out frames that are looked at during training
 SEED = 6
-
-
-def shipped() -> dict[str, nn.Module]:
-    """The three as they ship: untrained heads on EfficientNet-Lite0."""
-    size = small.SIZE
-    return {
-        "centernet": CenterNet(LITE, size, width=64),
-        "sparse_rcnn": SparseRCNN(LITE, size, proposals=20, stages=3, width=64, dynamic=16, hidden=256),
-        "deformable_detr": DeformableDETR(
-            LITE, size, queries=20, width=64, hidden=256, levels=3, layers=(1, 3)
-        ),
-    }
 
 
 def losses(network: nn.Module, batch: Batch, spent: float) -> dict[str, Tensor]:
@@ -73,11 +56,11 @@ def checked(network: nn.Module, held: Examples) -> str:
     return json.dumps(found)
 
 
-def train(data: Path, steps: int, folder: Path, names: Sequence[str] = NAMES) -> None:
+def train(data: Path, steps: int, folder: Path, names: Sequence[str]) -> None:
     """Train detectors and save each in fp16 in folder/NAME, with its best threshold on held-out frames."""
     known, held = split(data)
     torch.manual_seed(SEED)
-    network = SharedEncoder({name: one for name, one in shipped().items() if name in names})
+    network = SharedEncoder({name: DETECTORS[name].kind.shipped() for name in names})
     network.encoder.load_state_dict(load_checkpoint(PolypPVT, "polyp_pvt").backbone.state_dict())
     network.encoder.requires_grad_(False)
     watched = held[:: max(1, len(held) // CHECKED)]

@@ -1,6 +1,6 @@
-"""Training the shipped PraNet, SANet and Polyp-PVT together: one encoder, three decoders, their losses.
+"""Training the segmenters of the registry that can share an encoder together: PraNet, SANet, Polyp-PVT.
 
-Most of a step is the encoder; three networks that share it while they learn cost little more than one. It
+Most of a step is the encoder; networks that share it while they learn cost little more than one. It
 stands still until the decoders have found it useful. Each network is saved whole, with its copy of the
 encoder. What is held out is watched and chosen on: no test set is.
 """
@@ -16,10 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
 from models.colonoscopy.segmentation import small
-from models.colonoscopy.segmentation.encoders import LITE
-from models.colonoscopy.segmentation.polyp_pvt import PolypPVT
-from models.colonoscopy.segmentation.pranet import PraNet
-from models.colonoscopy.segmentation.sanet import SANet
+from models.colonoscopy.segmentation.registry import SEGMENTERS
 from models.colonoscopy.segmentation.training import FROZEN, HELD_OUT, Batch, Examples, batches, examples
 from models.core.training import fit
 
@@ -35,7 +32,7 @@ SEED = 5
 
 
 class SharedEncoder(nn.Module):
-    """Networks of one contract (`ENCODER`, `decode`) on one encoder, which is the first one's."""
+    """Networks of one contract (`ENCODER`, `decode`, `shipped`) on one encoder, which is the first one's."""
 
     def __init__(self, networks: Mapping[str, nn.Module]) -> None:
         super().__init__()
@@ -61,9 +58,9 @@ def each(network: nn.Module) -> dict[str, Any]:
 
 
 def shipped() -> dict[str, nn.Module]:
-    """The three as they ship: untrained decoders on EfficientNet-Lite0."""
-    size = small.SIZE
-    return {"pranet": PraNet(LITE, size, 64), "sanet": SANet(LITE, size), "polyp_pvt": PolypPVT(LITE, size)}
+    """Those of the registry that share an encoder, as they ship, untrained."""
+    entries = SEGMENTERS.shipped.items()
+    return {name: one.kind.shipped() for name, one in entries if hasattr(one.kind, "shipped")}
 
 
 def split(data: Path) -> tuple[Examples, Examples]:

@@ -11,8 +11,9 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate, relu
 
-from models.colonoscopy.segmentation.encoders import encoder, resized
+from models.colonoscopy.segmentation.encoders import LITE, encoder, resized
 from models.colonoscopy.segmentation.pranet import CascadedDecoder, Unit
+from models.colonoscopy.segmentation.small import SIZE
 from models.colonoscopy.synthesis.arsdm import structure_loss
 from models.core.pretrained import load_published
 
@@ -41,6 +42,11 @@ class PolypPVT(nn.Module, PyTorchModelHubMixin):
         self.ca, self.sa = ChannelAttention(one), SpatialAttention()
         self.SAM = SimilarityAggregation()
         self.out_SAM, self.out_CFM = nn.Conv2d(WIDTH, 1, 1), nn.Conv2d(WIDTH, 1, 1)
+
+    @classmethod
+    def shipped(cls) -> "PolypPVT":
+        """As it ships: an untrained decoder on EfficientNet-Lite0."""
+        return cls(LITE, SIZE)
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """frames: (B, 3, H, W) in 0..1, sides multiples of 32 -> logits of CFM and SAM, (B, 1, H, W) each."""

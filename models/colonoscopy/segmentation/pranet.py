@@ -10,7 +10,8 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
-from models.colonoscopy.segmentation.encoders import encoder, resized
+from models.colonoscopy.segmentation.encoders import LITE, encoder, resized
+from models.colonoscopy.segmentation.small import SIZE
 from models.colonoscopy.synthesis.arsdm import structure_loss
 from models.core.pretrained import load_published
 
@@ -41,6 +42,11 @@ class PraNet(nn.Module, PyTorchModelHubMixin):
         self.ra2_conv1 = Unit(two, 64, 1)
         self.ra2_conv2, self.ra2_conv3 = Unit(64, 64, 3), Unit(64, 64, 3)
         self.ra2_conv4 = Unit(64, 1, 3)
+
+    @classmethod
+    def shipped(cls) -> "PraNet":
+        """As it ships: an untrained decoder on EfficientNet-Lite0."""
+        return cls(LITE, SIZE, 64)
 
     def forward(self, frames: Tensor) -> tuple[Tensor, ...]:
         """frames: (B, 3, H, W) in 0..1, sides multiples of 32 -> logits (B, 1, H, W), the coarsest first."""

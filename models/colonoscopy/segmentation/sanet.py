@@ -11,7 +11,8 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from models.colonoscopy.segmentation.encoders import encoder, resized
+from models.colonoscopy.segmentation.encoders import LITE, encoder, resized
+from models.colonoscopy.segmentation.small import SIZE
 from models.core.pretrained import load_published
 
 WIDTH = 64
@@ -29,6 +30,11 @@ class SANet(nn.Module, PyTorchModelHubMixin):
         three, four, five = self.bkbone.channels[-3:]
         self.linear5, self.linear4, self.linear3 = (Linear(c) for c in (five, four, three))
         self.predict = nn.Conv2d(3 * WIDTH, 1, 1)
+
+    @classmethod
+    def shipped(cls) -> "SANet":
+        """As it ships: an untrained decoder on EfficientNet-Lite0."""
+        return cls(LITE, SIZE)
 
     def forward(self, frames: Tensor) -> tuple[Tensor]:
         """frames: (B, 3, H, W) in 0..1, sides multiples of 32 -> logits (B, 1, H, W), above 0 on a polyp."""

@@ -32,7 +32,7 @@ class FrameGenerator(Protocol):
         """Draw `count` frames one after another; close the iterator to stop at the next step.
 
         mask: bool (H, W) of any size, True on the polyp. seed: frame i begins with the noise of seed + i.
-        look: one of `looks`. Yields Progress with {"index", "frame"} as preview, a frame that is done or
+        look: one of `looks`. Yields Progress with a `Drawing`, a frame that is done or
         what it will be, uint8 (S, S, 3), S 256 of those that ship, and at last all frames.
         """
         ...

@@ -27,7 +27,7 @@ from models.colonoscopy.synthesis.cascade import (
 from models.colonoscopy.synthesis.sdm import one_hot
 from models.core import device
 from models.core.checkpoints import load_checkpoint
-from models.core.progress import Progress
+from models.core.progress import Drawing, Progress
 
 SIZE = 256
 PREVIEWS = 5  # a stage, about
@@ -72,7 +72,7 @@ class Cascade:
         for index in range(count):
             frame = None
             for share, frame in self._frames(drawn, seed + index, steps, sampler, look, guidance):
-                yield Progress((index + share) / count, "drawing", {"index": index, "frame": frame})
+                yield Progress((index + share) / count, "drawing", Drawing(index, frame))
             assert frame is not None
             done.append(frame)
         yield done

@@ -18,7 +18,7 @@ from models.colonoscopy.synthesis.base import Step, check
 from models.colonoscopy.synthesis.generator import PREVIEWS, picture
 from models.colonoscopy.synthesis.sdm import SdmUNet, one_hot
 from models.core.checkpoints import load_checkpoint
-from models.core.progress import Progress
+from models.core.progress import Drawing, Progress
 
 SIZE = 384
 ONLY_LOOK = ("any",)
@@ -52,7 +52,7 @@ class ImageSdm:
             frame = None
             for share, image in self._denoise(label, seed + index, steps, sampler):
                 frame = picture(image)
-                yield Progress((index + share) / count, "drawing", {"index": index, "frame": frame})
+                yield Progress((index + share) / count, "drawing", Drawing(index, frame))
             assert frame is not None
             done.append(frame)
         yield done

@@ -15,7 +15,7 @@ from models.colonoscopy.synthesis.base import Step, check
 from models.colonoscopy.synthesis.latent_diffusion import SIZE, LatentDiffusion, latent_shape
 from models.core import device
 from models.core.checkpoints import load_checkpoint
-from models.core.progress import Progress
+from models.core.progress import Drawing, Progress
 
 PREVIEWS = 5  # a frame, about
 GUIDANCE = 2.0
@@ -50,7 +50,7 @@ class LatentPipeline(DiffusionPipeline):
         whatever the model and the mask. sampler: "dpm", DPM-Solver++ of second order, or "ddim" with eta,
         the share of fresh noise in each step (the paper's is 1). guidance: above 1 the difference that the
         mask makes is exaggerated (classifier-free guidance), at twice the time.
-        Yields Progress with {"index", "frame"} as preview, a frame that is done or what it will be, and at
+        Yields Progress with a `Drawing`, a frame that is done or what it will be, and at
         last all frames, uint8 (256, 256, 3). Raises UserError: steps_range, sampler_unknown, look_unknown for
         another look than "any": these networks know none.
         """
@@ -62,11 +62,11 @@ class LatentPipeline(DiffusionPipeline):
             latents = None
             for at, latents in self._denoise(label, seed + index, steps, sampler, eta, guidance):
                 if at < steps:
-                    shown = {"index": index, "frame": self._decoded(latents)}
+                    shown = Drawing(index, self._decoded(latents))
                     yield Progress((index + at / steps) / count, "drawing", shown)
             assert latents is not None
             done.append(self._decoded(latents))
-            yield Progress((index + 1) / count, "drawing", {"index": index, "frame": done[-1]})
+            yield Progress((index + 1) / count, "drawing", Drawing(index, done[-1]))
         yield done
 
     def _denoise(

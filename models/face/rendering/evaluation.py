@@ -49,7 +49,6 @@ def evaluate(data: Path | None, clips: Path | None = None) -> dict[str, Any]:
         assert data is not None
         sets = {name: list(checked(data, name)) for name in SETS}
     rows: list[dict[str, Any]] = []
-    figures: dict[str, Any] = {}
     for name, every in sets.items():
         places = np.linspace(0, len(every) - 1, min(MOST, len(every))).round().astype(int)
         found: dict[tuple[str, str], list[Scores]] = defaultdict(list)
@@ -57,14 +56,12 @@ def evaluate(data: Path | None, clips: Path | None = None) -> dict[str, Any]:
             for driver, picture, scores in compared(every[place], motion_of(name)):
                 found[driver, picture].append(scores)
         for (driver, picture), scored in found.items():
-            means = _means(scored)
-            figures[f"{name}, {driver}, {picture}"] = means
-            rows.append(_row(name, driver, picture, means, len(places)))
+            rows.append(_row(name, driver, picture, _means(scored), len(places)))
     table = markdown(rows)
     print(table)
     if clips is None:
         write("face-image", _text(table))
-    return figures
+    return {"image": rows}
 
 
 def compared(clip: Clip, weights: str) -> Iterator[tuple[str, str, Scores]]:
@@ -143,7 +140,7 @@ def _row(name: str, driver: str, picture: str, means: Scores, count: int) -> dic
     return {
         "set": name,
         "moved by": "" if still else TITLE[driver],
-        "picture": picture,
+        "model": picture,
         "PSNR, dB": f"{means['psnr']:.2f}",
         "SSIM": f"{means['ssim']:.3f}",
         "sharpness": f"{means['sharpness']:.2f}",

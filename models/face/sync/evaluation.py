@@ -79,7 +79,7 @@ def rows(sets: Mapping[str, tuple[str, Sequence[Clip]]]) -> list[dict[str, Any]]
             gaps = mesh.lip_gap(track.vertices)
             r = np.corrcoef(gaps, mesh.lip_gap(clip.track.vertices)[: len(gaps)])[0, 1]
             found["generated"].append((_sync(seen, clip.heard.mel), float(r)))
-        table += [{"set": name, "film": kind, **_row(results)} for kind, results in found.items() if results]
+        table += [{"set": name, "model": kind, **_row(results)} for kind, results in found.items() if results]
     return table
 
 

@@ -10,10 +10,9 @@ from typing import Any
 from models.core.checkpoints import card, load_checkpoint
 from models.core.results import markdown, write
 from models.core.training import RUNS
-from models.scene.grounding.comparison_training import RIVALS, STEPS
+from models.scene.grounding.compared import RIVALS, STEPS
 from models.scene.grounding.evaluation import (
     DETECTIONS,
-    LANGUAGE,
     TITLES,
     TRUE_BOXES,
     Asked,
@@ -68,14 +67,14 @@ def chooser(name: str, texts: Sequence[str]) -> Chooser:
     checkpoint = GROUNDERS[name].checkpoint
     if name == "instancerefer":
         return by_network(load_checkpoint(OpenInstanceRefer, checkpoint), WordVectors(texts))
-    network = load_checkpoint(RIVALS[name], checkpoint)
+    network = load_checkpoint(GROUNDERS[name].kind, checkpoint)
     return by_network(network, WordIndices(network.vocabulary, least=1))
 
 
 def evaluate_method(
     name: str, data: Path, task: str, boxes: Path | None, language: Path | None
 ) -> dict[str, Any]:
-    """Measure what ships of one method, with the keys of InstanceRefer's evaluation.
+    """Measure what ships of one method.
 
     The data folder's own sets go into docs/RESULTS.md, in the talk's columns and beside its figures.
     """
@@ -83,7 +82,7 @@ def evaluate_method(
     title = GROUNDERS[name].title
     plain = figures(data, asked, by_first_label)
     found = figures(data, asked, chooser(name, [row["text"] for row in asked.rows]))
-    rows = [{"method": UNLEARNED, **_row(task, plain)}, {"method": f"{title}, shipped", **_row(task, found)}]
+    rows = [{"model": UNLEARNED, **_row(task, plain)}, {"model": f"{title}, shipped", **_row(task, found)}]
     said = (TALK_SCANREFER if task == "scanrefer" else TALK_REFERIT[task]).get(name)
     if said is not None:
         rows.append(dict(zip(rows[0], (f"{title}, the talk", *said), strict=False)))
@@ -95,7 +94,7 @@ def evaluate_method(
         trained = f"Trained for {STEPS} steps, one seed; InstanceRefer's rows (5,106 steps) stand above."
         parts = (f"## Grounding by {title}: {TITLES[task]}", protocol, trained, DIFFERS, table, command)
         write(f"grounding-{task}-{name}", "\n\n".join(parts))
-    return found
+    return {"grounding": rows}
 
 
 def evaluate(data: Path) -> dict[str, Any]:
@@ -113,18 +112,18 @@ def evaluate(data: Path) -> dict[str, Any]:
 # ---- the talk's table 1 ----
 
 
-def _table_one(data: Path, encoder: ShapeEncoder) -> dict[str, Any]:
+def _table_one(data: Path, encoder: ShapeEncoder) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for source, asked in _sources(data, encoder).items():
         plain = figures(data, asked, by_first_label)
-        rows.append({"boxes": source, "method": UNLEARNED, **_row("scanrefer", plain)})
+        rows.append({"boxes": source, "model": UNLEARNED, **_row("scanrefer", plain)})
         for title, found in _measured(data, source, asked).items():
-            rows.append({"boxes": source, "method": title, **_row("scanrefer", found)})
+            rows.append({"boxes": source, "model": title, **_row("scanrefer", found)})
     columns = [f"{part} {bound.removeprefix('acc')}" for part, bound in SCANREFER_COLUMNS]
     for name, talk in TALK_SCANREFER.items():
         title = GROUNDERS[name].title + (" + BERT" if name == "tgnn" else "")
         said = dict(zip(columns, talk, strict=True))
-        rows.append({"boxes": "the paper's own", "method": f"{title}, the talk", **said})
+        rows.append({"boxes": "the paper's own", "model": f"{title}, the talk", **said})
     return _written("scanrefer", rows, DETECTIONS)
 
 
@@ -146,13 +145,13 @@ def _sources(data: Path, encoder: ShapeEncoder) -> dict[str, Asked]:
 # ---- the talk's table 2 ----
 
 
-def _table_two(data: Path, task: str, encoder: ShapeEncoder) -> dict[str, Any]:
+def _table_two(data: Path, task: str, encoder: ShapeEncoder) -> list[dict[str, Any]]:
     asked = load(data, task, points=encoder)
-    rows: list[dict[str, Any]] = [{"method": UNLEARNED, **_row(task, figures(data, asked, by_first_label))}]
-    rows += [{"method": title, **_row(task, found)} for title, found in _measured(data, "", asked).items()]
+    rows: list[dict[str, Any]] = [{"model": UNLEARNED, **_row(task, figures(data, asked, by_first_label))}]
+    rows += [{"model": title, **_row(task, found)} for title, found in _measured(data, "", asked).items()]
     for name, talk in TALK_REFERIT[task].items():
         said = dict(zip(REFERIT_COLUMNS, talk, strict=True))
-        rows.append({"method": f"{GROUNDERS[name].title}, the talk", **said})
+        rows.append({"model": f"{GROUNDERS[name].title}, the talk", **said})
     return _written(task, rows, TRUE_BOXES)
 
 
@@ -163,7 +162,7 @@ def _measured(data: Path, source: str, asked: Asked) -> dict[str, dict[str, Any]
     """Figures of every method that is there, by its title; kept by question and by the weights' hash."""
     found = {}
     texts = [row["text"] for row in asked.rows]
-    for name in GROUNDERS.installed():
+    for name in (one for one in GROUNDERS.installed() if one in GROUNDERS.shipped):
         entry = GROUNDERS[name]
         key = f"{asked.task} {source} {name} {card(entry.checkpoint).sha256}".replace(" ", "_")
         kept = RUNS / "comparison" / f"{key}.json"
@@ -185,7 +184,7 @@ def _row(task: str, found: Mapping[str, Any]) -> dict[str, Any]:
     return {**parts, "n": found["n"]}
 
 
-def _written(task: str, rows: list[dict[str, Any]], protocol: str) -> dict[str, Any]:
+def _written(task: str, rows: list[dict[str, Any]], protocol: str) -> list[dict[str, Any]]:
     table = markdown(rows)
     print(table, flush=True)
     same = (
@@ -196,7 +195,7 @@ def _written(task: str, rows: list[dict[str, Any]], protocol: str) -> dict[str, 
     command = f"`{MODULE} train comparison --data DIR && {MODULE} evaluate comparison --data DIR`"
     parts = (f"## Grounding, methods compared: {TITLES[task]}", protocol, same, DIFFERS, table, command)
     write(f"comparison-{task}", "\n\n".join(parts))
-    return {"set": LANGUAGE[task], "rows": rows}
+    return rows
 
 
 def pointgroup_boxes(data: Path) -> dict[str, list[dict[str, Any]]]:

@@ -1,6 +1,6 @@
 """Training ScanRefer, TGNN and ReferIt3DNet on the very batches that the shipped InstanceRefer learns."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -11,22 +11,15 @@ from torch.nn.functional import cross_entropy
 from models.core.text import phrase_vectors
 from models.core.training import RUNS, fit
 from models.scene.grounding.batches import Targets
+from models.scene.grounding.compared import RIVALS, STEPS
 from models.scene.grounding.instancerefer.open_instancerefer import OpenBatch
 from models.scene.grounding.instancerefer.open_perception import NEVER
-from models.scene.grounding.referit3dnet import ReferIt3DNet
-from models.scene.grounding.scanrefer import ScanReferLocalizer
+from models.scene.grounding.registry import GROUNDERS
 from models.scene.grounding.scene_objects import point_encoder
 from models.scene.grounding.sentence_vectors import WordIndices
-from models.scene.grounding.tgnn import TGNN
 from models.scene.grounding.training import BATCH, GENERATED, Corpus, dev_accuracy, fit_version
 
-RIVALS: Mapping[str, type[nn.Module]] = {
-    "scanrefer": ScanReferLocalizer,
-    "referit3dnet": ReferIt3DNet,
-    "tgnn": TGNN,
-}
 SEEDS = 5
-STEPS = 400  # of every method, as few as the time of one busy core allows to all of them
 RATE = 2e-3
 SAID, LABELS = 0.3, 0.3  # weights of the auxiliary class losses
 
@@ -64,9 +57,9 @@ def fit_rival(
     torch.manual_seed(seed)
     words = corpus.words
     vocabulary = words.known if isinstance(words, WordIndices) else []
-    network = RIVALS[name](classes=list(corpus.labels.names), vocabulary=vocabulary)
+    network = GROUNDERS[name].kind(classes=list(corpus.labels.names), vocabulary=vocabulary)
     if vocabulary:
-        start_words(network.words.embedding, vocabulary)  # type: ignore[union-attr, arg-type]
+        start_words(network.words.embedding, vocabulary)
     return fit(
         state,
         network,

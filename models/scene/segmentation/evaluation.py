@@ -37,9 +37,12 @@ def evaluate(data: Path, checkpoint: str = CHECKPOINT) -> dict[str, Any]:
     made = made_rooms(data, network.classes)
     real = val_scenes(data, network.classes)
     rows = [
-        {"scenes": "real, val", "colour": "no", **measured(network, real)},
-        {"scenes": "made rooms", "colour": "yes", **measured(network, made)},
-        {"scenes": "made rooms", "colour": "dropped", **measured(network, [_colourless(s) for s in made])},
+        {"model": checkpoint, "scenes": "real, val", "colour": "no", **measured(network, real)},
+        {"model": checkpoint, "scenes": "made rooms", "colour": "yes", **measured(network, made)},
+        {
+            **{"model": checkpoint, "scenes": "made rooms", "colour": "dropped"},
+            **measured(network, [_colourless(s) for s in made]),
+        },
     ]
     costs = [cost(size, checkpoint) for size in SIZES]
     table = [{key: value for key, value in row.items() if key != "classes"} for row in rows]
@@ -51,7 +54,7 @@ def evaluate(data: Path, checkpoint: str = CHECKPOINT) -> dict[str, Any]:
     asked = grounding(data, boxes)
     write("scene-segmentation", "\n\n".join(_section(checkpoint, table, by_class, costs, asked)))
     print(markdown(table), markdown(by_class), markdown(costs), markdown(asked), sep="\n\n")
-    return {"real": table[0], "made": table[1], "grounding": asked, "cost": costs}
+    return {"segmentation": table, "classes": by_class, "grounding": asked, "cost": costs}
 
 
 def found_in(segmenter: Segmenter, scene: Scene) -> list[dict[str, Any]]:

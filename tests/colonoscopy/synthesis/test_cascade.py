@@ -85,7 +85,7 @@ def test_the_first_preview_comes_early_and_fractions_grow(generator):
     assert all(isinstance(step, Progress) for step in steps)
     fractions = [step.fraction for step in steps]
     assert fractions == sorted(fractions) and fractions[-1] == 1 and fractions[0] < 0.1
-    assert np.array_equal(steps[-1].preview["frame"], last[1])
+    assert np.array_equal(steps[-1].preview.frame, last[1])
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,13 @@ import torch
 from torch import nn
 
 from models.scene.grounding.batches import Targets
-from models.scene.grounding.comparison_training import RIVALS, losses
+from models.scene.grounding.compared import RIVALS
+from models.scene.grounding.comparison_training import losses
 from models.scene.grounding.instancerefer.open_instancerefer import OpenBatch
 from models.scene.grounding.instancerefer.open_perception import NEVER
 from models.scene.grounding.object_networks import PointBatch, last_state, neighbours_of
 from models.scene.grounding.referit3dnet import EdgeConv, ReferIt3DNet
+from models.scene.grounding.registry import GROUNDERS
 from models.scene.grounding.scanrefer import ScanRefer
 from models.scene.grounding.tgnn import TGNN
 
@@ -24,7 +26,7 @@ KINDS = pytest.mark.parametrize("name", RIVALS)
 
 def network(name: str, **config) -> nn.Module:
     torch.manual_seed(0)
-    return RIVALS[name](classes=CLASSES, vocabulary=VOCABULARY, word_width=32, **config)
+    return GROUNDERS[name].kind(classes=CLASSES, vocabulary=VOCABULARY, word_width=32, **config)
 
 
 def made(seed: int = 0, objects: int = N) -> OpenBatch:
@@ -119,7 +121,7 @@ def test_one_batch_can_be_learnt_by_heart(name):
 def test_what_was_saved_answers_alike(name, tmp_path):
     asked = network(name).eval()
     asked.save_pretrained(tmp_path)
-    again = RIVALS[name].from_pretrained(tmp_path).eval()
+    again = GROUNDERS[name].kind.from_pretrained(tmp_path).eval()
     assert again.classes == CLASSES and again.vocabulary == VOCABULARY
     torch.testing.assert_close(again(made()).scores, asked(made()).scores)
 

@@ -13,7 +13,7 @@ from models.scene import __main__ as command
 from models.scene.data.scan import Instance, Scan
 from models.scene.data.scannet import load_folder
 from models.scene.grounding import base
-from models.scene.grounding.comparison_training import RIVALS
+from models.scene.grounding.compared import RIVALS
 from models.scene.grounding.predictor import ObjectGrounder
 from models.scene.grounding.registry import GROUNDERS
 from models.scene.objects.cache import prepared_scans
@@ -30,8 +30,8 @@ def methods(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "checkpoints"
     folder.mkdir()
     (folder / "shapes").symlink_to(checkpoints.FOLDER / "shapes")
-    for name, network in RIVALS.items():
-        built = network(classes=["chair", "table"], vocabulary=["chair", "table", "the"])
+    for name in RIVALS:
+        built = GROUNDERS[name].kind(classes=["chair", "table"], vocabulary=["chair", "table", "the"])
         built.half().save_pretrained(folder / name)  # type: ignore[operator]
         (folder / name / "README.md").write_text(CARD)
     monkeypatch.setattr(checkpoints, "FOLDER", folder)
@@ -95,7 +95,7 @@ def test_a_scan_without_objects_is_told(scan: Scan) -> None:
 
 def test_a_missing_checkpoint_names_its_file() -> None:
     with pytest.raises(UserError, match="checkpoint_missing"):
-        ObjectGrounder(RIVALS["tgnn"], "nothing_here")
+        ObjectGrounder(GROUNDERS["tgnn"].kind, "nothing_here")
 
 
 def test_the_command_answers_for_every_method_that_is_named(

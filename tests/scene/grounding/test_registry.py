@@ -9,7 +9,7 @@ from models.scene.grounding.vocabulary import LONGEST, UNKNOWN, Vocabulary
 
 
 def test_the_methods_of_the_talk_are_there():
-    assert set(GROUNDERS.shipped) == {"instancerefer", "scanrefer", "tgnn", "referit3dnet"}
+    assert set(GROUNDERS.shipped) >= {"instancerefer", "scanrefer", "tgnn", "referit3dnet"}
     assert GROUNDERS.default == "instancerefer"
 
 
