@@ -22,8 +22,8 @@ STEPS = 500
 RATE = 3e-4
 
 
-def train_further(name: str, data: Path, minutes: float = 0.0, steps: int = STEPS) -> nn.Module:
-    """One of NAMES, `steps` on from the average of runs/BASE_RUN, in runs/cascade_NAME; the averaged network.
+def train_further(name: str, data: Path, minutes: float) -> nn.Module:
+    """One of NAMES, STEPS on from the average of runs/BASE_RUN, in runs/cascade_NAME; the averaged network.
 
     minutes: of no account, because what the models differ in must not be the number of steps.
     """
@@ -36,7 +36,7 @@ def train_further(name: str, data: Path, minutes: float = 0.0, steps: int = STEP
         partial(batches, rows),
         BaseLosses(adaptive=name != "sdm", segment=segment),
         rate=RATE,
-        steps=steps,
+        steps=STEPS,
         seed=1,
     )
     print(name, done, flush=True)
