@@ -13,11 +13,11 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from models.core import checkpoints, importing
-from models.core.cli import sentence
 from models.core.errors import UserError
 from models.core.importing import import_weights
 from models.core.pretrained import load_published, read_tensors
 from models.core.registry import Method, Published, Registry
+from models.core.sentences import sentence
 
 
 class Tiny(nn.Module, PyTorchModelHubMixin):
@@ -42,13 +42,13 @@ def keep_words(source: Path, folder: Path, network: Tiny) -> None:
 @pytest.fixture
 def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry[Tiny]:
     monkeypatch.setenv("TRILAB_HOME", str(tmp_path / "home"))
-    load = lambda name: checkpoints.load_checkpoint(Tiny, name)  # noqa: E731
+    network, load = f"{__name__}:Tiny", checkpoints.load_checkpoint
     return Registry(
         "smallness",
-        Method("tiny", "Tiny", "Nobody, 2020", "tiny", Tiny),
+        Method("tiny", "Tiny", "Nobody, 2020", "tiny", network, load),
         published=(
-            Published("tiny", "Tiny", "Nobody, 2020", Tiny.from_published, load),
-            Published("wordy", "Wordy", "Nobody, 2021", Tiny.from_published, load, keep_words),
+            Published("tiny", "Tiny", "Nobody, 2020", network, load),
+            Published("wordy", "Wordy", "Nobody, 2021", network, load, keep_words),
         ),
     )
 
