@@ -10,7 +10,7 @@ from gradio.blocks import Block
 from app.i18n import explain, language, say
 from app.job_queue import in_plain_words
 from app.scripts import script
-from app.session import Visit, Visits
+from app.session import Kind, Visits
 from models.core.notes import Note
 
 Result = TypeVar("Result")
@@ -71,11 +71,14 @@ def why(request: gr.Request, error: Exception) -> str:
     return notice(explain(language(request), in_plain_words(error)))
 
 
-def answered(visits: Visits, request: gr.Request, work: Callable[[Visit], Result]) -> Result:
-    """What `work` gives to a client of the API, which gets the same sentence as a visitor where it fails."""
+def answered(visits: Visits, request: gr.Request, kind: type[Kind], work: Callable[[Kind], Result]) -> Result:
+    """What `work` gives to a client of the API, which gets the same sentence as a visitor where it fails.
+
+    kind: the lab's session that `work` takes.
+    """
     try:
         with visits.during(request) as visit:
-            return work(visit)
+            return work(visit.lab(kind))
     except Exception as error:
         told = explain(language(request), in_plain_words(error))
         raise gr.Error(told, print_exception=False) from None

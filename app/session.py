@@ -1,4 +1,7 @@
-"""What the program remembers of each visitor while the page is open, and nothing after."""
+"""What the program remembers of each visitor while the page is open, and nothing after.
+
+It knows no lab: each lab has its own class of `LabSession`, and `visit.lab(Kind)` gives the visitor's.
+"""
 
 import secrets
 import shutil
@@ -9,102 +12,58 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 from app import process_folder
 from models.core.errors import UserError
-from models.core.notes import Note
-from models.scene.data.instance_edits import Edit
-from models.scene.data.scan import Scan
-from models.scene.types import Answer, Caption
-
-if TYPE_CHECKING:
-    from models.colonoscopy.data.images import Frame
-    from models.colonoscopy.pipeline import Sample
-    from models.face.sources.tracking import Track
-    from models.face.types import Made
-    from models.scene.grounding.base import Grounding
 
 IDLE = 2 * 3600.0  # seconds without a request after which an open page is forgotten
 ALONE = 300.0  # the same for who calls without holding a heartbeat
 LATE = 30.0  # the same for requests of a session that had said goodbye
 MOST = 256  # visits at once
-MOST_BYTES = 2**30  # of the scans that visitors brought, together
+MOST_BYTES = 2**30  # of what visitors brought and memory holds, together
+
+Kind = TypeVar("Kind", bound="LabSession")
 
 
 @dataclass
-class Sitting:
-    """What the face lab has of a visitor; its files lie in the visit's folders.
+class LabSession:
+    """What one lab remembers of a visitor. visit: whose it is, and with which it ends."""
 
-    portrait, footage, speech: what the visitor brought, as it was kept. made: the result that is there.
-    track: of the portrait of that path.
-    halt: set when the video that is being made is not wanted any more. at_work: held while one is made.
-    notes: what was read of the last file that came.
-    """
+    visit: "Visit"
 
-    portrait: Path | None = None
-    footage: Path | None = None
-    speech: Path | None = None
-    notes: tuple[Note, ...] = ()
-    made: "Made | None" = None
-    track: "tuple[Path, Track] | None" = None
-    halt: threading.Event = field(default_factory=threading.Event)
-    at_work: threading.Lock = field(default_factory=threading.Lock)
+    def end(self) -> None:
+        """Forget everything and end what is at work; may be called again."""
+        raise NotImplementedError
 
 
 @dataclass
 class Visit:
     """One open page. A visitor's own files lie in `folder` and nowhere else.
 
-    original: the scan as it was opened or as its objects were found; scan: with the `edits` made to it.
-    shipped: name of the shipped scan that is open, "" for an upload.
-    raw: the scan has no objects, and they were not looked for yet.
-    found: a network found the objects. tilt: degrees by which it set the scan upright, None where it did not.
-    compared: what several methods answered last, () after another question.
-    methods: of visual grounding, that are asked; see models/scene/grounding/registry.py.
-    captioner, segmenter: the methods that describe objects and find them; see the registries of captioning
-    and segmentation.
-    stored: `answer` was not computed now but kept with the program.
-    looked: id of the object that is being looked at.
-    captions: what "Describe the room" has said so far.
-    own_frame: the colonoscopy frame that was brought.
-    frames: the synthetic frames drawn last. halt: set when no more of them are wanted. at_work: held while
-    they are drawn. mask_shape: (height, width) of the mask file that was laid on the pad last.
-    sitting: of the face lab.
-    gone: set when the page was closed; work for it gives up. stop: the same for its one long job.
-    calls: how many of the API are being answered. size: bytes of the scan, where it is the visitor's own.
-    makes_room: called with the visit and a scan's bytes before it keeps one; raises where there is no room.
+    gone: set when the page was closed; work for it gives up.
+    seen: when the last call came, by the monotonic clock. calls: how many of the API are being answered.
+    size: bytes in memory of what the visitor brought.
+    makes_room: called with the visit and a size before it keeps that much; raises where there is no room.
     """
 
-    scan: Scan | None = None
-    original: Scan | None = None
-    edits: tuple[Edit, ...] = ()
-    shipped: str = ""
-    raw: bool = False
-    found: bool = False
-    tilt: float | None = None
-    answer: Answer | None = None
-    stored: bool = False
-    compared: tuple["Grounding", ...] = ()
-    methods: tuple[str, ...] = ("instancerefer",)
-    captioner: str = "xtrans2cap"
-    segmenter: str = "pointgroup"
-    looked: int | None = None
-    captions: tuple[Caption, ...] = ()
-    frames: list["Sample"] = field(default_factory=list)
-    mask_shape: tuple[int, int] | None = None
-    own_frame: "Frame | None" = None
-    halt: threading.Event = field(default_factory=threading.Event)
-    at_work: threading.Lock = field(default_factory=threading.Lock)
-    sitting: Sitting = field(default_factory=Sitting)
     gone: threading.Event = field(default_factory=threading.Event)
-    stop: threading.Event = field(default_factory=threading.Event)
     seen: float = field(default_factory=time.monotonic)
     calls: int = 0
     size: int = 0
     makes_room: "Callable[[Visit, int], None]" = lambda visit, size: None
     _folder: Path | None = None
     _shown: Path | None = None
+    _labs: dict[type[LabSession], LabSession] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def lab(self, kind: type[Kind]) -> Kind:
+        """What the lab of that class remembers of the visitor, nothing at first; the same at each call."""
+        with self._lock:
+            found = self._labs.get(kind)
+            if not isinstance(found, kind):
+                found = self._labs[kind] = kind(self)
+            return found
 
     @property
     def folder(self) -> Path:
@@ -128,48 +87,26 @@ class Visit:
         if self.gone.is_set():
             raise UserError("cancelled")
 
-    def opens(self, scan: Scan, shipped: str = "", found: bool = False, tilt: float | None = None) -> None:
-        """Another scan takes the place of the one that was open. Raises UserError("house_full")."""
+    def keeps(self, size: int) -> None:
+        """From now on this many bytes of the visitor's own are in memory, in place of those before.
+
+        Raises UserError: cancelled, house_full.
+        """
         self._check_here()
-        size = 0 if shipped else _bytes(scan)
         self.makes_room(self, size)
         self.size = size
-        self.original, self.shipped, self.found, self.tilt = scan, shipped, found, tilt
-        self.raw = not scan.instances
-        self.repaired(scan, ())
-
-    def repaired(self, scan: Scan, edits: tuple[Edit, ...]) -> None:
-        """The scan is now this one: what was said of it, or is being said, is of another."""
-        self.stop.set()
-        self.scan, self.edits = scan, edits
-        self.answer, self.stored, self.looked, self.captions = None, False, None, ()
-        self.compared = ()
-
-    def begins(self) -> threading.Event:
-        """A long job begins, and the one before ends; set what this gives back to end it."""
-        self.stop.set()
-        self.stop = threading.Event()
-        return self.stop
 
     def end(self) -> None:
         """Delete everything the visitor brought."""
         self.gone.set()
-        self.halt.set()
-        self.frames = []
-        self.own_frame = None
-        self.sitting.halt.set()
-        self.sitting = Sitting(halt=self.sitting.halt)
-        self.stop.set()
-        self.scan = self.original = self.answer = None
+        with self._lock:
+            labs = list(self._labs.values())
+        for lab in labs:
+            lab.end()
         self.size = 0
-        self.captions, self.compared = (), ()
         for folder in (self._folder, self._shown):
             if folder is not None:
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def _bytes(scan: Scan) -> int:
-    return sum(each.nbytes for each in (scan.vertices, scan.colours, scan.faces, scan.vertex_instance))
 
 
 class Visits:
@@ -263,7 +200,7 @@ class Visits:
         return self._visits.pop(min(free, key=lambda one: self._visits[one].seen))
 
     def _makes_room(self, visit: Visit, size: int) -> None:
-        """Raises UserError("house_full") when the scans of all visitors would take more than MOST_BYTES."""
+        """Raises UserError("house_full") when what all visitors brought would take more than MOST_BYTES."""
         with self._lock:
             held = sum(other.size for other in self._visits.values() if other is not visit)
         if held + size > MOST_BYTES:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+LABS = {"scene", "face", "colonoscopy"}
 
 
 @cache
@@ -66,6 +67,21 @@ def test_app_imports_no_network():
     for name in sources():
         if name.startswith("app."):
             assert not {one for one in top_level(name) if one.split(".")[0] == "torch"}, name
+
+
+def test_what_is_remembered_of_a_visitor_knows_no_lab():
+    assert not [one for one in reached("app.session") if LABS & set(one.split("."))]
+
+
+def reached(name: str) -> set[str]:
+    """The modules of ours that a module imports, and those that they import."""
+    found: set[str] = set()
+    ahead = [name]
+    while ahead:
+        new = imports(ahead.pop()) - found
+        found |= new
+        ahead += new
+    return found
 
 
 def top_level(name: str) -> set[str]:

@@ -9,10 +9,11 @@ import gradio as gr
 
 from app import validation
 from app.colonoscopy import find_service, service
+from app.colonoscopy.session import ColonoscopySession
 from app.components.raw_fields import Flag, Number, Text
 from app.components.upload_widgets import File, Files
 from app.messages import answered
-from app.session import Visit, Visits
+from app.session import Visits
 from models.colonoscopy import SAMPLERS
 from models.core.errors import UserError
 
@@ -56,44 +57,44 @@ class ColonoscopyApi:
     ) -> tuple[list[dict[str, Any]], str]:
         """Frames for a mask file: what is known of each, and a zip of images/, masks/ and samples.json."""
 
-        def work(visit: Visit) -> tuple[list[dict[str, Any]], str]:
+        def work(session: ColonoscopySession) -> tuple[list[dict[str, Any]], str]:
             from models.colonoscopy.data.exports import facts
 
             marked = validation.flag(burn, "burn")
             drawn = service.open_mask(_files(mask))
             wanted = service.order(drawn.mask, count, seed, model, steps, sampler)
             wanted = service.as_it_came(wanted, drawn.shape)
-            for _ in service.draw(visit, wanted):
+            for _ in service.draw(session, wanted):
                 pass
-            return [facts(sample) for sample in visit.frames], str(service.pack(visit, marked))
+            return [facts(sample) for sample in session.frames], str(service.pack(session, marked))
 
-        return answered(self.visits, request, work)
+        return answered(self.visits, request, ColonoscopySession, work)
 
     def segment(self, frame: str | None, request: gr.Request) -> dict[str, Any]:
         """The polyps that the segmenter finds in a frame: the mask as a PNG data URL, and its share."""
 
-        def work(visit: Visit) -> dict[str, Any]:
+        def work(session: ColonoscopySession) -> dict[str, Any]:
             from models.colonoscopy.data.exports import mask_png
 
             picture = service.on_pad(service.open_frame(_files(frame))[0])
-            found = service.segment(picture, visit)
+            found = service.segment(picture, session)
             return {"area": round(float(found.mean()), 4), "mask": validation.png_url(mask_png(found))}
 
-        return answered(self.visits, request, work)
+        return answered(self.visits, request, ColonoscopySession, work)
 
     def find(
         self, frames: list[str] | None, segmenters: str, detectors: str, request: gr.Request
     ) -> tuple[list[dict[str, Any]], str]:
         """What networks (names with commas between) find in frames: areas, boxes, and a zip of masks."""
 
-        def work(visit: Visit) -> tuple[list[dict[str, Any]], str]:
+        def work(session: ColonoscopySession) -> tuple[list[dict[str, Any]], str]:
             from models.colonoscopy.data.findings import facts
 
             brought = find_service.open_frames(frames)
-            found = list(find_service.find(visit, brought, *find_service.chosen(segmenters, detectors)))
-            return [{"name": one.name, **facts(one)} for one in found], str(find_service.pack(visit, found))
+            found = list(find_service.find(session, brought, *find_service.chosen(segmenters, detectors)))
+            return [{"name": one.name, **facts(one)} for one in found], str(find_service.pack(session, found))
 
-        return answered(self.visits, request, work)
+        return answered(self.visits, request, ColonoscopySession, work)
 
 
 def _files(file: str | None) -> list[str]:

@@ -6,10 +6,11 @@ from typing import Any
 import gradio as gr
 
 from app.colonoscopy import find_service, find_views
+from app.colonoscopy.session import ColonoscopySession
 from app.components.upload_widgets import FilesButton
 from app.i18n import language, say
 from app.messages import Updates, html, quiet, settled, why
-from app.session import Visit, Visits
+from app.session import Visits
 from models.colonoscopy.detection.registry import DETECTORS
 from models.colonoscopy.segmentation.registry import SEGMENTERS
 from models.colonoscopy.types import Finding
@@ -63,11 +64,12 @@ class FindPanel:
     ) -> Iterator[Updates]:
         """Frames arrived: they are looked at at once, and kept to be looked at again."""
 
-        def work(visit: Visit) -> Iterator[Updates]:
+        def work(session: ColonoscopySession) -> Iterator[Updates]:
             frames = find_service.open_frames(files)
             yield {self.frames: frames}
             networks = find_service.chosen(segmenters, detectors)
-            yield from self._shown(request, visit, find_service.find(visit, frames, *networks), len(frames))
+            found = find_service.find(session, frames, *networks)
+            yield from self._shown(request, session, found, len(frames))
             yield {self.again: gr.update(interactive=True)}
 
         yield from settled(self._told(request, work))
@@ -77,24 +79,25 @@ class FindPanel:
     ) -> Iterator[Updates]:
         """Other networks were chosen for the frames that are there."""
 
-        def work(visit: Visit) -> Iterator[Updates]:
+        def work(session: ColonoscopySession) -> Iterator[Updates]:
             networks = find_service.chosen(segmenters, detectors)
-            yield from self._shown(request, visit, find_service.find(visit, frames, *networks), len(frames))
+            found = find_service.find(session, frames, *networks)
+            yield from self._shown(request, session, found, len(frames))
 
         yield from settled(self._told(request, work))
 
     def look_at_drawn(self, segmenters: object, detectors: object, request: gr.Request) -> Iterator[Updates]:
         """The synthetic frames above are judged by all chosen networks."""
 
-        def work(visit: Visit) -> Iterator[Updates]:
+        def work(session: ColonoscopySession) -> Iterator[Updates]:
             networks = find_service.chosen(segmenters, detectors)
-            found = find_service.find_in_drawn(visit, *networks)
-            yield from self._shown(request, visit, found, len(visit.frames))
+            found = find_service.find_in_drawn(session, *networks)
+            yield from self._shown(request, session, found, len(session.frames))
 
         yield from settled(self._told(request, work))
 
     def _shown(
-        self, request: gr.Request, visit: Visit, found: Iterator[Finding], count: int
+        self, request: gr.Request, session: ColonoscopySession, found: Iterator[Finding], count: int
     ) -> Iterator[Updates]:
         name, done = language(request), []
         yield {self.results: "", self.status: quiet(say(name, "find.looking", number=1, count=count))}
@@ -102,13 +105,15 @@ class FindPanel:
             done.append(finding)
             text = say(name, "find.looking", number=min(len(done) + 1, count), count=count)
             yield {self.results: find_views.found(name, done), self.status: quiet(text)}
-        path = str(find_service.pack(visit, done))
+        path = str(find_service.pack(session, done))
         yield {self.zip: gr.update(value=path, visible=True), self.status: quiet(say(name, "find.caution"))}
 
-    def _told(self, request: gr.Request, work: Callable[[Visit], Iterator[Updates]]) -> Iterator[Updates]:
+    def _told(
+        self, request: gr.Request, work: Callable[[ColonoscopySession], Iterator[Updates]]
+    ) -> Iterator[Updates]:
         """What `work` shows, and the sentence that tells why it could not."""
         yield {self.zip: gr.update(visible=False), self.status: ""}
         try:
-            yield from work(self.visits.of(request))
+            yield from work(self.visits.of(request).lab(ColonoscopySession))
         except Exception as error:  # a bug must end in a sentence as well
             yield {self.status: why(request, error)}

@@ -11,7 +11,7 @@ from typing import Any
 
 from app import uploads
 from app.colonoscopy.service import drawing, reading
-from app.session import Visit
+from app.colonoscopy.session import ColonoscopySession
 from models.colonoscopy import pipeline
 from models.colonoscopy.data.images import Frame, read_frame
 from models.colonoscopy.detection.registry import DETECTORS
@@ -57,36 +57,38 @@ def chosen(segmenters: object, detectors: object) -> tuple[tuple[str, ...], tupl
 
 
 def find(
-    visit: Visit, frames: Frames, segmenters: Sequence[str], detectors: Sequence[str]
+    session: ColonoscopySession, frames: Frames, segmenters: Sequence[str], detectors: Sequence[str]
 ) -> Iterator[Finding]:
     """What the networks find in each frame, one after another. Raises as the gate and `pipeline.find` do."""
     if not frames:
         raise UserError("no_file")
     work = (pipeline.find(name, frame, segmenters, detectors) for name, frame in frames)
-    yield from drawing.stream(lambda: work, visit.gone)
+    yield from drawing.stream(lambda: work, session.visit.gone)
 
 
-def find_in_drawn(visit: Visit, segmenters: Sequence[str], detectors: Sequence[str]) -> Iterator[Finding]:
+def find_in_drawn(
+    session: ColonoscopySession, segmenters: Sequence[str], detectors: Sequence[str]
+) -> Iterator[Finding]:
     """The same in the synthetic frames that are kept, held against the masks that they were drawn for.
 
     Raises UserError("no_frames") where there are none.
     """
-    kept = list(visit.frames)
+    kept = list(session.frames)
     if not kept:
         raise UserError("no_frames")
     work = (
         pipeline.find(f"synthetic_{sample.seed}", sample.frame, segmenters, detectors, sample.mask)
         for sample in kept
     )
-    yield from drawing.stream(lambda: work, visit.gone)
+    yield from drawing.stream(lambda: work, session.visit.gone)
 
 
-def pack(visit: Visit, findings: Sequence[Finding]) -> Path:
+def pack(session: ColonoscopySession, findings: Sequence[Finding]) -> Path:
     """A zip of masks, outlines and found.json in the visitor's folder."""
     from models.colonoscopy.data import findings as files
 
-    path = Path(tempfile.mkdtemp(dir=visit.folder)) / "found_polyps.zip"
-    reading.run(lambda: files.write_zip(findings, path), visit.gone)
+    path = Path(tempfile.mkdtemp(dir=session.visit.folder)) / "found_polyps.zip"
+    reading.run(lambda: files.write_zip(findings, path), session.visit.gone)
     return path
 
 

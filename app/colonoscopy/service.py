@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 
 from app import uploads, validation
+from app.colonoscopy.session import ColonoscopySession
 from app.job_queue import JobQueue, in_line
-from app.session import Visit
 from models.colonoscopy import LOOKS, SAMPLERS, pipeline
 from models.colonoscopy.data.images import (
     Frame,
@@ -164,93 +164,96 @@ def order(
     return Order(mask, frames, first, drawer, times, str(sampler), judge=judged, look=str(look))
 
 
-def draw(visit: Visit, wanted: Order) -> Iterator[Progress | Sample]:
-    """The frames of an order as they come, kept in `visit.frames`; `stop` ends it without an error.
+def draw(session: ColonoscopySession, wanted: Order) -> Iterator[Progress | Sample]:
+    """The frames of an order as they come, kept in `session.frames`; `stop` ends it without an error.
 
     Raises UserError: what the pipeline and the gate raise. What was done before stays kept.
     """
-    visit.frames = done = []
-    for step in _running(visit, lambda: pipeline.draw(wanted)):
+    session.frames = done = []
+    for step in _running(session, lambda: pipeline.draw(wanted)):
         if isinstance(step, Sample):
             done.append(step)
         yield step
 
 
-def alter(visit: Visit, wanted: Order, remove: bool) -> Iterator[Progress | Sample]:
+def alter(session: ColonoscopySession, wanted: Order, remove: bool) -> Iterator[Progress | Sample]:
     """The frame that the visitor brought, with a polyp under the mask or without one; as `draw` otherwise.
 
     wanted: mask (as on the pad), count, seed, steps, judge and look.
     Raises UserError("no_own_frame") where none was brought.
     """
-    frame = visit.own_frame
+    frame = session.own_frame
     if frame is None:
         raise UserError("no_own_frame")
     mask = fitted(wanted.mask[own_part(frame.shape, len(wanted.mask))], *frame.shape[:2])
     order = Alteration(
         frame, mask, wanted.count, wanted.seed, remove, wanted.steps, wanted.look, wanted.judge
     )
-    visit.frames = done = []
-    for step in _running(visit, lambda: pipeline.inpaint(order)):
+    session.frames = done = []
+    for step in _running(session, lambda: pipeline.inpaint(order)):
         if isinstance(step, Sample):
             done.append(step)
         yield step
 
 
-def compare(visit: Visit, place: int, model: object) -> Iterator[Progress | Sample]:
+def compare(session: ColonoscopySession, place: int, model: object) -> Iterator[Progress | Sample]:
     """The frame that another model draws from the mask and the noise of a kept one.
 
     Raises UserError("frame_unknown"), ("model_unknown"), and as `draw` does. An altered frame has no other.
     """
-    kept = frame(visit, place)
+    kept = frame(session, place)
     if kept.kind != "drawn":
         raise UserError("frame_unknown")
     wanted = order(kept.mask, 1, kept.seed, model, kept.steps, kept.sampler, kept.judge)
-    yield from _running(visit, lambda: pipeline.draw(wanted))
+    yield from _running(session, lambda: pipeline.draw(wanted))
 
 
-def frame(visit: Visit, place: int | None) -> Sample:
+def frame(session: ColonoscopySession, place: int | None) -> Sample:
     """A kept frame by its place. Raises UserError("frame_unknown")."""
-    if place is None or not 0 <= place < len(visit.frames):
+    if place is None or not 0 <= place < len(session.frames):
         raise UserError("frame_unknown")
-    return visit.frames[place]
+    return session.frames[place]
 
 
-def _running(visit: Visit, work: Callable[[], Iterator[Progress | Sample]]) -> Iterator[Progress | Sample]:
-    visit.halt = stop = threading.Event()
-    if visit.gone.is_set():
+def _running(
+    session: ColonoscopySession, work: Callable[[], Iterator[Progress | Sample]]
+) -> Iterator[Progress | Sample]:
+    session.halt = stop = threading.Event()
+    if session.visit.gone.is_set():
         raise UserError("cancelled")
     try:
         yield from drawing.stream(work, stop, in_line)
     except UserError as error:
-        if error.key != "cancelled" or visit.gone.is_set():
+        if error.key != "cancelled" or session.visit.gone.is_set():
             raise
 
 
-def stop(visit: Visit) -> None:
+def stop(session: ColonoscopySession) -> None:
     """End what is being drawn for the visitor; frames that are done stay."""
-    visit.halt.set()
+    session.halt.set()
 
 
-def pack(visit: Visit, burn: bool, dicom: bool = False) -> Path:
+def pack(session: ColonoscopySession, burn: bool, dicom: bool = False) -> Path:
     """A zip of the kept frames where the page may serve it: ArSDM's layout with a JSON, or DICOM files.
 
     burn: write SYNTHETIC into each; the metadata says so anyway. Raises UserError("no_frames").
     """
     from models.colonoscopy.data import exports
 
-    frames = list(visit.frames)
+    frames = list(session.frames)
     if not frames:
         raise UserError("no_frames")
-    folder = Path(tempfile.mkdtemp(dir=visit.shown))  # Gradio copies what lies elsewhere, and keeps the copy
+    # Gradio copies what lies elsewhere, and keeps the copy.
+    folder = Path(tempfile.mkdtemp(dir=session.visit.shown))
     path = folder / ("synthetic_dicom.zip" if dicom else "synthetic_frames.zip")
     write = exports.write_dicom if dicom else exports.write_zip
-    reading.run(lambda: write(frames, path, burn), visit.gone)
+    reading.run(lambda: write(frames, path, burn), session.visit.gone)
     return path
 
 
-def segment(picture: Frame, visit: Visit) -> Mask:
+def segment(picture: Frame, session: ColonoscopySession) -> Mask:
     """The polyps that the shipped segmenter finds in a frame."""
-    return drawing.run(lambda: pipeline.segment(picture), visit.gone)
+    return drawing.run(lambda: pipeline.segment(picture), session.visit.gone)
 
 
 def _short(value: object) -> str:

@@ -13,12 +13,13 @@ from app.colonoscopy import find_views, mask_presets, service
 from app.colonoscopy import views as answer
 from app.colonoscopy.api import ColonoscopyApi
 from app.colonoscopy.find_panel import FindPanel
+from app.colonoscopy.session import ColonoscopySession
 from app.components import mask_pad, result_strip
 from app.components.upload_widgets import UploadButton
 from app.i18n import language, part, say
 from app.messages import Updates, about, hears_language, html, notes, quiet, settled, why
 from app.scripts import script
-from app.session import Visit, Visits
+from app.session import Visits
 from models.colonoscopy import LOOKS, SAMPLERS, pipeline
 from models.colonoscopy.pipeline import Order, Sample
 from models.colonoscopy.segmentation.registry import SEGMENTERS
@@ -178,13 +179,17 @@ class ColonoscopyTab:
             packed = button.click(work, self.burn, [self.saved, self.notice], **quiet)
             packed.success(None, None, None, js="() => trilab.save('tl-saved')", **quiet)
 
+    def session(self, request: gr.Request) -> ColonoscopySession:
+        """What the lab remembers of who asks."""
+        return self.visits.of(request).lab(ColonoscopySession)
+
     def take_frame(self, file: str | None, request: gr.Request) -> Updates:
         """A frame to draw over arrived: a polyp is drawn into it unless something else is asked."""
 
-        def work(visit: Visit) -> Updates:
+        def work(session: ColonoscopySession) -> Updates:
             frame, read = service.open_frame(_files(file))
             alters = pipeline.INPAINTER in self.models
-            visit.own_frame = frame if alters else None
+            session.own_frame = frame if alters else None
             return {
                 self.pad: mask_pad.lay(backdrop=result_strip.picture_url(service.on_pad(frame))),
                 self.task: gr.update(visible=alters, value=TASKS[alters]),
@@ -196,11 +201,11 @@ class ColonoscopyTab:
     def take_mask(self, file: str | None, request: gr.Request) -> Updates:
         """A mask file arrived."""
 
-        def work(visit: Visit) -> Updates:
+        def work(session: ColonoscopySession) -> Updates:
             from models.colonoscopy.data.exports import mask_png
 
             found = service.open_mask(_files(file))
-            visit.mask_shape = found.shape
+            session.mask_shape = found.shape
             changed = not np.array_equal(found.mask, found.given)
             told = [*found.notes, *([note("mask_undo")] if changed else [])]
             given = validation.png_url(mask_png(found.given)) if changed else None
@@ -225,21 +230,21 @@ class ColonoscopyTab:
         request: gr.Request,
     ) -> Iterator[Updates]:
         """Draw: previews and frames as they come."""
-        at_work = self.visits.of(request).at_work
+        at_work = self.session(request).at_work
         if not at_work.acquire(blocking=False):  # clicked again while the click before is answered
             yield {self.status: gr.skip()}
             return
 
-        def work(visit: Visit) -> Iterator[Updates]:
+        def work(session: ColonoscopySession) -> Iterator[Updates]:
             try:
                 mask = validation.drawing(drawing, service.SIZE)
                 wanted = service.order(mask, count, seed, model, steps, sampler, judge, look)
-                wanted = service.as_it_came(wanted, visit.mask_shape)
+                wanted = service.as_it_came(wanted, session.mask_shape)
                 yield self._begun(request) | {
                     self.home: gr.update(visible=False),
                     self.strip: result_strip.show([]),
                 }
-                yield from self._drawn(request, visit, wanted, task)
+                yield from self._drawn(request, session, wanted, task)
             finally:
                 at_work.release()  # before the button can be clicked again
 
@@ -247,19 +252,19 @@ class ColonoscopyTab:
 
     def free(self, request: gr.Request) -> Updates:
         """Draw can be clicked again: only after its event, during which Gradio drops every other click."""
-        return {self.draw: gr.update(interactive=not self.visits.of(request).at_work.locked())}
+        return {self.draw: gr.update(interactive=not self.session(request).at_work.locked())}
 
     def halt(self, request: gr.Request) -> None:
         """Stop."""
-        service.stop(self.visits.of(request))
+        service.stop(self.session(request))
 
     def compare(self, request: gr.Request, event: gr.EventData) -> Iterator[Updates]:
         """A frame was chosen in the strip: draw its noise with another model."""
         place, other = result_strip.read_choice(event)
         name = language(request)
 
-        def work(visit: Visit) -> Iterator[Updates]:
-            kept = service.frame(visit, place)
+        def work(session: ColonoscopySession) -> Iterator[Updates]:
+            kept = service.frame(session, place)
             others = [one for one in self.models if one != kept.model]
             chosen = other if other in others else (others or self.models)[-1]
             choices = [(answer.model(name, one), one) for one in others]
@@ -271,7 +276,7 @@ class ColonoscopyTab:
             yield self._begun(request) | beside(text=say(name, "colonoscopy.waiting")) | {self.status: ""}
             clock = answer.Clock(name, 1)
             try:
-                for step in service.compare(visit, place or 0, chosen):
+                for step in service.compare(session, place or 0, chosen):
                     done |= isinstance(step, Sample)
                     if isinstance(step, Sample):
                         yield beside(card=answer.card(name, step))
@@ -287,9 +292,9 @@ class ColonoscopyTab:
 
     def speak(self, request: gr.Request) -> Updates:
         """The page speaks another language: what is told of the frames is said in it."""
-        name, visit = language(request), self.visits.of(request)
-        frames = list(visit.frames)
-        if not frames or visit.at_work.locked():
+        name, session = language(request), self.session(request)
+        frames = list(session.frames)
+        if not frames or session.at_work.locked():
             return {self.notice: ""}
         return {
             self.strip: result_strip.show([answer.card(name, one) for one in frames]),
@@ -306,18 +311,20 @@ class ColonoscopyTab:
         return self._packed(request, burn, dicom=True)
 
     def _packed(self, request: gr.Request, burn: bool, dicom: bool) -> Updates:
-        def work(visit: Visit) -> Updates:
-            return {self.saved: gr.update(value=str(service.pack(visit, bool(burn), dicom)))}
+        def work(session: ColonoscopySession) -> Updates:
+            return {self.saved: gr.update(value=str(service.pack(session, bool(burn), dicom)))}
 
         return self._told(request, work)
 
-    def _drawn(self, request: gr.Request, visit: Visit, wanted: Order, task: str) -> Iterator[Updates]:
+    def _drawn(
+        self, request: gr.Request, session: ColonoscopySession, wanted: Order, task: str
+    ) -> Iterator[Updates]:
         name, cards = language(request), 0
         clock = answer.Clock(name, wanted.count)
         if task in TASKS[1:]:
-            running = service.alter(visit, wanted, remove=task == "remove")
+            running = service.alter(session, wanted, remove=task == "remove")
         else:
-            running = service.draw(visit, wanted)
+            running = service.draw(session, wanted)
         for step in running:
             if isinstance(step, Sample):
                 card = result_strip.add(cards, answer.card(name, step))
@@ -333,7 +340,7 @@ class ColonoscopyTab:
                 }
         yield {
             self.strip: result_strip.settle(),
-            self.status: answer.finished(name, visit.frames, wanted.count),
+            self.status: answer.finished(name, session.frames, wanted.count),
         }
 
     def _begun(self, request: gr.Request) -> Updates:
@@ -344,20 +351,20 @@ class ColonoscopyTab:
             self.stop: gr.update(interactive=True),
         }
 
-    def _told(self, request: gr.Request, work: Callable[[Visit], Updates]) -> Updates:
+    def _told(self, request: gr.Request, work: Callable[[ColonoscopySession], Updates]) -> Updates:
         """What `work` shows, or the sentence that tells why it could not."""
         try:
-            return {self.notice: ""} | work(self.visits.of(request))
+            return {self.notice: ""} | work(self.session(request))
         except Exception as error:  # a bug must end in a sentence as well
             return {self.notice: why(request, error)}
 
     def _told_while(
-        self, request: gr.Request, work: Callable[[Visit], Iterator[Updates]]
+        self, request: gr.Request, work: Callable[[ColonoscopySession], Iterator[Updates]]
     ) -> Iterator[Updates]:
         """The same for work that shows more than one thing; Stop is set right at its end."""
         told: Updates = {}
         try:
-            yield from work(self.visits.of(request))
+            yield from work(self.session(request))
         except Exception as error:
             told = {
                 self.notice: why(request, error),

@@ -10,8 +10,9 @@ import gradio as gr
 from app.components.raw_fields import Flag, Number, Text
 from app.components.upload_widgets import File
 from app.face import service
+from app.face.session import FaceSession
 from app.messages import answered
-from app.session import Visit, Visits
+from app.session import Visits
 from models.core.errors import UserError
 from models.face import STAGES
 from models.face.types import Made
@@ -60,21 +61,21 @@ class FaceApi:
     ) -> tuple[dict[str, Any], str, str | None, str, str]:
         """A video whose face says the audio or the text. consent: the person shown agreed to it."""
 
-        def work(visit: Visit) -> tuple[dict[str, Any], str, str | None, str, str]:
+        def work(session: FaceSession) -> tuple[dict[str, Any], str, str | None, str, str]:
             if portrait and video:
                 raise UserError("face_both")
             if audio and text:
                 raise UserError("speech_both")
-            face = service.take_footage(visit, video) if video else None
-            face = service.take_portrait(visit, portrait) if portrait else face
-            speech = service.take_speech(visit, audio) if audio else None
+            face = service.take_footage(session, video) if video else None
+            face = service.take_portrait(session, portrait) if portrait else face
+            speech = service.take_speech(session, audio) if audio else None
             rest = (text, language, voice, stage, panels, marked, seed, consent)
             wanted = service.order(face, bool(video), speech, *rest)
-            for step in service.animate(visit, wanted):
+            for step in service.animate(session, wanted):
                 if isinstance(step, Made):
                     seen = str(step.panels) if step.panels else None
                     files = (str(step.video), seen, str(step.blendshapes), str(step.vertices))
                     return service.facts(step, wanted), *files
             raise UserError("cancelled")
 
-        return answered(self.visits, request, work)
+        return answered(self.visits, request, FaceSession, work)

@@ -4,6 +4,7 @@ import gradio as gr
 
 from app.components import video_stage
 from app.components.upload_widgets import Footage, Picture, Sound, any_file
+from app.face.session import FaceSession
 from app.i18n import part
 from app.messages import hears_language, html
 from app.scripts import script
@@ -129,6 +130,10 @@ class FaceWidgets:
         self.log = html(elem_id="tl-face-log")
         self.hearing = hears_language()
         html(i18n("html.face_cards"), elem_id="tl-face-card")
+
+    def session(self, request: gr.Request) -> FaceSession:
+        """What the lab remembers of who asks."""
+        return self.visits.of(request).lab(FaceSession)
 
 
 def speakers(tongue: str) -> list[tuple[str, str]]:

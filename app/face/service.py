@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app import uploads, validation
+from app.face.session import FaceSession
 from app.job_queue import JobQueue, in_line
-from app.session import Visit
 from models.core import checkpoints
 from models.core.errors import UserError
 from models.core.import_lock import LOADING
@@ -83,7 +83,7 @@ def warm_up() -> None:
     threading.Thread(target=work, daemon=True).start()
 
 
-def take_portrait(visit: Visit, path: str | Path | None) -> Path:
+def take_portrait(session: FaceSession, path: str | Path | None) -> Path:
     """Keep a visitor's picture: turned, scaled, without what a camera wrote into it.
 
     Raises UserError: no_file, and as `media.read_portrait` and `look` do.
@@ -92,11 +92,11 @@ def take_portrait(visit: Visit, path: str | Path | None) -> Path:
     def keep(file: Path) -> Path:
         from PIL import Image
 
-        kept = visit.folder / f"{_name()}.png"
-        image, visit.sitting.notes = media.told_portrait(file)
+        kept = session.visit.folder / f"{_name()}.png"
+        image, session.notes = media.told_portrait(file)
         track = look(image)
         Image.fromarray(image).save(kept, compress_level=1)
-        visit.sitting.track = kept, track
+        session.track = kept, track
         return kept
 
     return _taken(path, keep)
@@ -112,21 +112,21 @@ def look(image: "np.ndarray") -> "Track":
     return tracking.track_image(image)
 
 
-def take_example(visit: Visit) -> Path:
+def take_example(session: FaceSession) -> Path:
     """Keep the example portrait as if the visitor had brought it. Raises as `example` does."""
-    file = visit.folder / example().name
+    file = session.visit.folder / example().name
     shutil.copyfile(example(), file)
-    return take_portrait(visit, file)
+    return take_portrait(session, file)
 
 
-def take_footage(visit: Visit, path: str | Path | None) -> Path:
+def take_footage(session: FaceSession, path: str | Path | None) -> Path:
     """Keep a visitor's video. Raises UserError: no_file, and as `media.open_clip` does."""
 
     def keep(file: Path) -> Path:
         clip = media.open_clip(file)
-        visit.sitting.notes = clip.notes + faces_told(faces_throughout(clip), film=True)
+        session.notes = clip.notes + faces_told(faces_throughout(clip), film=True)
         ending = file.suffix.lower()
-        kept = visit.folder / f"{_name()}{ending if ending in CONTAINERS else '.mp4'}"
+        kept = session.visit.folder / f"{_name()}{ending if ending in CONTAINERS else '.mp4'}"
         if not clip.playable:
             media.write_preview(clip, preview_of(kept))
         return Path(shutil.move(file, kept))
@@ -134,22 +134,22 @@ def take_footage(visit: Visit, path: str | Path | None) -> Path:
     return _taken(path, keep)
 
 
-def take_speech(visit: Visit, path: str | Path | None) -> Path:
+def take_speech(session: FaceSession, path: str | Path | None) -> Path:
     """Keep a visitor's speech as a wav of 16 kHz. Raises as `media.read_sound` does, and no_file."""
 
     def keep(file: Path) -> Path:
-        kept = visit.folder / f"{_name()}.wav"
+        kept = session.visit.folder / f"{_name()}.wav"
         sound = media.hear(file, MOST_SECONDS)
-        visit.sitting.notes = sound.notes
+        session.notes = sound.notes
         return media.write_sound(kept, sound.samples, frames_of(len(sound.samples)))
 
     return _taken(path, keep)
 
 
-def show(visit: Visit, file: Path) -> Path:
+def show(session: FaceSession, file: Path) -> Path:
     """A copy of a kept file, or of what is to be seen of it, that the page may serve until the visit ends."""
     seen = preview_of(file) if preview_of(file).is_file() else file
-    return Path(shutil.copyfile(seen, visit.shown / seen.name))
+    return Path(shutil.copyfile(seen, session.visit.shown / seen.name))
 
 
 def preview_of(kept: Path) -> Path:
@@ -157,16 +157,16 @@ def preview_of(kept: Path) -> Path:
     return kept.with_name(f"{kept.stem}_preview.mp4")
 
 
-def forget(visit: Visit, what: str) -> None:
+def forget(session: FaceSession, what: str) -> None:
     """The visitor takes a "portrait", "footage" or "speech" away again: it is deleted, and so is its copy.
 
     One that a film is being made of stays until the visit ends.
     """
-    kept: Path | None = getattr(visit.sitting, what)
-    setattr(visit.sitting, what, None)
-    if kept is not None and not visit.sitting.at_work.locked():
+    kept: Path | None = getattr(session, what)
+    setattr(session, what, None)
+    if kept is not None and not session.at_work.locked():
         kept.unlink(missing_ok=True)
-        (visit.shown / kept.name).unlink(missing_ok=True)
+        (session.visit.shown / kept.name).unlink(missing_ok=True)
 
 
 def _taken(path: str | Path | None, keep: Callable[[Path], Path]) -> Path:
@@ -237,53 +237,52 @@ def _spoken(text: str | None, language: str | None, voice: str | None) -> tuple[
     return clean, language, str(voice or names[0])
 
 
-def animate(visit: Visit, wanted: Order) -> Iterator[Progress | Made]:
-    """The face says it: steps, then the result, kept in `visit.sitting.made`; `stop` ends it silently.
+def animate(session: FaceSession, wanted: Order) -> Iterator[Progress | Made]:
+    """The face says it: steps, then the result, kept in `session.made`; `stop` ends it silently.
 
     A Progress whose preview is a Path has the first second to show. What is not complete is deleted, and a
     result that was there before stays. Raises UserError: what the pipeline and the gate raise.
     """
-    sitting = visit.sitting
-    sitting.halt = stop = threading.Event()
-    picture, track = sitting.track or (None, None)
+    session.halt = stop = threading.Event()
+    picture, track = session.track or (None, None)
     if picture == wanted.portrait:
         wanted = replace(wanted, track=track)
-    if visit.gone.is_set():
+    if session.visit.gone.is_set():
         raise UserError("cancelled")
-    folder = Path(tempfile.mkdtemp(dir=visit.folder))
+    folder = Path(tempfile.mkdtemp(dir=session.visit.folder))
     first: Path | None = None
     try:
         for step in making.stream(lambda: pipeline.animate(wanted, folder), stop, in_line):
             if isinstance(step, Made):
-                step = _kept(visit, wanted, step)
+                step = _kept(session, wanted, step)
             elif isinstance(step.preview, Path):
-                first = show(visit, step.preview.rename(folder / f"{_name()}.mp4"))
+                first = show(session, step.preview.rename(folder / f"{_name()}.mp4"))
                 step = replace(step, preview=first)
             yield step
     except UserError as error:
-        if error.key != "cancelled" or visit.gone.is_set():
+        if error.key != "cancelled" or session.visit.gone.is_set():
             raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         if first:
             first.unlink(missing_ok=True)
-        if visit.gone.is_set():
-            visit.end()  # what was written after it had ended
+        if session.visit.gone.is_set():
+            session.visit.end()  # what was written after it had ended
 
 
-def stop(visit: Visit) -> None:
+def stop(session: FaceSession) -> None:
     """End the video that is being made for the visitor."""
-    visit.sitting.halt.set()
+    session.halt.set()
 
 
-def _kept(visit: Visit, wanted: Order, made: Made) -> Made:
+def _kept(session: FaceSession, wanted: Order, made: Made) -> Made:
     """The result under names of ours where the page may serve it; the one before is deleted."""
     stem = f"talking_face_{_name()}"
 
     def moved(file: Path, ending: str) -> Path:
-        return Path(shutil.move(file, visit.shown / f"{stem}{ending}"))
+        return Path(shutil.move(file, session.visit.shown / f"{stem}{ending}"))
 
-    before, visit.sitting.made = visit.sitting.made, None
+    before, session.made = session.made, None
     for file in files(before) if before else ():
         file.unlink(missing_ok=True)
     kept = replace(
@@ -294,7 +293,7 @@ def _kept(visit: Visit, wanted: Order, made: Made) -> Made:
         vertices=moved(made.vertices, "_vertices.npz"),
     )
     log_of(kept).write_text(json.dumps(facts(kept, wanted), indent=1), encoding="utf-8")
-    visit.sitting.made = kept
+    session.made = kept
     return kept
 
 

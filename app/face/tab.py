@@ -16,11 +16,12 @@ from app.face import service
 from app.face import views as answer
 from app.face.api import FaceApi
 from app.face.layout import FaceWidgets, speakers
+from app.face.session import FaceSession
 from app.face.uploads import Bringing
 from app.i18n import language, say
 from app.messages import Updates, about, quiet, settled, why
 from app.scripts import script
-from app.session import Visit, Visits
+from app.session import Visits
 from models.core.errors import UserError
 from models.core.progress import Progress
 from models.core.upload_validation import megabytes
@@ -88,12 +89,12 @@ class FaceTab(FaceWidgets):
 
     def speak(self, request: gr.Request) -> Updates:
         """The page speaks another language: what is told of the result is said in it."""
-        name, sitting = language(request), self.visits.of(request).sitting
-        made = sitting.made
-        if made is None or sitting.at_work.locked():
+        name, session = language(request), self.session(request)
+        made = session.made
+        if made is None or session.at_work.locked():
             return {self.notice: ""}
         facts = json.loads(service.log_of(made).read_text(encoding="utf-8"))
-        return self._result(request, self.visits.of(request)) | {
+        return self._result(request, session) | {
             self.status: answer.finished(name, made),
             self.log: answer.log(name, made, facts),
             self.notice: "",
@@ -129,37 +130,37 @@ class FaceTab(FaceWidgets):
         request: gr.Request,
     ) -> Iterator[Updates]:
         """Animate: the first second as soon as it is there, then the whole."""
-        sitting = self.visits.of(request).sitting
-        if not sitting.at_work.acquire(blocking=False):  # clicked again while the click before is answered
+        at_work = self.session(request).at_work
+        if not at_work.acquire(blocking=False):  # clicked again while the click before is answered
             yield {self.status: gr.skip()}
             return
 
-        def work(visit: Visit) -> Iterator[Updates]:
+        def work(session: FaceSession) -> Iterator[Updates]:
             try:
                 moving, spoken = who == "video", says == "audio"
-                if spoken and sitting.speech is None:
+                if spoken and session.speech is None:
                     raise UserError("speech_input")
                 wanted = service.order(
-                    sitting.footage if moving else sitting.portrait,
+                    session.footage if moving else session.portrait,
                     moving,
-                    sitting.speech if spoken else None,
+                    session.speech if spoken else None,
                     *(text, tongue, voice, stage, panels, marked, seed, consent),
                 )
-                poster = service.show(visit, wanted.portrait) if wanted.portrait else None
+                poster = service.show(session, wanted.portrait) if wanted.portrait else None
                 yield self._begun(request, poster)
-                yield from self._made(request, visit, wanted, poster)
+                yield from self._made(request, session, wanted, poster)
             finally:
-                sitting.at_work.release()  # before the button can be clicked again
+                at_work.release()  # before the button can be clicked again
 
         yield from settled(self._told_while(request, work))
 
     def free(self, request: gr.Request) -> Updates:
         """Animate can be clicked again: only after its event, during which Gradio drops every other click."""
-        return {self.animate: gr.update(interactive=not self.visits.of(request).sitting.at_work.locked())}
+        return {self.animate: gr.update(interactive=not self.session(request).at_work.locked())}
 
     def halt(self, request: gr.Request) -> None:
         """Stop."""
-        service.stop(self.visits.of(request))
+        service.stop(self.session(request))
 
     def _begun(self, request: gr.Request, poster: Path | None) -> Updates:
         queued = say(language(request), "face.queued")
@@ -173,38 +174,38 @@ class FaceTab(FaceWidgets):
         }
 
     def _made(
-        self, request: gr.Request, visit: Visit, wanted: Order, poster: Path | None
+        self, request: gr.Request, session: FaceSession, wanted: Order, poster: Path | None
     ) -> Iterator[Updates]:
         name = language(request)
         first: Path | None = None
-        for step in service.animate(visit, wanted):
+        for step in service.animate(session, wanted):
             if isinstance(step, Progress):
                 first = step.preview if isinstance(step.preview, Path) else first
                 told = answer.told(name, step)
                 yield {self.screen: video_stage.preview(first, step.fraction, told, poster)}
             else:
-                yield self._result(request, visit) | {
+                yield self._result(request, session) | {
                     self.status: answer.finished(name, step),
                     self.log: answer.log(name, step, service.facts(step, wanted)),
                 }
                 return
-        yield self._result(request, visit) | {self.status: quiet(say(name, "face.stopped"))}
+        yield self._result(request, session) | {self.status: quiet(say(name, "face.stopped"))}
 
-    def _result(self, request: gr.Request, visit: Visit) -> Updates:
+    def _result(self, request: gr.Request, session: FaceSession) -> Updates:
         """The result that is there, which may be the one before, or the empty stage."""
-        made = visit.sitting.made
+        made = session.made
         if made is None:
             return {self.screen: video_stage.clear()}
         return {self.screen: video_stage.show(answer.views(made), answer.taken(language(request), made))}
 
     def _told_while(
-        self, request: gr.Request, work: Callable[[Visit], Iterator[Updates]]
+        self, request: gr.Request, work: Callable[[FaceSession], Iterator[Updates]]
     ) -> Iterator[Updates]:
         """What `work` shows, or the sentence that tells why it could not; then Stop is set right."""
         told: Updates = {}
-        visit = self.visits.of(request)
+        session = self.session(request)
         try:
-            yield from work(visit)
+            yield from work(session)
         except Exception as error:
-            told = {self.notice: why(request, error), self.status: "", **self._result(request, visit)}
+            told = {self.notice: why(request, error), self.status: "", **self._result(request, session)}
         yield told | {self.stop: gr.update(interactive=False)}

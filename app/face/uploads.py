@@ -8,10 +8,10 @@ import gradio as gr
 
 from app.face import service
 from app.face.layout import FaceWidgets
+from app.face.session import FaceSession
 from app.i18n import language, say
 from app.messages import Updates, notes, quiet, why
 from app.scripts import script
-from app.session import Visit
 
 
 class Bringing:
@@ -69,7 +69,9 @@ class Bringing:
     def take_example(self, request: gr.Request) -> Iterator[Updates]:
         """The example portrait is wanted."""
         yield {self.tab.refused: quiet(say(language(request), "progress.face_reads") + " …")}
-        yield self._taken(request, self.tab.portrait, lambda visit, _: service.take_example(visit), "example")
+        yield self._taken(
+            request, self.tab.portrait, lambda session, _: service.take_example(session), "example"
+        )
 
     def take_footage(self, file: str | None, request: gr.Request) -> Updates:
         """A video arrived."""
@@ -83,28 +85,28 @@ class Bringing:
         """What takes away again what a widget holds."""
 
         def work(request: gr.Request) -> Updates:
-            service.forget(self.tab.visits.of(request), self.held[widget])
+            service.forget(self.tab.session(request), self.held[widget])
             return {self._beside(widget): ""}
 
         return work
 
     def _taken(
-        self, request: gr.Request, widget: Any, take: Callable[[Visit, str], Path], file: str | None
+        self, request: gr.Request, widget: Any, take: Callable[[FaceSession, str], Path], file: str | None
     ) -> Updates:
         """The widget with what was kept of a file; where it was refused, empty, and a sentence tells why."""
-        visit, beside = self.tab.visits.of(request), self._beside(widget)
+        session, beside = self.tab.session(request), self._beside(widget)
         told: Updates = {beside: ""}
-        service.forget(visit, self.held[widget])
+        service.forget(session, self.held[widget])
         if file:
             try:
-                kept = take(visit, file)
-                setattr(visit.sitting, self.held[widget], kept)
-                told[widget] = str(service.show(visit, kept))
-                told[beside] = notes(request, visit.sitting.notes)
+                kept = take(session, file)
+                setattr(session, self.held[widget], kept)
+                told[widget] = str(service.show(session, kept))
+                told[beside] = notes(request, session.notes)
                 service.warm_up()
             except Exception as error:  # a bug must end in a sentence as well
                 told = {widget: None, beside: why(request, error)}
-        return told | {self.tab.animate: gr.update(interactive=not visit.sitting.at_work.locked())}
+        return told | {self.tab.animate: gr.update(interactive=not session.at_work.locked())}
 
     def _beside(self, widget: Any) -> gr.HTML:
         """Where it is told why a widget's file was refused."""

@@ -13,7 +13,8 @@ from app.components.raw_fields import Number, Text
 from app.components.upload_widgets import Files
 from app.messages import answered
 from app.scene import comparison, service
-from app.session import Visit, Visits
+from app.scene.session import SceneSession
+from app.session import Visits
 from models.scene.grounding.registry import GROUNDERS
 from models.scene.types import as_json, as_scan2cap
 
@@ -41,37 +42,40 @@ class SceneApi:
 
     def open(self, scan: str, files: list[str] | None, request: gr.Request) -> dict[str, Any]:
         """Open a shipped scan by name, or uploaded files (or one zip), and list its objects."""
-        return answered(self.visits, request, lambda visit: self._open(visit, scan, files))
+        return answered(self.visits, request, SceneSession, lambda session: self._open(session, scan, files))
 
     def ground(
         self, sentence: str, scan: str, files: list[str] | None, request: gr.Request
     ) -> dict[str, Any]:
         """The object that a sentence means, in the named or uploaded scan, else the one that is open."""
 
-        def work(visit: Visit) -> dict[str, Any]:
+        def work(session: SceneSession) -> dict[str, Any]:
             if scan or files:
-                self._open(visit, scan, files)
-            return as_json(service.ask(visit, sentence))
+                self._open(session, scan, files)
+            return as_json(service.ask(session, sentence))
 
-        return answered(self.visits, request, work)
+        return answered(self.visits, request, SceneSession, work)
 
     def compare(
         self, sentence: str, methods: str, scan: str, files: list[str] | None, request: gr.Request
     ) -> dict[str, Any]:
         """What several methods, "a,b,c", answer; all that are installed where none is named."""
 
-        def work(visit: Visit) -> dict[str, Any]:
-            visit.methods = GROUNDERS.chosen(methods or ",".join(GROUNDERS.installed()))
+        def work(session: SceneSession) -> dict[str, Any]:
+            session.methods = GROUNDERS.chosen(methods or ",".join(GROUNDERS.installed()))
             if scan or files:
-                self._open(visit, scan, files)
-            return comparison.as_json(service.compare(visit, sentence))
+                self._open(session, scan, files)
+            return comparison.as_json(service.compare(session, sentence))
 
-        return answered(self.visits, request, work)
+        return answered(self.visits, request, SceneSession, work)
 
     def pick(self, object_id: int, request: gr.Request) -> dict[str, Any]:
         """Label, box, size and colour of an object of the scan that is open."""
         return answered(
-            self.visits, request, lambda visit: service.as_json(service.instance(visit, object_id))
+            self.visits,
+            request,
+            SceneSession,
+            lambda session: service.as_json(service.instance(session, object_id)),
         )
 
     def segment(self, scan: str, files: list[str] | None, request: gr.Request) -> dict[str, Any]:
@@ -80,42 +84,44 @@ class SceneApi:
         `unit`: what the file was taken to be in. `tilt`: degrees by which it was turned upright, or null.
         """
 
-        def work(visit: Visit) -> dict[str, Any]:
+        def work(session: SceneSession) -> dict[str, Any]:
             if scan or files:
-                self._open(visit, scan, files)
-            for _ in service.finding(visit):
+                self._open(session, scan, files)
+            for _ in service.finding(session):
                 pass
-            assert visit.scan is not None
-            return {"unit": visit.scan.unit, "tilt": visit.tilt, **self._listed(visit)}
+            assert session.scan is not None
+            return {"unit": session.scan.unit, "tilt": session.tilt, **self._listed(session)}
 
-        return answered(self.visits, request, work)
+        return answered(self.visits, request, SceneSession, work)
 
     def caption(self, object_id: int, request: gr.Request) -> dict[str, Any]:
         """What there is to say of an object of the scan that is open."""
-        return answered(self.visits, request, lambda visit: asdict(service.caption(visit, object_id)))
+        return answered(
+            self.visits, request, SceneSession, lambda session: asdict(service.caption(session, object_id))
+        )
 
     def describe(self, request: gr.Request) -> dict[str, Any]:
         """Captions of all objects of the scan that is open, also in Scan2Cap's form."""
 
-        def work(visit: Visit) -> dict[str, Any]:
-            said = list(service.describing(visit))
-            name = visit.scan.name if visit.scan else ""
+        def work(session: SceneSession) -> dict[str, Any]:
+            said = list(service.describing(session))
+            name = session.scan.name if session.scan else ""
             return {"captions": [asdict(one) for one in said], "scan2cap": as_scan2cap(name, said)}
 
-        return answered(self.visits, request, work)
+        return answered(self.visits, request, SceneSession, work)
 
     @classmethod
-    def _open(cls, visit: Visit, scan: str, files: list[str] | None) -> dict[str, Any]:
+    def _open(cls, session: SceneSession, scan: str, files: list[str] | None) -> dict[str, Any]:
         if files:
-            service.open_upload(visit, files)
+            service.open_upload(session, files)
         else:
-            service.open_shipped(visit, scan)
-        return {"scan": visit.shipped, **cls._listed(visit)}
+            service.open_shipped(session, scan)
+        return {"scan": session.shipped, **cls._listed(session)}
 
     @staticmethod
-    def _listed(visit: Visit) -> dict[str, Any]:
-        assert visit.scan is not None
+    def _listed(session: SceneSession) -> dict[str, Any]:
+        assert session.scan is not None
         return {
-            "points": len(visit.scan.vertices),
-            "objects": [service.as_json(found) for found in visit.scan.instances],
+            "points": len(session.scan.vertices),
+            "objects": [service.as_json(found) for found in session.scan.instances],
         }

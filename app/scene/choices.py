@@ -9,7 +9,7 @@ from app.i18n import language
 from app.messages import Updates
 from app.scene import object_views, service
 from app.scene.layout import SceneWidgets
-from app.session import Visit
+from app.scene.session import SceneSession
 
 
 class Choices:
@@ -28,15 +28,15 @@ class Choices:
 
     def choose_captioner(self, name: str, request: gr.Request) -> Updates:
         """Another captioner."""
-        return self._chosen(request, lambda visit: service.choose_captioner(visit, name))
+        return self._chosen(request, lambda session: service.choose_captioner(session, name))
 
     def choose_segmenter(self, name: str, request: gr.Request) -> Updates:
         """Another segmenter."""
-        return self._chosen(request, lambda visit: service.choose_segmenter(visit, name))
+        return self._chosen(request, lambda session: service.choose_segmenter(session, name))
 
-    def _chosen(self, request: gr.Request, choose: Callable[[Visit], None]) -> Updates:
-        def work(visit: Visit) -> Updates:
-            choose(visit)
-            return {self.tab.room: object_views.room(language(request), visit)} if visit.scan else {}
+    def _chosen(self, request: gr.Request, choose: Callable[[SceneSession], None]) -> Updates:
+        def work(session: SceneSession) -> Updates:
+            choose(session)
+            return {self.tab.room: object_views.room(language(request), session)} if session.scan else {}
 
         return self.tab.told(request, work)

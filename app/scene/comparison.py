@@ -13,7 +13,7 @@ from app.i18n import language, say
 from app.messages import Updates, quiet
 from app.scene import object_views, service, views
 from app.scene.layout import SceneWidgets
-from app.session import Visit
+from app.scene.session import SceneSession
 from models.scene.grounding import base
 from models.scene.grounding.base import Grounding, RankedObject
 from models.scene.grounding.registry import GROUNDERS
@@ -28,14 +28,14 @@ def colour(method: str) -> str:
     return COLOURS[list(GROUNDERS).index(method) % len(COLOURS)]
 
 
-def answered(widgets: SceneWidgets, request: gr.Request, visit: Visit, sentence: object) -> Updates:
-    """What all methods that the visit chose say of a sentence."""
-    found = service.compare(visit, sentence)
+def answered(widgets: SceneWidgets, request: gr.Request, session: SceneSession, sentence: object) -> Updates:
+    """What all methods that the visitor chose say of a sentence."""
+    found = service.compare(session, sentence)
     name = language(request)
     return {
         widgets.view: scene_view.lay_over(overlay(found)),
-        widgets.panel: panel(name, found, visit.scan.name if visit.scan else ""),
-        widgets.object: object_views.nothing_looked_at(name, visit),
+        widgets.panel: panel(name, found, session.scan.name if session.scan else ""),
+        widgets.object: object_views.nothing_looked_at(name, session),
     }
 
 

@@ -1,4 +1,4 @@
-"""The scene tab's widgets, laid out, and what they show of a visit: what the tab and its panels share."""
+"""The scene tab's widgets, laid out, and what they show of a session: what the tab and its panels share."""
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -12,8 +12,9 @@ from app.components.upload_widgets import FilesButton
 from app.i18n import language, part, say
 from app.messages import Updates, hears_language, html, why
 from app.scene import example_cache, object_views, service, views
+from app.scene.session import SceneSession
 from app.scripts import script
-from app.session import Visit, Visits
+from app.session import Visits
 from models.core.registry import Registry
 from models.scene import pipeline
 from models.scene.captioning.registry import CAPTIONERS
@@ -81,17 +82,23 @@ class SceneWidgets:
         self.segmenter = _choice(SEGMENTERS, i18n("scene.segmenter"), "tl-segmenter")
         html(i18n("html.scene_cards"), elem_id="tl-scene-card")
 
-    def told(self, request: gr.Request, work: Callable[[Visit], Updates]) -> Updates:
+    def session(self, request: gr.Request) -> SceneSession:
+        """What the lab remembers of who asks."""
+        return self.visits.of(request).lab(SceneSession)
+
+    def told(self, request: gr.Request, work: Callable[[SceneSession], Updates]) -> Updates:
         """What `work` shows, or the sentence that tells why it could not."""
         try:
-            return {self.notice: ""} | work(self.visits.of(request))
+            return {self.notice: ""} | work(self.session(request))
         except Exception as error:  # a bug must end in a sentence as well
             return self._notice(request, error)
 
-    def telling(self, request: gr.Request, work: Callable[[Visit], Iterator[Updates]]) -> Iterator[Updates]:
+    def telling(
+        self, request: gr.Request, work: Callable[[SceneSession], Iterator[Updates]]
+    ) -> Iterator[Updates]:
         """What `work` shows step by step, and the sentence that tells why it went no further."""
         try:
-            for updates in work(self.visits.of(request)):
+            for updates in work(self.session(request)):
                 yield {self.notice: "", **updates}
         except Exception as error:
             yield self._notice(request, error)
@@ -99,31 +106,31 @@ class SceneWidgets:
     def _notice(self, request: gr.Request, error: Exception) -> Updates:
         return {self.notice: why(request, error)}
 
-    def drawn(self, request: gr.Request, visit: Visit, scan: Scan) -> Updates:
+    def drawn(self, request: gr.Request, session: SceneSession, scan: Scan) -> Updates:
         """A scan that was just opened, nothing asked of it yet."""
         name = language(request)
         return {
-            self.picker: gr.Radio(value=visit.shipped or None),
+            self.picker: gr.Radio(value=session.shipped or None),
             self.sentence: "",
-            self.chips: chips(name, visit.shipped),
-            self.view: scene_view.show(_payload(visit, scan)),
-            self.status: object_views.facts(name, visit, scan),
+            self.chips: chips(name, session.shipped),
+            self.view: scene_view.show(_payload(session, scan)),
+            self.status: object_views.facts(name, session, scan),
             self.panel: self.waiting(request),
             self.object: "",
-            self.room: object_views.room(name, visit),
+            self.room: object_views.room(name, session),
         }
 
     def waiting(self, request: gr.Request) -> str:
         """The panel before anything was asked."""
         return views.waiting(language(request))
 
-    def answered(self, request: gr.Request, visit: Visit, chosen: int | None) -> str:
-        """The panel with the visit's answer, `chosen` lit in it."""
-        answer = visit.answer
+    def answered(self, request: gr.Request, session: SceneSession, chosen: int | None) -> str:
+        """The panel with the visitor's answer, `chosen` lit in it."""
+        answer = session.answer
         if answer is None:  # the scan was changed while an object of it was looked at
             return self.waiting(request)
         name = language(request)
-        return views.panel(name, answer, visit.stored, self.how(name, answer.checkpoint), chosen)
+        return views.panel(name, answer, session.stored, self.how(name, answer.checkpoint), chosen)
 
     @staticmethod
     def how(name: str, checkpoint: str) -> str:
@@ -144,11 +151,11 @@ def _choice(registry: Registry[Any], label: Any, elem_id: str) -> gr.Radio:
     )
 
 
-def _payload(visit: Visit, scan: Scan) -> str:
+def _payload(session: SceneSession, scan: Scan) -> str:
     """The scan packed for the viewer; a shipped one is packed once for everybody."""
-    if visit.shipped:
-        return shipped_payload(visit.shipped)
-    return service.reading.run(lambda: scene_view.scan_payload(scan), visit.gone)
+    if session.shipped:
+        return shipped_payload(session.shipped)
+    return service.reading.run(lambda: scene_view.scan_payload(scan), session.visit.gone)
 
 
 @lru_cache(maxsize=12)

@@ -11,7 +11,7 @@ from app.i18n import language
 from app.messages import Updates
 from app.scene import comparison, object_views, service
 from app.scene.layout import SceneWidgets
-from app.session import Visit
+from app.scene.session import SceneSession
 from models.core.errors import UserError
 from models.scene.data import instance_edits
 from models.scene.data.instance_edits import Delete, Edit, Merge, Rename
@@ -42,88 +42,92 @@ class Looking:
 
     def choose_row(self, request: gr.Request, event: gr.EventData) -> Iterator[Updates]:
         """A row or a chip was chosen: light its object in the viewer."""
-        yield from self.tab.telling(request, lambda visit: self.look(request, visit, event._data.get("id")))
+        yield from self.tab.telling(
+            request, lambda session: self.look(request, session, event._data.get("id"))
+        )
 
     def choose_point(self, request: gr.Request, event: gr.EventData) -> Iterator[Updates]:
         """An object was clicked in the viewer, or none: tell what it is and light its row."""
         pick = scene_view.read_pick(event)
         chosen = pick.id if pick else None
 
-        def work(visit: Visit) -> Iterator[Updates]:
+        def work(session: SceneSession) -> Iterator[Updates]:
             if chosen is None:
-                yield self._away(request, visit)
+                yield self._away(request, session)
                 return
-            for updates in self.look(request, visit, chosen):
-                if visit.answer is not None:
-                    updates[self.tab.panel] = self.tab.answered(request, visit, chosen)
+            for updates in self.look(request, session, chosen):
+                if session.answer is not None:
+                    updates[self.tab.panel] = self.tab.answered(request, session, chosen)
                 yield updates
 
         yield from self.tab.telling(request, work)
 
-    def _away(self, request: gr.Request, visit: Visit) -> Updates:
-        visit.looked = None
+    def _away(self, request: gr.Request, session: SceneSession) -> Updates:
+        session.looked = None
         return {
-            self.tab.view: scene_view.lay_over(overlay(visit)),
-            self.tab.object: object_views.nothing_looked_at(language(request), visit),
+            self.tab.view: scene_view.lay_over(overlay(session)),
+            self.tab.object: object_views.nothing_looked_at(language(request), session),
         }
 
     def look(
-        self, request: gr.Request, visit: Visit, chosen: object, repairing: bool = False
+        self, request: gr.Request, session: SceneSession, chosen: object, repairing: bool = False
     ) -> Iterator[Updates]:
         """The object at once, and its caption as soon as it is there, if it is still looked at then."""
         name, tab = language(request), self.tab
-        found, scan = service.instance(visit, chosen), visit.scan
-        visit.looked = found.id
+        found, scan = service.instance(session, chosen), session.scan
+        session.looked = found.id
         yield {
-            tab.view: scene_view.lay_over(overlay(visit)),
-            tab.object: object_views.looked_at(name, visit, found, None, "", repairing),
+            tab.view: scene_view.lay_over(overlay(session)),
+            tab.object: object_views.looked_at(name, session, found, None, "", repairing),
         }
         try:
-            said = service.caption(visit, found.id)
+            said = service.caption(session, found.id)
         except UserError:
-            if visit.looked == found.id and visit.scan is scan:
-                yield {tab.object: object_views.looked_at(name, visit, found, None, "", repairing, mute=True)}
+            if session.looked == found.id and session.scan is scan:
+                yield {
+                    tab.object: object_views.looked_at(name, session, found, None, "", repairing, mute=True)
+                }
             raise
-        if visit.looked == found.id and visit.scan is scan:
+        if session.looked == found.id and session.scan is scan:
             how = tab.how(name, said.checkpoint)
             yield {
-                tab.view: scene_view.lay_over(overlay(visit, said)),
-                tab.object: object_views.looked_at(name, visit, found, said, how, repairing),
+                tab.view: scene_view.lay_over(overlay(session, said)),
+                tab.object: object_views.looked_at(name, session, found, said, how, repairing),
             }
 
     def repair(self, request: gr.Request, event: gr.EventData) -> Iterator[Updates]:
         """A tool of the object's card was used."""
         data = event._data if isinstance(event._data, dict) else {}
 
-        def work(visit: Visit) -> Iterator[Updates]:
-            looked = visit.looked
+        def work(session: SceneSession) -> Iterator[Updates]:
+            looked = session.looked
             if data.get("do") == "undo":
-                service.undo(visit)
+                service.undo(session)
             else:
                 edit = read_edit(data)
-                service.repair(visit, edit)
+                service.repair(session, edit)
                 looked = None if isinstance(edit, Delete) else edit.object_id
-            assert visit.scan is not None and visit.original is not None
-            if looked not in {one.id for one in visit.scan.instances}:
+            assert session.scan is not None and session.original is not None
+            if looked not in {one.id for one in session.scan.instances}:
                 looked = None
-            yield self._repaired(request, visit)
+            yield self._repaired(request, session)
             if looked is not None:
-                yield from self.look(request, visit, looked, repairing=True)
+                yield from self.look(request, session, looked, repairing=True)
 
         yield from self.tab.telling(request, work)
 
-    def _repaired(self, request: gr.Request, visit: Visit) -> Updates:
+    def _repaired(self, request: gr.Request, session: SceneSession) -> Updates:
         """The page after a repair, nothing looked at: answers and captions were about the scan as it was."""
         name, tab = language(request), self.tab
-        assert visit.scan is not None and visit.original is not None
-        owners = instance_edits.owners(visit.original, visit.edits)
-        repairs = scene_view.repairs_payload(visit.scan, owners) if visit.edits else ""
+        assert session.scan is not None and session.original is not None
+        owners = instance_edits.owners(session.original, session.edits)
+        repairs = scene_view.repairs_payload(session.scan, owners) if session.edits else ""
         return {
             tab.view: scene_view.lay_over(scene_view.overlay_payload(None), repairs),
-            tab.object: object_views.nothing_looked_at(name, visit),
+            tab.object: object_views.nothing_looked_at(name, session),
             tab.panel: tab.waiting(request),
-            tab.room: object_views.room(name, visit),
-            tab.status: object_views.facts(name, visit, visit.scan),
+            tab.room: object_views.room(name, session),
+            tab.status: object_views.facts(name, session, session.scan),
         }
 
 
@@ -145,16 +149,16 @@ def read_edit(data: dict[str, Any]) -> Edit:
     raise UserError("object_unknown", object="-")
 
 
-def overlay(visit: Visit, caption: Caption | None = None) -> str:
+def overlay(session: SceneSession, caption: Caption | None = None) -> str:
     """What lies over the scan: the answer, the object looked at, what its caption was read from.
 
     A candidate is lit as one, any other is marked. With neither, all that a network found is outlined.
     """
-    if visit.compared:
-        return comparison.overlay(visit.compared, visit.looked)
-    answer, looked, scan = visit.answer, visit.looked, visit.scan
+    if session.compared:
+        return comparison.overlay(session.compared, session.looked)
+    answer, looked, scan = session.answer, session.looked, session.scan
     candidates = {one.object_id for one in answer.candidates} if answer else set()
     lit = looked if looked in candidates else None
-    bare = answer is None and looked is None and visit.found and scan is not None
+    bare = answer is None and looked is None and session.found and scan is not None
     marks = scan.instances if bare and scan is not None else ()
     return scene_view.overlay_payload(answer, looked, chosen=lit, caption=caption, marks=marks)

@@ -9,7 +9,7 @@ import numpy as np
 
 from app.i18n import say
 from app.messages import quiet
-from app.session import Visit
+from app.scene.session import SceneSession
 from app.validation import MAX_LABEL
 from models.core.progress import Progress
 from models.scene.captioning.faithfulness import judge
@@ -24,7 +24,7 @@ NEAR = 60  # objects that can be merged with, nearest first
 
 def looked_at(
     language: str,
-    visit: Visit,
+    session: SceneSession,
     found: Instance,
     said: Caption | None,
     how: str,
@@ -43,21 +43,21 @@ def looked_at(
         else ""
     )
     # A colour that the scan doesn't tell isn't shown.
-    swatch = _swatch(language, found) if visit.scan is None or visit.scan.coloured else ""
+    swatch = _swatch(language, found) if session.scan is None or session.scan.coloured else ""
     parts = [f'<p class="tl-picked">{name}{sure}{_size(language, found)}{swatch}</p>']
-    if said is not None and visit.scan is not None:
-        parts += _said(language, visit.scan, said, how)
+    if said is not None and session.scan is not None:
+        parts += _said(language, session.scan, said, how)
     elif not mute:
         parts.append(f'<p class="tl-caption tl-saying">{escape(say(language, "scene.saying"))}</p>')
-    parts.append(_tools(language, visit, found, repairing))
+    parts.append(_tools(language, session, found, repairing))
     return f'<article class="tl-object" data-id="{found.id}">{"".join(parts)}</article>'
 
 
-def nothing_looked_at(language: str, visit: Visit) -> str:
+def nothing_looked_at(language: str, session: SceneSession) -> str:
     """The card's place where no object is chosen: only what can be undone."""
-    if not visit.edits:
+    if not session.edits:
         return ""
-    return f'<article class="tl-object">{_undo(language, visit)}</article>'
+    return f'<article class="tl-object">{_undo(language, session)}</article>'
 
 
 def _size(language: str, found: Instance) -> str:
@@ -128,10 +128,10 @@ def _chip(anchor: Anchor) -> str:
     )
 
 
-def _tools(language: str, visit: Visit, found: Instance, repairing: bool) -> str:
+def _tools(language: str, session: SceneSession, found: Instance, repairing: bool) -> str:
     """Rename, merge, delete, undo; folded away."""
     word = {key: escape(say(language, f"scene.{key}")) for key in ("rename", "merge", "delete", "label")}
-    merge = _merge(language, visit, found, word["merge"])
+    merge = _merge(language, session, found, word["merge"])
     return (
         f'<details class="tl-repair"{" open" if repairing else ""}>'
         f"<summary>{escape(say(language, 'scene.repair'))}</summary>"
@@ -139,12 +139,12 @@ def _tools(language: str, visit: Visit, found: Instance, repairing: bool) -> str
         f'aria-label="{word["label"]}" autocomplete="off" spellcheck="false">'
         f"<button>{word['rename']}</button></form>"
         f'{merge}<button type="button" data-do="delete">{word["delete"]}</button></details>'
-        f"{_undo(language, visit)}"
+        f"{_undo(language, session)}"
     )
 
 
-def _merge(language: str, visit: Visit, found: Instance, word: str) -> str:
-    others = _nearest(visit.scan, found)
+def _merge(language: str, session: SceneSession, found: Instance, word: str) -> str:
+    others = _nearest(session.scan, found)
     if not others:
         return ""
     told = escape(say(language, "scene.merge_with"))
@@ -155,10 +155,10 @@ def _merge(language: str, visit: Visit, found: Instance, word: str) -> str:
     )
 
 
-def _undo(language: str, visit: Visit) -> str:
-    if not visit.edits:
+def _undo(language: str, session: SceneSession) -> str:
+    if not session.edits:
         return ""
-    count = escape(say(language, "scene.repairs", count=len(visit.edits)))
+    count = escape(say(language, "scene.repairs", count=len(session.edits)))
     return (
         f'<p class="tl-undo"><span>{count}</span>'
         f'<button type="button" data-do="undo">{escape(say(language, "scene.undo"))}</button></p>'
@@ -176,47 +176,47 @@ def _nearest(scan: Scan | None, found: Instance) -> list[Instance]:
     return sorted(others, key=lambda one: (one.label in STRUCTURE, gap(one)))[:NEAR]
 
 
-def facts(language: str, visit: Visit, scan: Scan) -> str:
+def facts(language: str, session: SceneSession, scan: Scan) -> str:
     """What is known of the scan that is open: objects, points, and what was guessed of its file."""
-    key = "opened_found" if visit.found else "opened" if scan.instances else "opened_bare"
+    key = "opened_found" if session.found else "opened" if scan.instances else "opened_bare"
     told = [say(language, f"scene.{key}", objects=len(scan.instances), points=f"{len(scan.vertices):,}")]
-    if not visit.shipped:
+    if not session.shipped:
         told.append(say(language, "scene.unit", unit=scan.unit))
-    if visit.tilt is not None:
-        upright = visit.tilt < 0.5
+    if session.tilt is not None:
+        upright = session.tilt < 0.5
         told.append(
             say(language, "scene.upright")
             if upright
-            else say(language, "scene.tilt", degrees=f"{visit.tilt:.0f}")
+            else say(language, "scene.tilt", degrees=f"{session.tilt:.0f}")
         )
     notes = "".join(quiet(say(language, f"notes.{one.key}", **one.facts)) for one in scan.notes)
     return quiet(" · ".join(told)) + notes
 
 
-def room(language: str, visit: Visit, at_work: bool = False, selected: int | None = None) -> str:
+def room(language: str, session: SceneSession, at_work: bool = False, selected: int | None = None) -> str:
     """The card of the room. at_work: it is being described. selected: id of the row that is lit."""
-    scan = visit.scan
+    scan = session.scan
     if scan is None:
         return ""
     if not scan.instances:
         # Where all that was found was deleted there is nothing to find anew: what can be undone stands above.
         lead = quiet(say(language, "scene.find_lead"))
-        return "" if visit.edits else _room(language, lead + _button(language, "find_objects", "find"))
+        return "" if session.edits else _room(language, lead + _button(language, "find_objects", "find"))
     parts = []
-    if visit.found:
+    if session.found:
         parts.append(quiet(say(language, "scene.found_note")))
     total = sum(one.label not in STRUCTURE for one in scan.instances)
-    done = say(language, "scene.described", count=len(visit.captions), total=total)
+    done = say(language, "scene.described", count=len(session.captions), total=total)
     if at_work:
         parts.append(_doing(done, _button(language, "stop", "stop")))
-    elif visit.captions:
+    elif session.captions:
         again = _button(language, "describe_again", "describe")
-        parts.append(_doing(done, _export(language, scan, visit.captions) + again))
+        parts.append(_doing(done, _export(language, scan, session.captions) + again))
     else:
         lead = say(language, "scene.describe_lead")
         parts.append(_doing(lead, _button(language, "describe", "describe")))
-    if visit.found or visit.captions:
-        parts.append(_list(visit, scan, selected))
+    if session.found or session.captions:
+        parts.append(_list(session, scan, selected))
     return _room(language, "".join(parts))
 
 
@@ -240,11 +240,11 @@ def _button(language: str, key: str, do: str) -> str:
     return f'<button type="button" data-do="{do}">{escape(say(language, f"scene.{key}"))}</button>'
 
 
-def _list(visit: Visit, scan: Scan, selected: int | None) -> str:
+def _list(session: SceneSession, scan: Scan, selected: int | None) -> str:
     """A row an object: of all that a network found, else of those that were described."""
-    said = {one.object_id: one.text for one in visit.captions}
-    shown = [one for one in scan.instances if visit.found or one.id in said]
-    rows = "".join(_row(one, said.get(one.id, ""), visit.found, one.id == selected) for one in shown)
+    said = {one.object_id: one.text for one in session.captions}
+    shown = [one for one in scan.instances if session.found or one.id in said]
+    rows = "".join(_row(one, said.get(one.id, ""), session.found, one.id == selected) for one in shown)
     return f'<ol class="tl-list">{rows}</ol>'
 
 

@@ -11,7 +11,7 @@ from app.messages import Updates
 from app.scene import object_views, service
 from app.scene.layout import SceneWidgets
 from app.scene.object_panel import overlay
-from app.session import Visit
+from app.scene.session import SceneSession
 from models.core.errors import UserError
 
 
@@ -31,29 +31,29 @@ class Room:
 
     def stop(self, request: gr.Request) -> None:
         """The visitor has seen enough: what is done stays."""
-        self.tab.visits.of(request).stop.set()
+        self.tab.session(request).stop.set()
 
     def describe(self, request: gr.Request) -> Iterator[Updates]:
         """A caption of every object, each as soon as it is there."""
         name, tab = language(request), self.tab
 
-        def work(visit: Visit) -> Iterator[Updates]:
-            scan = visit.scan
-            yield {tab.room: object_views.room(name, visit, at_work=True)}
+        def work(session: SceneSession) -> Iterator[Updates]:
+            scan = session.scan
+            yield {tab.room: object_views.room(name, session, at_work=True)}
             try:
-                for _ in service.describing(visit):
-                    yield {tab.room: object_views.room(name, visit, at_work=True)}
+                for _ in service.describing(session):
+                    yield {tab.room: object_views.room(name, session, at_work=True)}
             except UserError:
-                yield {tab.room: object_views.room(name, visit)}
+                yield {tab.room: object_views.room(name, session)}
                 raise
-            if visit.scan is scan:
-                yield {tab.room: object_views.room(name, visit)}
+            if session.scan is scan:
+                yield {tab.room: object_views.room(name, session)}
 
         yield from tab.telling(request, work)
 
     def find_where_none(self, request: gr.Request) -> Iterator[Updates]:
         """After an upload: a scan without labels gets its objects by itself."""
-        if self.tab.visits.of(request).raw:
+        if self.tab.session(request).raw:
             yield from self.find(request)
         else:
             yield {self.tab.room: gr.skip()}
@@ -62,25 +62,25 @@ class Room:
         """The objects of a raw scan, with what is being done told by stage."""
         name, tab = language(request), self.tab
 
-        def work(visit: Visit) -> Iterator[Updates]:
-            scan = visit.scan
+        def work(session: SceneSession) -> Iterator[Updates]:
+            scan = session.scan
             try:
-                for step in service.finding(visit):
+                for step in service.finding(session):
                     yield {tab.room: object_views.looking_for_objects(name, step)}
             except UserError:
-                yield {tab.room: object_views.room(name, visit)}
+                yield {tab.room: object_views.room(name, session)}
                 raise
-            if visit.scan is scan:  # stopped
-                yield {tab.room: object_views.room(name, visit)}
-            elif visit.found and visit.scan is not None:
-                yield self._found(request, visit)
+            if session.scan is scan:  # stopped
+                yield {tab.room: object_views.room(name, session)}
+            elif session.found and session.scan is not None:
+                yield self._found(request, session)
 
         yield from tab.telling(request, work)
 
-    def _found(self, request: gr.Request, visit: Visit) -> Updates:
-        assert visit.scan is not None
-        scan = visit.scan
+    def _found(self, request: gr.Request, session: SceneSession) -> Updates:
+        assert session.scan is not None
+        scan = session.scan
         service.get_ready(lambda: scan)
-        updates = self.tab.drawn(request, visit, scan)
-        over: dict[str, Any] = scene_view.lay_over(overlay(visit))
+        updates = self.tab.drawn(request, session, scan)
+        over: dict[str, Any] = scene_view.lay_over(overlay(session))
         return {**updates, self.tab.view: {**updates[self.tab.view], **over}}

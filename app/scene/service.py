@@ -17,7 +17,7 @@ import numpy as np
 from app import uploads, validation
 from app.job_queue import JobQueue
 from app.scene import example_cache
-from app.session import Visit
+from app.scene.session import SceneSession
 from models.core.errors import UserError
 from models.core.progress import Progress
 from models.scene import pipeline
@@ -67,33 +67,33 @@ def get_ready(opened: Callable[[], Scan]) -> None:
     threading.Thread(target=work, daemon=True).start()
 
 
-def open_shipped(visit: Visit, name: str) -> Scan:
+def open_shipped(session: SceneSession, name: str) -> Scan:
     """Open a scan by its name. Raises UserError("unknown_scan") for any other text."""
     if not isinstance(name, str) or name not in pipeline.examples():
         raise UserError("unknown_scan")
-    scan = reading.run(lambda: shipped(name), visit.gone)
-    visit.opens(scan, name)
+    scan = reading.run(lambda: shipped(name), session.visit.gone)
+    session.opens(scan, name)
     return scan
 
 
-def open_upload(visit: Visit, paths: Sequence[str | Path] | None) -> Scan:
+def open_upload(session: SceneSession, paths: Sequence[str | Path] | None) -> Scan:
     """Open a visitor's files, or one zip; the files are deleted as soon as they are read."""
     files = [Path(path) for path in paths or ()]
     if not files:
         raise UserError("no_file")
-    work = Path(tempfile.mkdtemp(dir=visit.folder))
+    work = Path(tempfile.mkdtemp(dir=session.visit.folder))
     try:
-        scan = reading.run(lambda: pipeline.open_upload(files, work), visit.gone)
+        scan = reading.run(lambda: pipeline.open_upload(files, work), session.visit.gone)
     finally:
         shutil.rmtree(work, ignore_errors=True)
         for file in files:
             uploads.drop(file)
-    visit.opens(scan)
+    session.opens(scan)
     return scan
 
 
-def ask(visit: Visit, text: object) -> Answer:
-    """The object a sentence means in the visit's scan.
+def ask(session: SceneSession, text: object) -> Answer:
+    """The object a sentence means in the visitor's scan.
 
     A shipped example sentence is answered from the stored answers while they are of the installed checkpoint
     and the scan is as it was shipped. Raises UserError for a sentence that can't be asked, "no_scan",
@@ -101,92 +101,94 @@ def ask(visit: Visit, text: object) -> Answer:
     pipeline and the gate raise.
     """
     sentence = validation.sentence(text)
-    scan = _labelled(visit)
-    as_shipped = visit.shipped and not visit.edits
-    answer = example_cache.stored(visit.shipped, sentence) if as_shipped else None
+    scan = _labelled(session)
+    as_shipped = session.shipped and not session.edits
+    answer = example_cache.stored(session.shipped, sentence) if as_shipped else None
     stored = answer is not None
     if answer is None:
-        answer = thinking.run(lambda: pipeline.ground(scan, sentence), visit.gone)
-    if visit.scan is not scan:
+        answer = thinking.run(lambda: pipeline.ground(scan, sentence), session.visit.gone)
+    if session.scan is not scan:
         raise UserError("scan_changed")
-    visit.answer, visit.compared, visit.stored = answer, (), stored
+    session.answer, session.compared, session.stored = answer, (), stored
     return answer
 
 
-def compare(visit: Visit, text: object) -> tuple[Grounding, ...]:
-    """What each of the visit's methods answers, in their order; networks load when they are first asked.
+def compare(session: SceneSession, text: object) -> tuple[Grounding, ...]:
+    """What each of the visitor's methods answers, in their order; networks load when they are first asked.
 
     Raises as `ask` does.
     """
     sentence = validation.sentence(text)
-    scan, methods = _labelled(visit), visit.methods
+    scan, methods = _labelled(session), session.methods
 
     def work() -> tuple[Grounding, ...]:
         return tuple(pipeline.ground_by(method, scan, sentence) for method in methods)
 
-    found = thinking.run(work, visit.gone)
-    if visit.scan is scan:
-        visit.answer, visit.stored = None, False
-        visit.compared = found
+    found = thinking.run(work, session.visit.gone)
+    if session.scan is scan:
+        session.answer, session.stored = None, False
+        session.compared = found
     return found
 
 
-def caption(visit: Visit, object_id: object) -> Caption:
+def caption(session: SceneSession, object_id: object) -> Caption:
     """What there is to say of an object. Raises UserError as `instance`, the pipeline and the gate do."""
-    found, scan = instance(visit, object_id), _labelled(visit)
-    for said in visit.captions:
+    found, scan = instance(session, object_id), _labelled(session)
+    for said in session.captions:
         if said.object_id == found.id:
             return said
-    return thinking.run(lambda: pipeline.caption(scan, found.id, visit.captioner), visit.gone)
+    return thinking.run(lambda: pipeline.caption(scan, found.id, session.captioner), session.visit.gone)
 
 
-def choose_captioner(visit: Visit, name: object) -> None:
+def choose_captioner(session: SceneSession, name: object) -> None:
     """Another method describes objects; what the one before said, or is saying, is forgotten.
 
     Raises UserError("model_unknown").
     """
-    visit.captioner = CAPTIONERS[str(name)].name
-    visit.stop.set()
-    visit.captions = ()
+    session.captioner = CAPTIONERS[str(name)].name
+    session.stop.set()
+    session.captions = ()
 
 
-def choose_segmenter(visit: Visit, name: object) -> None:
+def choose_segmenter(session: SceneSession, name: object) -> None:
     """Another method finds the objects of the next raw scan. Raises UserError("model_unknown")."""
-    visit.segmenter = SEGMENTERS[str(name)].name
+    session.segmenter = SEGMENTERS[str(name)].name
 
 
-def describing(visit: Visit) -> Iterator[Caption]:
-    """Captions of the visit's scan as they come; what was said stays in `visit.captions`.
+def describing(session: SceneSession) -> Iterator[Caption]:
+    """Captions of the visitor's scan as they come; what was said stays in `session.captions`.
 
-    Ends early when `visit.stop` is set or another scan is opened. Raises as `ask` does.
+    Ends early when `session.stop` is set or another scan is opened. Raises as `ask` does.
     """
-    scan = _labelled(visit)
-    stop = visit.begins()
-    visit.captions = ()
-    for said in _until(stop, visit, lambda: pipeline.describe(scan, visit.captioner)):
-        visit.captions = (*visit.captions, said)
+    scan = _labelled(session)
+    stop = session.begins()
+    session.captions = ()
+    for said in _until(stop, session, lambda: pipeline.describe(scan, session.captioner)):
+        session.captions = (*session.captions, said)
         yield said
 
 
-def finding(visit: Visit) -> Iterator[Progress]:
-    """Finds the objects of the visit's scan, which then has them; yields what is done at each stage.
+def finding(session: SceneSession) -> Iterator[Progress]:
+    """Finds the objects of the visitor's scan, which then has them; yields what is done at each stage.
 
-    Ends early, with nothing changed, when `visit.stop` is set or another scan is opened.
+    Ends early, with nothing changed, when `session.stop` is set or another scan is opened.
     Raises UserError: no_scan, segment_nothing, and what the pipeline and the gate raise.
     """
-    scan = visit.original
+    scan = session.original
     if scan is None:
         raise UserError("no_scan")
-    stop, visit.raw = visit.begins(), False
-    for step in _until(stop, visit, lambda: pipeline.segmenting(scan, visit.segmenter)):
+    stop, session.raw = session.begins(), False
+    for step in _until(stop, session, lambda: pipeline.segmenting(scan, session.segmenter)):
         if isinstance(step, Progress):
             yield step
         else:
-            visit.opens(step.scan, found=True, tilt=step.level.tilt if step.level else None)
+            session.opens(step.scan, found=True, tilt=step.level.tilt if step.level else None)
             return
 
 
-def _until(stop: threading.Event, visit: Visit, work: Callable[[], Iterator[Step]]) -> Iterator[Step]:
+def _until(
+    stop: threading.Event, session: SceneSession, work: Callable[[], Iterator[Step]]
+) -> Iterator[Step]:
     """What a long job yields, until it is stopped."""
     try:
         for step in working.stream(work, stop):
@@ -194,49 +196,49 @@ def _until(stop: threading.Event, visit: Visit, work: Callable[[], Iterator[Step
                 return
             yield step
     except UserError as error:
-        if error.key != "cancelled" or visit.gone.is_set():
+        if error.key != "cancelled" or session.visit.gone.is_set():
             raise
 
 
-def repair(visit: Visit, edit: Edit) -> None:
-    """Rename, merge or delete an object of the visit's scan; what was answered before is forgotten.
+def repair(session: SceneSession, edit: Edit) -> None:
+    """Rename, merge or delete an object of the visitor's scan; what was answered before is forgotten.
 
     Raises UserError: no_scan, object_unknown, merge_itself.
     """
-    _edit(visit, (*visit.edits, edit))
+    _edit(session, (*session.edits, edit))
 
 
-def undo(visit: Visit) -> None:
+def undo(session: SceneSession) -> None:
     """Take back the last repair; nothing happens where there is none. Raises UserError("no_scan")."""
-    if visit.original is None:
+    if session.original is None:
         raise UserError("no_scan")
-    if visit.edits:
-        _edit(visit, visit.edits[:-1])
+    if session.edits:
+        _edit(session, session.edits[:-1])
 
 
-def _edit(visit: Visit, edits: tuple[Edit, ...]) -> None:
-    if visit.original is None:
+def _edit(session: SceneSession, edits: tuple[Edit, ...]) -> None:
+    if session.original is None:
         raise UserError("no_scan")
-    visit.repaired(instance_edits.edited(visit.original, edits), edits)
+    session.repaired(instance_edits.edited(session.original, edits), edits)
 
 
-def instance(visit: Visit, object_id: object) -> Instance:
-    """An object of the visit's scan by its id. Raises UserError("no_scan"), ("object_unknown")."""
-    if visit.scan is None:
+def instance(session: SceneSession, object_id: object) -> Instance:
+    """An object of the visitor's scan by its id. Raises UserError("no_scan"), ("object_unknown")."""
+    if session.scan is None:
         raise UserError("no_scan")
     wanted = validation.whole_number(object_id)
-    for found in visit.scan.instances:
+    for found in session.scan.instances:
         if found.id == wanted:
             return found
     raise UserError("object_unknown", object="-" if wanted is None else wanted)
 
 
-def _labelled(visit: Visit) -> Scan:
-    if visit.scan is None:
+def _labelled(session: SceneSession) -> Scan:
+    if session.scan is None:
         raise UserError("no_scan")
-    if not visit.scan.instances:
+    if not session.scan.instances:
         raise UserError("scan_unlabelled")
-    return visit.scan
+    return session.scan
 
 
 def as_json(found: Instance) -> dict[str, Any]:

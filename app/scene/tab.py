@@ -20,8 +20,9 @@ from app.scene.choices import Choices
 from app.scene.layout import SceneWidgets, chips
 from app.scene.object_panel import Looking
 from app.scene.room_panel import Room
+from app.scene.session import SceneSession
 from app.scripts import script
-from app.session import Visit, Visits
+from app.session import Visits
 from models.core import checkpoints
 from models.core.upload_validation import MAX_FILE, megabytes
 from models.scene import pipeline
@@ -99,90 +100,90 @@ class SceneTab(SceneWidgets):
         asked = dict(request.query_params)
         names = example_cache.names()
         scan = asked.get("scan") or (names[0] if names else "")
-        updates = self.told(request, lambda visit: self._opened(request, visit, scan))
+        updates = self.told(request, lambda session: self._opened(request, session, scan))
         if broken := checkpoints.faults("scene"):
             updates[self.notice] = why(request, broken[0])
-        if self.visits.of(request).scan is None:
+        if self.session(request).scan is None:
             return updates | {self.view: scene_view.show(None)}
         if asked.get("methods"):
-            updates |= self.told(request, lambda visit: self._chosen(visit, asked["methods"]))
+            updates |= self.told(request, lambda session: self._chosen(session, asked["methods"]))
         if not asked.get("q"):
             return updates
-        answered = self.told(request, lambda visit: self.answer(request, visit, asked["q"]))
+        answered = self.told(request, lambda session: self.answer(request, session, asked["q"]))
         view = {**updates[self.view], **answered.pop(self.view, {})}  # the scan, and what lies over it
         return updates | answered | {self.sentence: asked["q"], self.view: view}
 
     def speak(self, request: gr.Request) -> Iterator[Updates]:
         """The page speaks another language: what stands on the tab is said in it."""
 
-        def work(visit: Visit) -> Iterator[Updates]:
-            if visit.scan is None:
+        def work(session: SceneSession) -> Iterator[Updates]:
+            if session.scan is None:
                 return
             name = language(request)
             yield {
-                self.chips: chips(name, visit.shipped),
-                self.status: object_views.facts(name, visit, visit.scan),
-                self.panel: self.answered(request, visit, visit.looked),
-                self.object: object_views.nothing_looked_at(name, visit),
-                self.room: object_views.room(name, visit),
+                self.chips: chips(name, session.shipped),
+                self.status: object_views.facts(name, session, session.scan),
+                self.panel: self.answered(request, session, session.looked),
+                self.object: object_views.nothing_looked_at(name, session),
+                self.room: object_views.room(name, session),
             }
-            if visit.looked is not None:
-                yield from self.looking.look(request, visit, visit.looked)
+            if session.looked is not None:
+                yield from self.looking.look(request, session, session.looked)
 
         yield {self.notice: ""}
         yield from self.telling(request, work)
 
     def pick_scan(self, scan: str, request: gr.Request) -> Updates:
         """A shipped scan was picked; where it can't be opened, the one before stays picked."""
-        before = {self.picker: gr.Radio(value=self.visits.of(request).shipped or None)}
-        return before | self.told(request, lambda visit: self._opened(request, visit, scan))
+        before = {self.picker: gr.Radio(value=self.session(request).shipped or None)}
+        return before | self.told(request, lambda session: self._opened(request, session, scan))
 
     def choose_methods(self, methods: list[str], sentence: str, request: gr.Request) -> Updates:
         """Other methods were chosen, none is the first one: the sentence that stands there is asked again."""
 
-        def work(visit: Visit) -> Updates:
-            chosen = self._chosen(visit, ",".join(methods))
-            again = self.answer(request, visit, sentence) if sentence.strip() and visit.scan else {}
+        def work(session: SceneSession) -> Updates:
+            chosen = self._chosen(session, ",".join(methods))
+            again = self.answer(request, session, sentence) if sentence.strip() and session.scan else {}
             return chosen | again
 
         return self.told(request, work)
 
-    def _chosen(self, visit: Visit, names: str | None) -> Updates:
-        """The visit asks these methods from now on. Raises UserError("model_unknown")."""
-        visit.methods = GROUNDERS.chosen(names) if names else (GROUNDERS.default,)
-        return {self.methods: [name for name in visit.methods if name in GROUNDERS.installed()]}
+    def _chosen(self, session: SceneSession, names: str | None) -> Updates:
+        """The visitor asks these methods from now on. Raises UserError("model_unknown")."""
+        session.methods = GROUNDERS.chosen(names) if names else (GROUNDERS.default,)
+        return {self.methods: [name for name in session.methods if name in GROUNDERS.installed()]}
 
     def take_upload(self, files: list[str] | None, request: gr.Request) -> Updates:
         """A visitor's own files arrived."""
 
-        def work(visit: Visit) -> Updates:
-            return self.drawn(request, visit, service.open_upload(visit, files))
+        def work(session: SceneSession) -> Updates:
+            return self.drawn(request, session, service.open_upload(session, files))
 
         return self.told(request, work)
 
     def ask(self, sentence: str, request: gr.Request) -> Updates:
         """Enter or Find."""
-        return self.told(request, lambda visit: self.answer(request, visit, sentence))
+        return self.told(request, lambda session: self.answer(request, session, sentence))
 
     def ask_chip(self, request: gr.Request, event: gr.EventData) -> Updates:
         """An example sentence was clicked."""
         text = event._data.get("text", "")
         return {self.sentence: text} | self.ask(text, request)
 
-    def _opened(self, request: gr.Request, visit: Visit, scan: str) -> Updates:
-        updates = self.drawn(request, visit, service.open_shipped(visit, scan))
+    def _opened(self, request: gr.Request, session: SceneSession, scan: str) -> Updates:
+        updates = self.drawn(request, session, service.open_shipped(session, scan))
         service.warm_up(scan)
         return updates
 
-    def answer(self, request: gr.Request, visit: Visit, sentence: object) -> Updates:
+    def answer(self, request: gr.Request, session: SceneSession, sentence: object) -> Updates:
         """The answer of the method that was chosen, or of several."""
-        if visit.methods != (GROUNDERS.default,):
-            return comparison.answered(self, request, visit, sentence)
-        answer = service.ask(visit, sentence)
-        visit.looked = None
+        if session.methods != (GROUNDERS.default,):
+            return comparison.answered(self, request, session, sentence)
+        answer = service.ask(session, sentence)
+        session.looked = None
         chosen = answer.candidates[0].object_id if answer.candidates else None
         return {
             self.view: scene_view.lay_over(scene_view.overlay_payload(answer)),
-            self.panel: self.answered(request, visit, chosen),
-            self.object: object_views.nothing_looked_at(language(request), visit),
+            self.panel: self.answered(request, session, chosen),
+            self.object: object_views.nothing_looked_at(language(request), session),
         }

@@ -15,6 +15,7 @@ from gradio_client.exceptions import AppError
 
 from app import messages
 from app.scene import example_cache, object_views, service, views
+from app.scene.session import SceneSession
 from app.session import Visit, Visits
 from models.core.upload_validation import MAX_FILE
 from models.scene import pipeline
@@ -174,9 +175,9 @@ def test_a_script_in_a_sentence_or_a_label_stays_text():
     answer = name_matcher(scan, evil)
     shown = views.panel("en", answer, False, evil, None) + messages.notice(evil)
     said = Caption(1, evil, evil, (evil,), (1, 1), (Anchor(1, evil, 0.5),), evil, 0.1)
-    visit = Visit(scan=scan, original=scan, found=True, looked=1, captions=(said,))
-    shown += object_views.looked_at("en", visit, scan.instances[0], said, evil)
-    shown += object_views.room("en", visit) + object_views.facts("en", visit, scan)
+    session = SceneSession(Visit(), scan, scan, found=True, looked=1, captions=(said,))
+    shown += object_views.looked_at("en", session, scan.instances[0], said, evil)
+    shown += object_views.room("en", session) + object_views.facts("en", session, scan)
     assert "<script" not in shown
     assert "<img" not in shown
     assert "&lt;script&gt;" in shown
@@ -192,9 +193,9 @@ def labelled_scan(label: str):
 
 
 def test_a_stale_answer_is_computed_again(scans, address, monkeypatch):
-    visit = Visit()
-    service.open_shipped(visit, SCANS[0])
-    kept = name_matcher(visit.scan, "the floor")
+    session = Visit().lab(SceneSession)
+    service.open_shipped(session, SCANS[0])
+    kept = name_matcher(session.scan, "the floor")
     answers = {"the chair": json.loads(json.dumps(kept, default=vars))}
     book = {
         "checkpoint": "a1",
@@ -202,10 +203,10 @@ def test_a_stale_answer_is_computed_again(scans, address, monkeypatch):
     }
     monkeypatch.setattr(example_cache, "_book", lambda: book)
     monkeypatch.setattr(example_cache, "_checkpoint", lambda: "a1")
-    assert service.ask(visit, "the chair") == kept
-    assert visit.stored
+    assert service.ask(session, "the chair") == kept
+    assert session.stored
     monkeypatch.setattr(example_cache, "_checkpoint", lambda: "b2")
-    assert service.ask(visit, "the chair").candidates[0].label == "chair"
-    assert not visit.stored
+    assert service.ask(session, "the chair").candidates[0].label == "chair"
+    assert not session.stored
     monkeypatch.setattr(example_cache, "_checkpoint", lambda: None)
-    assert service.ask(visit, "the chair").candidates[0].label == "chair"
+    assert service.ask(session, "the chair").candidates[0].label == "chair"

@@ -1,14 +1,18 @@
 """How long a visitor is remembered: as long as the page is there, and not for ever."""
 
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from app import session as module
+from app.colonoscopy.session import ColonoscopySession
 from app.colonoscopy.tab import ColonoscopyTab
+from app.face.session import FaceSession
 from app.face.tab import FaceTab
 from app.messages import settled
+from app.scene.session import SceneSession
 from app.session import Visits
 from models.core.errors import UserError
 from models.scene.data.scan import Scan
@@ -43,9 +47,22 @@ def test_nothing_is_kept_for_who_has_left():
     visits.arrived("one")
     visit = visits.of(ONE)
     visits.left("one")
-    for keep in (lambda: visit.folder, lambda: visit.shown, lambda: visit.opens(scan(1))):
+    for keep in (lambda: visit.folder, lambda: visit.shown, lambda: visit.keeps(1)):
         with pytest.raises(UserError, match="cancelled"):
             keep()
+
+
+@pytest.mark.parametrize("kind", [SceneSession, FaceSession, ColonoscopySession])
+def test_a_lab_has_one_session_of_a_visitor_and_it_ends_with_the_visit(kind):
+    visits = Visits()
+    first, second = (visits.of(SimpleNamespace(session_hash=name)) for name in ("one", "two"))
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: first.lab(kind), range(32)))
+    assert all(one is found[0] for one in found)
+    assert found[0] is not second.lab(kind) and found[0].visit is first
+    first.end()
+    ended = found[0].stop if kind is SceneSession else found[0].halt
+    assert ended.is_set()
 
 
 def test_a_page_that_is_open_is_remembered_and_a_caller_is_not_for_long(monkeypatch):
@@ -78,13 +95,14 @@ def test_two_windows_of_one_session_end_with_the_last():
 def test_visitors_scans_are_bounded_together(monkeypatch):
     monkeypatch.setattr(module, "MOST_BYTES", 3000)
     visits = Visits()
-    first, second = (visits.of(SimpleNamespace(session_hash=name)) for name in ("one", "two"))
+    callers = (visits.of(SimpleNamespace(session_hash=name)) for name in ("one", "two"))
+    first, second = (one.lab(SceneSession) for one in callers)
     first.opens(scan(100))
     first.opens(scan(100))  # takes the place of the one before
     with pytest.raises(UserError, match="house_full"):
         second.opens(scan(100))
     second.opens(scan(100), shipped="room")  # which is shared
-    first.end()
+    first.visit.end()
     second.opens(scan(100))
 
 
@@ -93,7 +111,7 @@ def test_visitors_scans_are_bounded_together(monkeypatch):
 def test_the_last_update_says_all_that_was_said(tab, fails):
     """A busy browser joins updates of a widget and keeps the last."""
 
-    def work(visit):
+    def work(session):
         yield {"strip": 1, "status": "drawing"}
         yield {"strip": 2}
         if fails:
@@ -101,7 +119,11 @@ def test_the_last_update_says_all_that_was_said(tab, fails):
         yield {"status": "done"}
 
     widgets = SimpleNamespace(
-        visits=Visits(), notice="notice", status="status", stop="stop", _result=lambda request, visit: {}
+        session=lambda request: None,
+        notice="notice",
+        status="status",
+        stop="stop",
+        _result=lambda request, session: {},
     )
     last = list(settled(tab._told_while(widgets, ONE, work)))[-1]
     assert last["strip"] == 2 and "stop" in last

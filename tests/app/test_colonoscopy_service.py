@@ -12,6 +12,7 @@ from PIL import Image
 
 from app import i18n, validation
 from app.colonoscopy import mask_presets, service, views
+from app.colonoscopy.session import ColonoscopySession
 from app.components import result_strip
 from app.job_queue import JobQueue
 from app.session import Visit
@@ -186,38 +187,38 @@ def test_a_frame_of_ones_own_is_altered_at_its_own_size(monkeypatch, remove, kin
         yield replace(stand_in.sample(given.seed), frame=given.frame, mask=given.mask, kind=kind)
 
     monkeypatch.setattr(pipeline, "inpaint", inpaint)
-    visit = Visit()
-    assert key_of(lambda: list(service.alter(visit, order(count=1), remove))) == "no_own_frame"
-    visit.own_frame = np.zeros((120, 200, 3), np.uint8)
-    (made,) = service.alter(visit, order(count=1, seed=9, look="bkai"), remove)
-    assert visit.frames[0] is made and made.frame.shape == (120, 200, 3) and made.kind == kind
+    session = Visit().lab(ColonoscopySession)
+    assert key_of(lambda: list(service.alter(session, order(count=1), remove))) == "no_own_frame"
+    session.own_frame = np.zeros((120, 200, 3), np.uint8)
+    (made,) = service.alter(session, order(count=1, seed=9, look="bkai"), remove)
+    assert session.frames[0] is made and made.frame.shape == (120, 200, 3) and made.kind == kind
     (given,) = orders
     inside = MASK[own_part((120, 200), len(MASK))]  # of the square that the pad shows
     assert given.mask.shape == (120, 200) and given.mask.mean() == pytest.approx(inside.mean(), abs=0.01)
     assert (given.seed, given.look, given.remove) == (9, "bkai", remove)
-    visit.end()
-    assert visit.own_frame is None
+    session.visit.end()
+    assert session.own_frame is None
 
 
 def test_frames_stream_and_are_kept(monkeypatch):
     monkeypatch.setattr(pipeline, "draw", stand_in.drawing())
-    visit = Visit()
-    steps = list(service.draw(visit, order()))
+    session = Visit().lab(ColonoscopySession)
+    steps = list(service.draw(session, order()))
     assert [isinstance(step, Progress) for step in steps[:3]] == [True, True, False]
-    assert [one.seed for one in visit.frames] == [5, 6, 7, 8]
+    assert [one.seed for one in session.frames] == [5, 6, 7, 8]
 
 
 def test_stop_works_at_once_and_keeps_what_is_done(monkeypatch):
     monkeypatch.setattr(pipeline, "draw", stand_in.drawing(steps=4, pause=0.05))
-    visit = Visit()
-    running = service.draw(visit, order(count=16))
+    session = Visit().lab(ColonoscopySession)
+    running = service.draw(session, order(count=16))
     for step in running:
         if not isinstance(step, Progress):
-            service.stop(visit)
-    assert len(visit.frames) in (1, 2)
+            service.stop(session)
+    assert len(session.frames) in (1, 2)
     monkeypatch.setattr(pipeline, "draw", stand_in.drawing())
-    list(service.draw(visit, order(count=1)))  # and the place is free again
-    assert len(visit.frames) == 1
+    list(service.draw(session, order(count=1)))  # and the place is free again
+    assert len(session.frames) == 1
 
 
 def test_a_visitor_who_leaves_ends_the_work_and_nothing_stays(monkeypatch):
@@ -230,23 +231,23 @@ def test_a_visitor_who_leaves_ends_the_work_and_nothing_stays(monkeypatch):
             closed.set()
 
     monkeypatch.setattr(pipeline, "draw", draw)
-    visit = Visit()
-    running = service.draw(visit, order(count=16))
+    session = Visit().lab(ColonoscopySession)
+    running = service.draw(session, order(count=16))
     next(running)
-    visit.end()
+    session.visit.end()
     assert key_of(lambda: list(running)) == "cancelled"
     assert closed.wait(5)
-    assert visit.frames == []
-    assert key_of(lambda: list(service.draw(visit, order()))) == "cancelled"
+    assert session.frames == []
+    assert key_of(lambda: list(service.draw(session, order()))) == "cancelled"
 
 
 def test_a_failure_keeps_what_was_there_and_the_next_order_works(monkeypatch):
-    visit = Visit()
+    session = Visit().lab(ColonoscopySession)
     monkeypatch.setattr(pipeline, "draw", stand_in.failing("checkpoint_broken", file="checkpoints/arsdm"))
-    assert key_of(lambda: list(service.draw(visit, order()))) == "checkpoint_broken"
+    assert key_of(lambda: list(service.draw(session, order()))) == "checkpoint_broken"
     monkeypatch.setattr(pipeline, "draw", stand_in.drawing())
-    list(service.draw(visit, order(count=1)))
-    assert len(visit.frames) == 1
+    list(service.draw(session, order(count=1)))
+    assert len(session.frames) == 1
 
 
 def test_twenty_orders_at_once_are_drawn_or_told_to_wait(monkeypatch):
@@ -256,9 +257,8 @@ def test_twenty_orders_at_once_are_drawn_or_told_to_wait(monkeypatch):
 
     def one():
         try:
-            told.append(
-                str(sum(not isinstance(one, Progress) for one in service.draw(Visit(), order(count=1))))
-            )
+            steps = service.draw(Visit().lab(ColonoscopySession), order(count=1))
+            told.append(str(sum(not isinstance(one, Progress) for one in steps)))
         except UserError as error:
             told.append(error.key)
 
@@ -271,22 +271,22 @@ def test_twenty_orders_at_once_are_drawn_or_told_to_wait(monkeypatch):
 
 def test_the_same_noise_through_another_model(monkeypatch):
     monkeypatch.setattr(pipeline, "draw", stand_in.drawing())
-    visit = Visit()
-    list(service.draw(visit, order(count=2)))
-    *_, other = service.compare(visit, 1, "sdm")
+    session = Visit().lab(ColonoscopySession)
+    list(service.draw(session, order(count=2)))
+    *_, other = service.compare(session, 1, "sdm")
     assert (other.seed, other.model) == (6, "sdm")
-    assert len(visit.frames) == 2
-    assert key_of(lambda: list(service.compare(visit, 2, "sdm"))) == "frame_unknown"
-    assert key_of(lambda: list(service.compare(visit, 0, "../x"))) == "model_unknown"
+    assert len(session.frames) == 2
+    assert key_of(lambda: list(service.compare(session, 2, "sdm"))) == "frame_unknown"
+    assert key_of(lambda: list(service.compare(session, 0, "../x"))) == "model_unknown"
 
 
 def test_frames_are_taken_home_marked(monkeypatch):
     monkeypatch.setattr(pipeline, "draw", stand_in.drawing())
-    visit = Visit()
-    assert key_of(lambda: service.pack(visit, True)) == "no_frames"
-    list(service.draw(visit, order(count=2)))
-    path = service.pack(visit, burn=True)
-    assert visit.shown in path.parents
+    session = Visit().lab(ColonoscopySession)
+    assert key_of(lambda: service.pack(session, True)) == "no_frames"
+    list(service.draw(session, order(count=2)))
+    path = service.pack(session, burn=True)
+    assert session.visit.shown in path.parents
     with zipfile.ZipFile(path) as packed:
         names = packed.namelist()
         images = [name for name in names if name.startswith("images/")]
@@ -294,11 +294,11 @@ def test_frames_are_taken_home_marked(monkeypatch):
         assert {name.replace("images/", "masks/") for name in images} <= set(names)
         image = Image.open(io.BytesIO(packed.read(images[0])))
         assert "Synthetic" in image.text
-        assert not np.array_equal(np.asarray(image), visit.frames[0].frame)
-    with zipfile.ZipFile(service.pack(visit, burn=False, dicom=True)) as packed:
+        assert not np.array_equal(np.asarray(image), session.frames[0].frame)
+    with zipfile.ZipFile(service.pack(session, burn=False, dicom=True)) as packed:
         assert [name[-4:] for name in packed.namelist()] == [".dcm", ".dcm"]
-    folder = visit.shown
-    visit.end()
+    folder = session.visit.shown
+    session.visit.end()
     assert not folder.exists()
 
 

@@ -86,8 +86,7 @@ def test_ones_own_frame_is_altered(tab, frame_file, task):
     assert "data:image/jpeg" in laid[tab.pad]["laid"] and not path.exists()
     steps, mask = drawn(tab, task)
     assert all(not step.get(tab.notice) for step in steps)
-    visit = tab.visits.of(REQUEST)
-    (made,) = visit.frames
+    (made,) = tab.session(REQUEST).frames
     assert made.frame.shape == pixels.shape
     outside = ~fitted(mask[own_part(pixels.shape, len(mask))], *pixels.shape[:2])
     assert np.array_equal(made.frame[outside], pixels[outside])

@@ -13,6 +13,7 @@ from PIL import Image
 
 from app import i18n, process_folder
 from app.face import service, views
+from app.face.session import FaceSession
 from app.job_queue import JobQueue
 from app.session import Visit
 from models.core import checkpoints
@@ -141,34 +142,34 @@ def test_a_portrait_is_turned_kept_without_its_metadata_and_the_upload_is_gone(m
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, "A camera of mine"  # to be turned by 90 degrees; its maker
     path = upload(uploads, png(Image.new("RGB", (300, 200), "red"), exif=exif), "a;rm -rf x.png")
-    visit = Visit()
-    kept = service.take_portrait(visit, path)
+    session = Visit().lab(FaceSession)
+    kept = service.take_portrait(session, path)
     assert not path.exists()
-    assert visit.folder in kept.parents
+    assert session.visit.folder in kept.parents
     assert "rm" not in kept.name
     with Image.open(kept) as image:
         assert image.size == (200, 300)
         assert not image.getexif()
-    visit.end()
+    session.visit.end()
     assert not kept.exists()
 
 
 def test_the_example_has_a_face(uploads):
-    visit = Visit()
-    kept = service.take_example(visit)
+    session = Visit().lab(FaceSession)
+    kept = service.take_example(session)
     with Image.open(kept) as image:
         assert image.size == (512, 512)
     assert service.example().is_file()
-    shown = service.show(visit, kept)
+    shown = service.show(session, kept)
     assert uploads in shown.parents
-    visit.end()
+    session.visit.end()
     assert list(uploads.rglob("*")) == []
 
 
 def test_a_picture_without_a_face_is_told_at_once(uploads):
     noise = np.random.default_rng(0).integers(0, 255, (300, 300, 3), np.uint8)
     path = upload(uploads, png(Image.fromarray(noise)), "cat.png")
-    assert key_of(lambda: service.take_portrait(Visit(), path)) == "no_face"
+    assert key_of(lambda: service.take_portrait(Visit().lab(FaceSession), path)) == "no_face"
     assert not path.exists()
 
 
@@ -186,15 +187,15 @@ def test_a_picture_without_a_face_is_told_at_once(uploads):
 )
 def test_pictures_that_are_none(uploads, key, data):
     path = upload(uploads, data, "portrait.png")
-    assert key_of(lambda: service.take_portrait(Visit(), path)) == key
+    assert key_of(lambda: service.take_portrait(Visit().lab(FaceSession), path)) == key
     assert not path.exists()
 
 
 def test_speech_is_kept_as_it_sounds(uploads):
-    visit = Visit()
+    session = Visit().lab(FaceSession)
     for name in ("a.wav", "-i.wav", "说.wav", "a;reboot.wav", "noending"):
         path = upload(uploads, wav(1.5, rate=44_100), name)
-        kept = service.take_speech(visit, path)
+        kept = service.take_speech(session, path)
         assert not path.exists()
         assert len(media.read_sound(kept)) == pytest.approx(1.5 * RATE, abs=RATE / 50)  # whole frames
 
@@ -211,7 +212,7 @@ def test_three_hours_of_speech_are_too_many(uploads):
     path = upload(uploads, hours(3), "long.wav")
     with path.open("r+b") as file:
         file.truncate(44 + 3 * 3600 * 8000)  # sparse: takes no disk
-    assert key_of(lambda: service.take_speech(Visit(), path)) == "sound_long"
+    assert key_of(lambda: service.take_speech(Visit().lab(FaceSession), path)) == "sound_long"
     assert not path.exists()
 
 
@@ -231,14 +232,14 @@ def test_three_hours_of_speech_are_too_many(uploads):
 )
 def test_speech_that_is_none(uploads, key, data):
     path = upload(uploads, data, "speech.wav")
-    assert key_of(lambda: service.take_speech(Visit(), path)) == key
+    assert key_of(lambda: service.take_speech(Visit().lab(FaceSession), path)) == key
     assert not path.exists()
 
 
 def test_a_video_is_kept_under_a_name_of_ours(uploads):
-    visit = Visit()
+    session = Visit().lab(FaceSession)
     path = stand_in.film(uploads / "my aunt Gertrude.mp4", 1.0)
-    kept = service.take_footage(visit, path)
+    kept = service.take_footage(session, path)
     assert not path.exists()
     assert kept.suffix == ".mp4"
     assert "Gertrude" not in kept.name
@@ -257,14 +258,14 @@ def test_a_video_is_kept_under_a_name_of_ours(uploads):
 )
 def test_videos_that_are_none(uploads, key, data):
     path = upload(uploads, data, "video.mp4")
-    assert key_of(lambda: service.take_footage(Visit(), path)) == key
+    assert key_of(lambda: service.take_footage(Visit().lab(FaceSession), path)) == key
     assert not path.exists()
 
 
 def test_no_file_and_one_that_is_not_there():
     for take in (service.take_portrait, service.take_footage, service.take_speech):
-        assert key_of(lambda: take(Visit(), None)) == "no_file"  # noqa: B023 - called at once
-        assert key_of(lambda: take(Visit(), "/nowhere/x")) == "file_missing"  # noqa: B023
+        assert key_of(lambda: take(Visit().lab(FaceSession), None)) == "no_file"  # noqa: B023 - called at once
+        assert key_of(lambda: take(Visit().lab(FaceSession), "/nowhere/x")) == "file_missing"  # noqa: B023
 
 
 # ---- the work
@@ -274,24 +275,24 @@ def order(**fields):
     return service.order(**{**SOUND, **fields})
 
 
-def made_of(visit: Visit, **fields) -> Made:
-    *_, made = service.animate(visit, order(**fields))
+def made_of(session: FaceSession, **fields) -> Made:
+    *_, made = service.animate(session, order(**fields))
     assert isinstance(made, Made)
     return made
 
 
 def test_steps_come_first_then_the_result_which_is_kept(monkeypatch, uploads):
     monkeypatch.setattr(pipeline, "animate", stand_in.animating())
-    visit = Visit()
+    session = Visit().lab(FaceSession)
     steps = []
-    for step in service.animate(visit, order()):
+    for step in service.animate(session, order()):
         if isinstance(step, Progress) and isinstance(step.preview, Path):
             assert step.preview.is_file()
             assert uploads in step.preview.parents
         steps.append(step)
     first = next(step.preview for step in steps[:-1] if isinstance(step.preview, Path))
     assert not first.exists()
-    assert visit.sitting.made is steps[-1]
+    assert session.made is steps[-1]
     for file in service.files(steps[-1]):
         assert file.is_file()
         assert uploads in file.parents
@@ -299,37 +300,37 @@ def test_steps_come_first_then_the_result_which_is_kept(monkeypatch, uploads):
     assert told["ai_generated"] is True
     assert (told["seed"], told["stage"], told["frames"]) == (3, "generated", 50)
     assert str(uploads) not in json.dumps(told)
-    assert list(visit.folder.iterdir()) == []
+    assert list(session.visit.folder.iterdir()) == []
 
 
 def test_the_result_before_goes_when_the_next_is_there_and_all_with_the_visit(monkeypatch, uploads):
     monkeypatch.setattr(pipeline, "animate", stand_in.animating())
-    visit, other = Visit(), Visit()
-    before, theirs = made_of(visit), made_of(other)
-    after = made_of(visit, panels=False)
+    session, other = Visit().lab(FaceSession), Visit().lab(FaceSession)
+    before, theirs = made_of(session), made_of(other)
+    after = made_of(session, panels=False)
     assert after.panels is None
     assert not any(file.exists() for file in service.files(before))
     assert all(file.exists() for file in service.files(after) + service.files(theirs))
     assert after.video.parent != theirs.video.parent
-    visit.end()
+    session.visit.end()
     assert not any(file.exists() for file in service.files(after))
     assert all(file.exists() for file in service.files(theirs))
 
 
 def test_stop_works_at_once_and_keeps_nothing_half_written(monkeypatch, uploads):
     monkeypatch.setattr(pipeline, "animate", stand_in.animating())
-    visit = Visit()
-    before = made_of(visit)
+    session = Visit().lab(FaceSession)
+    before = made_of(session)
     monkeypatch.setattr(pipeline, "animate", stand_in.animating(steps=400, pause=0.02))
-    for step in service.animate(visit, order()):
+    for step in service.animate(session, order()):
         assert isinstance(step, Progress)
         if isinstance(step.preview, Path):
-            service.stop(visit)
-    assert visit.sitting.made is before
-    assert sorted(visit.shown.iterdir()) == sorted(service.files(before))
-    assert until(lambda: list(visit.folder.iterdir()) == [])
+            service.stop(session)
+    assert session.made is before
+    assert sorted(session.visit.shown.iterdir()) == sorted(service.files(before))
+    assert until(lambda: list(session.visit.folder.iterdir()) == [])
     monkeypatch.setattr(pipeline, "animate", stand_in.animating())
-    assert made_of(visit) is visit.sitting.made  # and the place is free again
+    assert made_of(session) is session.made  # and the place is free again
 
 
 def test_a_visitor_who_leaves_ends_the_work_and_nothing_stays(monkeypatch, uploads):
@@ -342,30 +343,30 @@ def test_a_visitor_who_leaves_ends_the_work_and_nothing_stays(monkeypatch, uploa
             closed.set()
 
     monkeypatch.setattr(pipeline, "animate", animate)
-    visit = Visit()
-    running = service.animate(visit, order())
+    session = Visit().lab(FaceSession)
+    running = service.animate(session, order())
     while not isinstance(next(running).preview, Path):
         pass
-    folder = visit.folder
-    visit.end()
+    folder = session.visit.folder
+    session.visit.end()
     assert key_of(lambda: list(running)) == "cancelled"
     assert closed.wait(5)
-    assert visit.sitting.made is None
+    assert session.made is None
     assert not folder.exists()
     assert list(uploads.rglob("*")) == []
-    assert key_of(lambda: list(service.animate(visit, order()))) == "cancelled"
+    assert key_of(lambda: list(service.animate(session, order()))) == "cancelled"
 
 
 def test_a_failure_keeps_what_was_there_and_the_next_order_works(monkeypatch, uploads):
-    visit = Visit()
+    session = Visit().lab(FaceSession)
     monkeypatch.setattr(pipeline, "animate", stand_in.animating())
-    before = made_of(visit)
+    before = made_of(session)
     monkeypatch.setattr(pipeline, "animate", stand_in.failing("no_face"))
-    assert key_of(lambda: list(service.animate(visit, order()))) == "no_face"
-    assert visit.sitting.made is before
-    assert sorted(visit.shown.iterdir()) == sorted(service.files(before))
+    assert key_of(lambda: list(service.animate(session, order()))) == "no_face"
+    assert session.made is before
+    assert sorted(session.visit.shown.iterdir()) == sorted(service.files(before))
     monkeypatch.setattr(pipeline, "animate", stand_in.animating())
-    assert made_of(visit) is visit.sitting.made
+    assert made_of(session) is session.made
 
 
 def test_twenty_orders_at_once_are_made_or_told_to_wait(monkeypatch):
@@ -375,7 +376,7 @@ def test_twenty_orders_at_once_are_made_or_told_to_wait(monkeypatch):
 
     def one():
         try:
-            told.append(type(list(service.animate(Visit(), order()))[-1]).__name__)
+            told.append(type(list(service.animate(Visit().lab(FaceSession), order()))[-1]).__name__)
         except UserError as error:
             told.append(error.key)
 
@@ -392,7 +393,7 @@ def test_a_full_disk_and_a_bug_end_in_a_sentence(monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(pipeline, "animate", full)
-    assert key_of(lambda: list(service.animate(Visit(), order()))) == "disk_full"
+    assert key_of(lambda: list(service.animate(Visit().lab(FaceSession), order()))) == "disk_full"
 
 
 def test_without_weights_the_lab_says_which_are_missing(monkeypatch, tmp_path):
@@ -407,7 +408,7 @@ def test_frames_without_a_face_are_counted_and_named(monkeypatch):
     assert views.spans(()) == ""
     assert views.spans((0, 1, 2, 7, 9, 10)) == "1-3, 8, 10-11"
     monkeypatch.setattr(pipeline, "animate", stand_in.animating(faceless=(3, 4, 9)))
-    made = made_of(Visit())
+    made = made_of(Visit().lab(FaceSession))
     for name in i18n.LANGUAGES:
         assert "4-5, 10" in views.finished(name, made)
         assert "4-5, 10" in views.log(name, made, service.facts(made, order()))
@@ -424,19 +425,19 @@ def test_every_sentence_to_try_can_be_spoken():
 
 
 def test_a_portrait_is_tracked_when_it_arrives_and_not_again(monkeypatch, uploads):
-    visit, found, orders = Visit(), object(), []
+    session, found, orders = Visit().lab(FaceSession), object(), []
     monkeypatch.setattr(service, "look", lambda image: found)
-    kept = service.take_portrait(visit, upload(uploads, png(Image.new("RGB", (64, 64))), "face.png"))
+    kept = service.take_portrait(session, upload(uploads, png(Image.new("RGB", (64, 64))), "face.png"))
     monkeypatch.setattr(pipeline, "animate", lambda wanted, folder: iter(orders.append(wanted) or ()))
-    list(service.animate(visit, pipeline.Order(portrait=kept, text="Hello")))
-    list(service.animate(visit, pipeline.Order(portrait=kept.with_name("other.png"), text="Hello")))
+    list(service.animate(session, pipeline.Order(portrait=kept, text="Hello")))
+    list(service.animate(session, pipeline.Order(portrait=kept.with_name("other.png"), text="Hello")))
     assert [order.track for order in orders] == [found, None]
-    visit.end()
+    session.visit.end()
 
 
 def test_kept_speech_is_decoded_once(monkeypatch, uploads):
-    visit = Visit()
-    kept = service.take_speech(visit, upload(uploads, wav(1.01), "speech.wav"))
+    session = Visit().lab(FaceSession)
+    kept = service.take_speech(session, upload(uploads, wav(1.01), "speech.wav"))
     monkeypatch.setattr(media, "_decoded", lambda *_: pytest.fail("decoded again"))
     assert media.is_written(kept, 25) and len(media.read_sound(kept)) == RATE
-    visit.end()
+    session.visit.end()

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from app.colonoscopy import find_service, find_views
+from app.colonoscopy.session import ColonoscopySession
 from app.session import Visit
 from models.colonoscopy.data import findings
 from models.colonoscopy.detection.base import MaskDetector
@@ -35,10 +36,10 @@ def networks(monkeypatch):
 
 
 @pytest.fixture
-def visit():
-    visit = Visit()
-    yield visit
-    visit.end()
+def session():
+    session = Visit().lab(ColonoscopySession)
+    yield session
+    session.visit.end()
 
 
 def brought(tmp_path, *names):
@@ -80,15 +81,15 @@ def test_networks_are_chosen_from_anything():
         assert refused.value.key == key
 
 
-def test_what_is_found_is_shown_and_taken_home(visit, tmp_path):
+def test_what_is_found_is_shown_and_taken_home(session, tmp_path):
     frames = find_service.open_frames(brought(tmp_path, "<i>x.png"))
-    (found,) = find_service.find(visit, frames, ("polyps", "sanet"), ("mask_boxes",))
+    (found,) = find_service.find(session, frames, ("polyps", "sanet"), ("mask_boxes",))
     assert found.agreement == pytest.approx(0.4, abs=0.01)  # 40 of 100 columns are both's
     assert disputed(found).sum() == pytest.approx(2 * 60 * 60, abs=10)
     shown = find_views.found("en", [found])
     assert "disagree" in shown and "9.2 % of the frame" in shown and "1 boxes (100 %)" in shown
     assert "<i>x" not in shown and "&lt;i&gt;x" in shown
-    with zipfile.ZipFile(find_service.pack(visit, [found])) as packed:
+    with zipfile.ZipFile(find_service.pack(session, [found])) as packed:
         names = set(packed.namelist())
         rows = json.loads(packed.read("found.json"))["frames"]
         picture = np.asarray(Image.open(io.BytesIO(packed.read("outlines/<i>x.jpg"))))
@@ -97,12 +98,12 @@ def test_what_is_found_is_shown_and_taken_home(visit, tmp_path):
     assert picture.shape == found.frame.shape and np.abs(picture.astype(int) - found.frame).max() > 50
 
 
-def test_drawn_frames_are_held_against_their_masks(visit):
+def test_drawn_frames_are_held_against_their_masks(session):
     with pytest.raises(UserError) as refused:
-        list(find_service.find_in_drawn(visit, ("polyps",), ()))
+        list(find_service.find_in_drawn(session, ("polyps",), ()))
     assert refused.value.key == "no_frames"
-    visit.frames = [sample_of(3), sample_of(4)]
-    found = list(find_service.find_in_drawn(visit, ("polyps",), ()))
+    session.frames = [sample_of(3), sample_of(4)]
+    found = list(find_service.find_in_drawn(session, ("polyps",), ()))
     assert [one.name for one in found] == ["synthetic_3", "synthetic_4"]
     assert found[0].dice["polyps"] == 1.0 and found[0].agreement is None
     assert findings.facts(found[0])["dice"] == {"polyps": 1.0}

@@ -1,4 +1,4 @@
-"""Several methods side by side: what a visit keeps, the table, the boxes and the legend."""
+"""Several methods side by side: what a session keeps, the table, the boxes and the legend."""
 
 import base64
 import json
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.scene import comparison, object_panel, service
+from app.scene.session import SceneSession
 from app.session import Visit
 from models.core.errors import UserError
 from models.scene import pipeline
@@ -24,7 +25,7 @@ SENTENCE = "the chair at the table"  # the stand-ins mean the table, TGNN's the 
 
 
 @pytest.fixture
-def visit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit]:
+def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SceneSession]:
     """A visitor before a shipped scan who chose all methods, with the stand-ins for the networks."""
     for name in SCANS:
         scannet(tmp_path / "scans" / name, name)
@@ -32,41 +33,42 @@ def visit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit]:
     monkeypatch.setattr(pipeline, "ground", name_matcher)
     monkeypatch.setattr(pipeline, "ground_by", method_matcher)
     service.shipped.cache_clear()
-    visit = Visit(methods=ALL)
-    service.open_shipped(visit, SCANS[0])
-    yield visit
-    visit.end()
+    session = Visit().lab(SceneSession)
+    session.methods = ALL
+    service.open_shipped(session, SCANS[0])
+    yield session
+    session.visit.end()
     service.shipped.cache_clear()
 
 
-def test_every_chosen_method_is_asked_and_no_other(visit: Visit) -> None:
-    assert [one.method for one in service.compare(visit, SENTENCE)] == list(ALL)
-    visit.methods = ("tgnn",)
-    assert [one.method for one in service.compare(visit, SENTENCE)] == ["tgnn"]
+def test_every_chosen_method_is_asked_and_no_other(session: SceneSession) -> None:
+    assert [one.method for one in service.compare(session, SENTENCE)] == list(ALL)
+    session.methods = ("tgnn",)
+    assert [one.method for one in service.compare(session, SENTENCE)] == ["tgnn"]
 
 
-def test_a_comparison_is_forgotten_with_its_scan_and_with_the_next_question(visit: Visit) -> None:
-    service.compare(visit, SENTENCE)
-    service.repair(visit, Rename(CHAIR, "stool"))
-    assert visit.compared == ()
-    service.compare(visit, SENTENCE)
-    service.ask(visit, "the table")
-    assert visit.compared == () and visit.answer is not None
-    service.compare(visit, SENTENCE)
-    assert visit.answer is None
-    visit.end()
-    assert visit.compared == ()
+def test_a_comparison_is_forgotten_with_its_scan_and_with_the_next_question(session: SceneSession) -> None:
+    service.compare(session, SENTENCE)
+    service.repair(session, Rename(CHAIR, "stool"))
+    assert session.compared == ()
+    service.compare(session, SENTENCE)
+    service.ask(session, "the table")
+    assert session.compared == () and session.answer is not None
+    service.compare(session, SENTENCE)
+    assert session.answer is None
+    session.visit.end()
+    assert session.compared == ()
 
 
-def test_nothing_is_asked_without_a_scan_or_a_sentence(visit: Visit) -> None:
+def test_nothing_is_asked_without_a_scan_or_a_sentence(session: SceneSession) -> None:
     with pytest.raises(UserError, match="sentence_empty"):
-        service.compare(visit, "  ")
+        service.compare(session, "  ")
     with pytest.raises(UserError, match="no_scan"):
-        service.compare(Visit(methods=ALL), SENTENCE)
+        service.compare(SceneSession(Visit(), methods=ALL), SENTENCE)
 
 
-def test_a_row_a_method_and_who_agrees_with_whom(visit: Visit) -> None:
-    html = comparison.panel("en", service.compare(visit, SENTENCE), "room")
+def test_a_row_a_method_and_who_agrees_with_whom(session: SceneSession) -> None:
+    html = comparison.panel("en", service.compare(session, SENTENCE), "room")
     rows = dict(re.findall(r'<tr data-method="(\w+)"(.*?)</tr>', html))
     assert list(rows) == list(ALL)
     assert f'data-object="{CHAIR}"' in rows["tgnn"] and "<td>–</td>" in rows["tgnn"]
@@ -77,22 +79,22 @@ def test_a_row_a_method_and_who_agrees_with_whom(visit: Visit) -> None:
         assert f'<details data-method="{method}">' in html
 
 
-def test_all_agree_or_none_does(visit: Visit) -> None:
-    visit.methods = ("scanrefer", "referit3dnet")
-    assert "All 2 methods" in comparison.panel("en", service.compare(visit, SENTENCE), "")
-    visit.methods = ("scanrefer", "tgnn")
-    assert "No two methods agree" in comparison.panel("en", service.compare(visit, SENTENCE), "")
+def test_all_agree_or_none_does(session: SceneSession) -> None:
+    session.methods = ("scanrefer", "referit3dnet")
+    assert "All 2 methods" in comparison.panel("en", service.compare(session, SENTENCE), "")
+    session.methods = ("scanrefer", "tgnn")
+    assert "No two methods agree" in comparison.panel("en", service.compare(session, SENTENCE), "")
 
 
-def test_a_method_that_finds_nothing_has_a_row_and_no_box(visit: Visit) -> None:
-    found = service.compare(visit, "the piano")
+def test_a_method_that_finds_nothing_has_a_row_and_no_box(session: SceneSession) -> None:
+    found = service.compare(session, "the piano")
     html = comparison.panel("en", found, "")
     assert html.count("<tr data-method=") == 4 and 'data-object="' not in html
     assert json.loads(comparison.overlay(found))["marks"] == []
 
 
-def test_boxes_around_the_same_object_are_shells_in_the_methods_colours(visit: Visit) -> None:
-    found = service.compare(visit, SENTENCE)
+def test_boxes_around_the_same_object_are_shells_in_the_methods_colours(session: SceneSession) -> None:
+    found = service.compare(session, SENTENCE)
     over = json.loads(comparison.overlay(found))
     marks = [mark for mark in over["marks"] if mark["id"] == TABLE]
     lows = [mark["box"][0] for mark in marks]
@@ -102,15 +104,15 @@ def test_boxes_around_the_same_object_are_shells_in_the_methods_colours(visit: V
     assert over["title"] == SENTENCE
 
 
-def test_the_boxes_stay_when_an_object_is_looked_at(visit: Visit) -> None:
-    service.compare(visit, SENTENCE)
-    visit.looked = CHAIR
-    over = json.loads(object_panel.overlay(visit))
+def test_the_boxes_stay_when_an_object_is_looked_at(session: SceneSession) -> None:
+    service.compare(session, SENTENCE)
+    session.looked = CHAIR
+    over = json.loads(object_panel.overlay(session))
     assert len(over["marks"]) == 4 and over["picked"] == CHAIR
 
 
-def test_a_label_is_text_and_the_export_is_json(visit: Visit) -> None:
-    found = service.compare(visit, SENTENCE)
+def test_a_label_is_text_and_the_export_is_json(session: SceneSession) -> None:
+    found = service.compare(session, SENTENCE)
     bad = replace(found[1], ranked=(replace(found[1].ranked[0], label="<script>x</script>"),))
     html = comparison.panel("en", (found[0], bad), "room")
     assert "<script>" not in html

@@ -1,4 +1,4 @@
-"""What a visit can ask of the scene lab beside a question: captions, found objects, repairs."""
+"""What a visitor can ask of the scene lab beside a question: captions, found objects, repairs."""
 
 import threading
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ import pytest
 
 from app import validation
 from app.scene import example_cache, service
+from app.scene.session import SceneSession
 from app.session import Visit
 from models.core.errors import UserError
 from models.scene import pipeline
@@ -21,7 +22,7 @@ FLOOR, TABLE, CHAIR = 5, 6, 7  # ids of scannet()
 
 
 @pytest.fixture
-def visit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit]:
+def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SceneSession]:
     """A visitor before a shipped scan, with the stand-ins for the networks."""
     for name in SCANS:
         scannet(tmp_path / "scans" / name, name)
@@ -34,67 +35,67 @@ def visit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit]:
     }.items():
         monkeypatch.setattr(pipeline, name, stand_in)
     service.shipped.cache_clear()
-    visit = Visit()
-    service.open_shipped(visit, SCANS[0])
-    yield visit
-    visit.end()
+    session = Visit().lab(SceneSession)
+    service.open_shipped(session, SCANS[0])
+    yield session
+    session.visit.end()
     service.shipped.cache_clear()
 
 
 @pytest.fixture
-def raw(visit: Visit, tmp_path: Path) -> Visit:
+def raw(session: SceneSession, tmp_path: Path) -> SceneSession:
     """The visitor before a scan without labels."""
     vertices, colours, faces, _ = room()
     (tmp_path / "raw.ply").write_bytes(ply(vertices, colours, faces))
-    service.open_upload(visit, [tmp_path / "raw.ply"])
-    return visit
+    service.open_upload(session, [tmp_path / "raw.ply"])
+    return session
 
 
-def labels(visit: Visit) -> dict[int, str]:
-    assert visit.scan is not None
-    return {one.id: one.label for one in visit.scan.instances}
+def labels(session: SceneSession) -> dict[int, str]:
+    assert session.scan is not None
+    return {one.id: one.label for one in session.scan.instances}
 
 
-def test_a_repaired_scan_is_what_is_asked_and_the_shipped_one_stays(visit: Visit) -> None:
-    service.ask(visit, "the chair")
-    service.repair(visit, Rename(CHAIR, "stool"))
-    assert visit.answer is None
-    assert service.ask(visit, "the stool").candidates[0].object_id == CHAIR
-    assert not service.ask(visit, "the chair").candidates
-    assert service.caption(visit, CHAIR).label == "stool"
-    other = Visit()
+def test_a_repaired_scan_is_what_is_asked_and_the_shipped_one_stays(session: SceneSession) -> None:
+    service.ask(session, "the chair")
+    service.repair(session, Rename(CHAIR, "stool"))
+    assert session.answer is None
+    assert service.ask(session, "the stool").candidates[0].object_id == CHAIR
+    assert not service.ask(session, "the chair").candidates
+    assert service.caption(session, CHAIR).label == "stool"
+    other = Visit().lab(SceneSession)
     service.open_shipped(other, SCANS[0])
     assert labels(other)[CHAIR] == "chair"
-    service.undo(visit)
-    assert visit.scan is other.scan
+    service.undo(session)
+    assert session.scan is other.scan
 
 
 def test_a_stored_answer_is_not_used_once_the_scan_was_repaired(
-    visit: Visit, monkeypatch: pytest.MonkeyPatch
+    session: SceneSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert visit.scan is not None
-    kept = name_matcher(visit.scan, "the floor")
+    assert session.scan is not None
+    kept = name_matcher(session.scan, "the floor")
     monkeypatch.setattr(example_cache, "stored", lambda scan, sentence: kept)
-    assert service.ask(visit, EXAMPLE) is kept
-    service.repair(visit, Rename(TABLE, "desk"))
-    assert service.ask(visit, EXAMPLE) is not kept
-    assert not visit.stored
-    service.undo(visit)
-    assert service.ask(visit, EXAMPLE) is kept
+    assert service.ask(session, EXAMPLE) is kept
+    service.repair(session, Rename(TABLE, "desk"))
+    assert service.ask(session, EXAMPLE) is not kept
+    assert not session.stored
+    service.undo(session)
+    assert service.ask(session, EXAMPLE) is kept
 
 
-def test_all_is_deleted_and_comes_back(visit: Visit) -> None:
+def test_all_is_deleted_and_comes_back(session: SceneSession) -> None:
     for one in (FLOOR, TABLE, CHAIR):
-        service.repair(visit, Delete(one))
+        service.repair(session, Delete(one))
     for ask in (
-        lambda: service.ask(visit, "the chair"),
-        lambda: list(service.describing(visit)),
+        lambda: service.ask(session, "the chair"),
+        lambda: list(service.describing(session)),
     ):
         with pytest.raises(UserError, match="scan_unlabelled"):
             ask()
     for _ in range(4):  # once more than there is to undo
-        service.undo(visit)
-    assert labels(visit) == {FLOOR: "floor", TABLE: "table", CHAIR: "chair"}
+        service.undo(session)
+    assert labels(session) == {FLOOR: "floor", TABLE: "table", CHAIR: "chair"}
 
 
 @pytest.mark.parametrize(
@@ -107,13 +108,13 @@ def test_all_is_deleted_and_comes_back(visit: Visit) -> None:
         (Rename(-1, "stool"), "object_unknown"),
     ],
 )
-def test_a_repair_that_cannot_be_changes_nothing(visit: Visit, edit: Edit, key: str) -> None:
-    service.repair(visit, Merge(TABLE, CHAIR))
-    before = visit.scan
+def test_a_repair_that_cannot_be_changes_nothing(session: SceneSession, edit: Edit, key: str) -> None:
+    service.repair(session, Merge(TABLE, CHAIR))
+    before = session.scan
     with pytest.raises(UserError, match=key):
-        service.repair(visit, edit)
-    assert visit.scan is before
-    assert visit.edits == (Merge(TABLE, CHAIR),)
+        service.repair(session, edit)
+    assert session.scan is before
+    assert session.edits == (Merge(TABLE, CHAIR),)
 
 
 @pytest.mark.parametrize("label", ["", "  \t", None, 7, "\x00\x07"])
@@ -133,13 +134,13 @@ def test_labels_are_short_english_and_plain() -> None:
         validation.label("椅子")
 
 
-def test_a_room_is_described_and_what_was_said_is_kept(visit: Visit) -> None:
-    said = list(service.describing(visit))
+def test_a_room_is_described_and_what_was_said_is_kept(session: SceneSession) -> None:
+    said = list(service.describing(session))
     assert [one.label for one in said] == ["table", "chair"]
-    assert visit.captions == tuple(said)
-    assert service.caption(visit, CHAIR) is said[1]
-    service.repair(visit, Rename(CHAIR, "stool"))
-    assert visit.captions == ()
+    assert session.captions == tuple(said)
+    assert service.caption(session, CHAIR) is said[1]
+    service.repair(session, Rename(CHAIR, "stool"))
+    assert session.captions == ()
 
 
 def endless(scan: Scan, model: str) -> Iterator[Caption]:
@@ -148,21 +149,21 @@ def endless(scan: Scan, model: str) -> Iterator[Caption]:
         threading.Event().wait(0.01)
 
 
-def test_stopping_keeps_what_is_done(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopping_keeps_what_is_done(session: SceneSession, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "describe", endless)
-    for count, _ in enumerate(service.describing(visit), start=1):
+    for count, _ in enumerate(service.describing(session), start=1):
         if count == 5:
-            visit.stop.set()
-    assert len(visit.captions) == 5
+            session.stop.set()
+    assert len(session.captions) == 5
     assert until(lambda: service.working.inside == 0)
 
 
-def test_a_second_run_ends_the_first(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_run_ends_the_first(session: SceneSession, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "describe", endless)
-    first = service.describing(visit)
+    first = service.describing(session)
     next(first)
     monkeypatch.setattr(pipeline, "describe", all_said)
-    second = service.describing(visit)
+    second = service.describing(session)
     ended: list[Caption] = []
     thread = threading.Thread(target=lambda: ended.extend(first))
     told = []
@@ -176,27 +177,27 @@ def test_a_second_run_ends_the_first(visit: Visit, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_repair_ends_the_description_of_what_it_changed(
-    visit: Visit, monkeypatch: pytest.MonkeyPatch
+    session: SceneSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline, "describe", endless)
-    running = service.describing(visit)
+    running = service.describing(session)
     next(running)
-    service.repair(visit, Delete(CHAIR))
+    service.repair(session, Delete(CHAIR))
     assert list(running) == []
-    assert visit.captions == ()
+    assert session.captions == ()
 
 
-def test_a_closed_page_ends_its_long_job(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_page_ends_its_long_job(session: SceneSession, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "describe", endless)
-    running = service.describing(visit)
+    running = service.describing(session)
     next(running)
-    visit.end()
+    session.visit.end()
     with pytest.raises(UserError, match="cancelled"):
         list(running)
     assert until(lambda: service.working.inside == 0)
 
 
-def test_objects_are_found_and_then_repaired_from_there(raw: Visit) -> None:
+def test_objects_are_found_and_then_repaired_from_there(raw: SceneSession) -> None:
     assert [step.key for step in service.finding(raw)] == ["find_load", "find_group"]
     assert (raw.found, raw.tilt) == (True, 12)
     assert set(labels(raw).values()) == {"table", "chair"}
@@ -207,7 +208,7 @@ def test_objects_are_found_and_then_repaired_from_there(raw: Visit) -> None:
     assert len(labels(raw)) == 2
 
 
-def test_another_scan_is_opened_while_objects_are_found(raw: Visit) -> None:
+def test_another_scan_is_opened_while_objects_are_found(raw: SceneSession) -> None:
     running = service.finding(raw)
     next(running)
     service.open_shipped(raw, SCANS[1])
@@ -216,7 +217,7 @@ def test_another_scan_is_opened_while_objects_are_found(raw: Visit) -> None:
     assert labels(raw) == {FLOOR: "floor", TABLE: "table", CHAIR: "chair"}
 
 
-def test_finding_is_stopped_and_nothing_has_changed(raw: Visit) -> None:
+def test_finding_is_stopped_and_nothing_has_changed(raw: SceneSession) -> None:
     running, before = service.finding(raw), raw.scan
     next(running)
     raw.stop.set()
@@ -226,7 +227,7 @@ def test_finding_is_stopped_and_nothing_has_changed(raw: Visit) -> None:
 
 
 def test_memory_runs_out_while_finding_and_the_next_run_works(
-    raw: Visit, monkeypatch: pytest.MonkeyPatch
+    raw: SceneSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def too_large(scan: Scan, model: str) -> Iterator[object]:
         yield next(paint_finder(scan))
@@ -241,13 +242,13 @@ def test_memory_runs_out_while_finding_and_the_next_run_works(
 
 
 def test_an_answer_to_another_scan_is_dropped_with_a_word(
-    visit: Visit, monkeypatch: pytest.MonkeyPatch
+    session: SceneSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def slow(scan: Scan, sentence: str) -> object:
-        service.open_shipped(visit, SCANS[1])  # opened while the network thinks
+        service.open_shipped(session, SCANS[1])  # opened while the network thinks
         return name_matcher(scan, sentence)
 
     monkeypatch.setattr(pipeline, "ground", slow)
     with pytest.raises(UserError, match="scan_changed"):
-        service.ask(visit, "the chair")
-    assert visit.answer is None and visit.shipped == SCANS[1]
+        service.ask(session, "the chair")
+    assert session.answer is None and session.shipped == SCANS[1]

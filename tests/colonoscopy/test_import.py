@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from app.colonoscopy import find_service, service
+from app.colonoscopy.session import ColonoscopySession
 from app.colonoscopy.tab import ColonoscopyTab
 from app.session import Visit
 from models.colonoscopy import __main__ as command
@@ -96,13 +97,13 @@ def test_what_was_imported_is_listed(pranet, capsys):
 
 
 def test_the_page_offers_it_as_judge_and_in_the_comparison(pranet):
-    visit = Visit()
+    session = Visit().lab(ColonoscopySession)
     chosen = find_service.chosen(["theirs"], [])
-    (finding,) = find_service.find(visit, [("mine", frame_of(mask_of()))], *chosen)
+    (finding,) = find_service.find(session, [("mine", frame_of(mask_of()))], *chosen)
     assert finding.masks.keys() == {"theirs"}
     assert service.order(mask_of(), 1, 7, "arsdm", 20, "dpm", "theirs").judge == "theirs"
     assert "theirs" in SEGMENTERS.installed()
-    visit.end()
+    session.visit.end()
 
 
 @pytest.mark.parametrize(("kind", "method"), [(SANet, "sanet"), (PolypPVT, "polyp_pvt")])
@@ -158,13 +159,13 @@ def test_its_sampler_shows_its_work_and_stops(released, sampler):
 
 def test_the_pages_service_draws_with_it_and_names_it(released):
     assert run("import", "sdm", released[1], "--name", "sdm384") == 0
-    visit = Visit()
-    *_, sample = service.draw(visit, service.order(mask_of(), 1, 7, "sdm384", 1, "dpm"))
+    session = Visit().lab(ColonoscopySession)
+    *_, sample = service.draw(session, service.order(mask_of(), 1, 7, "sdm384", 1, "dpm"))
     assert isinstance(sample, pipeline.Sample) and sample.frame.shape == (SIZE, SIZE, 3)
     assert sample.found.shape == sample.mask.shape == (SIZE, SIZE)
     assert sample.weights and len(sample.weights) == 12
     assert ColonoscopyTab._model(str, "sdm384") == "SDM (sdm384)"
-    visit.end()
+    session.visit.end()
 
 
 def test_refusals_are_sentences_with_exit_code_2(tmp_path, capsys):

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from app.scene import comparison, service
+from app.scene.session import SceneSession
 from app.session import Visit
 from models.core.errors import UserError
 from models.scene import __main__ as command
@@ -145,15 +146,15 @@ def test_no_object_of_the_class_is_no_answer(instancerefer, tmp_path):
 
 
 def test_the_page_asks_it(instancerefer, scan):
-    visit = Visit()
-    visit.opens(pipeline.open_path(scan))
-    visit.methods = GROUNDERS.chosen("refer")
-    found = service.compare(visit, "the chair")
+    session = Visit().lab(SceneSession)
+    session.opens(pipeline.open_path(scan))
+    session.methods = GROUNDERS.chosen("refer")
+    found = service.compare(session, "the chair")
     assert [one.method for one in found] == ["refer"]
     for language in ("en", "zh-CN"):
         assert "InstanceRefer (refer)" in comparison.panel(language, found, "scene0000_00")
     assert comparison.overlay(found) and instancerefer in GROUNDERS.installed()
-    visit.end()
+    session.visit.end()
 
 
 def test_xtrans2cap_writes_32_words_of_its_own(xtrans2cap, scan, capsys):
@@ -186,12 +187,12 @@ def test_pointgroup_finds_objects_in_a_raw_scan(pointgroup, tmp_path, capsys):
     assert [line.split()[1:] for line in lines] == [["5", "0.9820"]] * 2  # the third has under 100 points
     sizes = [(tmp_path / "out" / line.split()[0]).read_text().count("1") for line in lines]
     assert sorted(sizes) == [400, 900]
-    visit = Visit()
-    visit.opens(pipeline.open_path(tmp_path / "raw.ply"))
-    visit.segmenter = pointgroup
-    assert [step.key for step in service.finding(visit)][:1] == ["find_load"]
-    assert [one.label for one in visit.scan.instances] == ["chair", "chair"]
-    visit.end()
+    session = Visit().lab(SceneSession)
+    session.opens(pipeline.open_path(tmp_path / "raw.ply"))
+    session.segmenter = pointgroup
+    assert [step.key for step in service.finding(session)][:1] == ["find_load"]
+    assert [one.label for one in session.scan.instances] == ["chair", "chair"]
+    session.visit.end()
 
 
 def test_imported_methods_are_listed(instancerefer, xtrans2cap, pointgroup, capsys):
