@@ -19,7 +19,6 @@ from typing import Any
 import gradio as gr
 from gradio import networking
 from gradio.context import Context
-from gradio.utils import LRUCache
 from starlette.middleware import Middleware
 
 from app import (
@@ -34,6 +33,7 @@ from app import (
     page_cache,
     process_folder,
     theme,
+    unfetched,
     uploads,
     validation,
 )
@@ -110,7 +110,9 @@ def build(visits: Visits | None = None) -> tuple[gr.Blocks, gr.I18n]:
         hearing.spoken(_footer, None, foot, show_progress="hidden", api_visibility="private")
         page.unload(_nothing)  # else a page without a State opens no heartbeat, and its visit outlives it
     page.queue(max_size=64, default_concurrency_limit=None)
-    page._queue.pending_messages_per_session = LRUCache(MOST)  # answers that nobody fetches, else 2,000
+    page._queue.pending_messages_per_session = unfetched.Answers(
+        THREADS
+    )  # of whom nobody fetches, else 2,000
     return page, i18n
 
 
@@ -212,7 +214,7 @@ def _tick(page: gr.Blocks, visits: Visits) -> None:
     """Forget who has left, and what was left, every TICK seconds while the page is served."""
     while page.is_running:
         visits.forget()
-        uploads.sweep()
+        uploads.sweep(uploads.UNREAD if visits.nobody() else uploads.WAITING)
         if job_queue.idle():
             allocator.trim()
         time.sleep(TICK)

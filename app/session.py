@@ -168,6 +168,11 @@ class Visits:
         if visit is not None:
             visit.end()
 
+    def nobody(self) -> bool:
+        """Whether no page is open and no call is being answered."""
+        with self._lock:
+            return not self._hearts and not any(visit.calls for visit in self._visits.values())
+
     def end_all(self) -> None:
         """The program stops."""
         with self._lock:

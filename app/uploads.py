@@ -34,6 +34,9 @@ SPARE = 16 * MEGABYTE  # bytes that uploads leave free on the disk
 SILENCE = 30.0  # seconds without a byte after which an upload is given up
 HELD = 1800.0  # seconds after which one that a request claimed is: longer than any request
 UNREAD = 100.0  # seconds after which an upload that no request claimed is deleted
+# The same while somebody is here, whose request may still be on its way: a scan of five files by a script
+# comes in five requests, which took longer than UNREAD on a machine with much else to do.
+WAITING = 600.0
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 _lock = threading.Lock()
@@ -122,11 +125,12 @@ def drop(file: Path) -> None:
         _remove_empty(file.parent)
 
 
-def sweep() -> None:
-    """Delete the uploads that no request has claimed for too long."""
+def sweep(patience: float | None = None) -> None:
+    """Delete the uploads that no request has claimed for `patience` seconds, UNREAD where none are given."""
+    patience = UNREAD if patience is None else patience
     now = time.monotonic()
     with _lock:
-        old = [path for path, since in _unread.items() if now - since > UNREAD]
+        old = [path for path, since in _unread.items() if now - since > patience]
         for path in old:
             del _unread[path]
     for file in map(Path, old):

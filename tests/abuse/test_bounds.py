@@ -3,6 +3,8 @@
 import logging
 import socket
 import threading
+import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
@@ -86,12 +88,14 @@ def test_a_logger_that_says_the_same_a_thousand_times_is_cut(monkeypatch):
     assert sparing.filter(record)
 
 
-def test_answers_that_nobody_fetches_are_few():
+def test_answers_that_nobody_fetches_are_few_and_who_listens_loses_none():
     built, _ = page.build()
     waiting = built._queue.pending_messages_per_session
+    waiting["who came first and listens"] = "an answer"
     for number in range(4 * MOST):
         waiting[str(number)] = number
-    assert len(waiting) <= MOST
+        assert waiting["who came first and listens"] == "an answer"
+    assert len(waiting) <= 2 * MOST
 
 
 def test_a_clock_forgets_visitors_and_uploads_though_nobody_comes(address, monkeypatch):
@@ -111,6 +115,23 @@ def test_a_clock_forgets_visitors_and_uploads_though_nobody_comes(address, monke
     finally:
         running.is_running = False
         clock.join(20)
+
+
+def test_an_upload_waits_longer_while_somebody_is_here(address, monkeypatch):
+    visits = Visits()
+    visits.arrived("one")
+    assert not visits.nobody()
+    visits.left("one")
+    assert visits.nobody()
+    with visits.during(SimpleNamespace(session_hash="two")):
+        assert not visits.nobody()
+    path = Path(upload(address, ("a.ply", b"ply\n"))[0])
+    later = time.monotonic() + uploads.UNREAD + 10
+    monkeypatch.setattr(uploads.time, "monotonic", lambda: later)
+    uploads.sweep(uploads.WAITING)
+    assert path.exists()
+    uploads.sweep(uploads.UNREAD)
+    assert not path.exists()
 
 
 def test_callers_with_an_empty_session_do_not_share_a_visit():
