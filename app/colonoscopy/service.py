@@ -204,7 +204,7 @@ def compare(session: ColonoscopySession, place: int, model: object) -> Iterator[
     kept = frame(session, place)
     if kept.kind != "drawn":
         raise UserError("frame_unknown")
-    wanted = order(kept.mask, 1, kept.seed, model, kept.steps, kept.sampler, kept.judge)
+    wanted = order(kept.mask, 1, kept.seed, model, kept.steps, kept.sampler, kept.judge, kept.look)
     yield from _running(session, lambda: pipeline.draw(wanted))
 
 

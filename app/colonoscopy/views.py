@@ -16,11 +16,12 @@ SIZE = 256  # pixels of a card's sides
 
 
 def card(name: str, sample: Sample) -> Card:
-    """A frame for the strip: outlines as drawn and as found, Dice, seed, model, how near training is."""
+    """A frame for the strip: outlines as drawn and as found, Dice, seed, model, look, how near training."""
     key = "card_near" if sample.percentile < TOO_NEAR else "card_memory"
     percent = f"{sample.percentile:.1f}" if sample.percentile < 10 else f"{sample.percentile:.0f}"
     title = "card_left" if sample.kind == "removed" else "card_dice"
-    lines = [say(name, "colonoscopy.card_seed", seed=sample.seed, model=model(name, sample.model))]
+    made = say(name, "colonoscopy.card_seed", seed=sample.seed, model=model(name, sample.model))
+    lines = [made if sample.look == "any" else f"{made} · {say(name, f'colonoscopy.look_{sample.look}')}"]
     if sample.kind == "drawn":
         lines.append(say(name, f"colonoscopy.{key}", percent=percent))
     return Card(
@@ -31,7 +32,7 @@ def card(name: str, sample: Sample) -> Card:
         name=model(name, sample.model),
         title=say(name, f"colonoscopy.{title}", dice=f"{sample.dice:.2f}"),
         lines=tuple(lines),
-        paired=sample.kind == "drawn",
+        before="" if sample.before is None else picture_url(squared(letterboxed(sample.before), SIZE)),
     )
 
 

@@ -19,7 +19,6 @@ function startStrip() {
     next.textContent = words.next;
     close.textContent = words.close;
     pair.querySelector('.rs-close').textContent = words.close;
-    pair.querySelector('h2').textContent = words.same;
     divide.setAttribute('aria-label', words.divide);
     showCards();
     if (pair.open) showPair();
@@ -55,10 +54,9 @@ function startStrip() {
     button.append(...picture(card, place));
     button.querySelector('img').alt = button.title = numbered(words.enlarge, place);
     button.onclick = () => open(place);
-    const choose = made('button', '', words.choose);
+    const choose = made('button', '', card.before ? words.change : words.choose);
     choose.type = 'button';
-    choose.onclick = () => choosePair(place, null);
-    choose.hidden = !card.paired;
+    choose.onclick = () => card.before ? openBefore(place) : choosePair(place, null);
     caption.append(made('b', '', card.title), ...card.lines.map(line => made('span', '', line)), choose);
     figure.append(button, caption);
     return figure;
@@ -105,7 +103,7 @@ function startStrip() {
     if (!large.open) large.showModal();
   }
 
-  // ---- two cards of one noise, the one over the other
+  // ---- two pictures, the one over the other: of one noise by two models, or of one frame before and after
 
   function choosePair(place, other) {
     state.pair = {place, chosen: other, others: state.pair?.others ?? [], image: '', text: words.asked, card: null};
@@ -114,15 +112,23 @@ function startStrip() {
     trigger('choose', {place, other});
   }
 
+  function openBefore(place) {
+    state.pair = {place, chosen: null, others: [], image: state.cards[place].before, text: '', card: null};
+    showPair();
+    pair.showModal();
+  }
+
   function showPair() {
     const {place, chosen, others, image, text, card} = state.pair, own = state.cards[place];
     if (!own) return pair.close();
     const [left, right] = pair.querySelectorAll('.rs-side'), [one, two] = pair.querySelectorAll('.rs-names b');
+    pair.querySelector('h2').textContent = own.before ? words.change : words.same;
     one.textContent = `${own.name} · ${own.title}`;
-    two.textContent = card ? `${card.name} · ${card.title}` : others.find(([, name]) => name === chosen)?.[0] ?? '';
+    two.textContent = card ? `${card.name} · ${card.title}` : own.before ? words.before : others.find(([, name]) => name === chosen)?.[0] ?? '';
     left.replaceChildren(...picture(own, place));
     right.replaceChildren(...(card ? picture(card, place) : image ? [Object.assign(new Image(), {src: image, alt: ''})] : []));
     pair.querySelector('.rs-far').textContent = card ? '' : text;
+    pair.querySelector('.rs-with').hidden = Boolean(own.before);
     pair.querySelector('.rs-with').replaceChildren(made('span', '', words.with), ...others.map(([label, name]) => {
       const button = made('button', '', label);
       button.type = 'button';

@@ -34,6 +34,8 @@ WORDS = {
     "picture": "Synthetic frame {number}",
     "choose": "Compare models",
     "same": "The same noise through two models",
+    "change": "Before and after",
+    "before": "As it was",
     "with": "Beside it",
     "divide": "Where the one picture ends and the other begins",
     "asked": "Waiting for the other model…",
@@ -51,7 +53,7 @@ class Card:
     """A picture. image: a data URL. drawn, found: SVG paths in its pixels, "" for none.
 
     size: of its sides in pixels. name: who drew it. title, lines: plain text under it.
-    paired: whether another can be put beside it.
+    before: the same of what it was made from, which can be laid over it; "" for none, then another model can.
     """
 
     image: str
@@ -61,7 +63,7 @@ class Card:
     name: str
     title: str
     lines: tuple[str, ...]
-    paired: bool = True
+    before: str = ""
 
 
 class ResultStrip(Component):

@@ -335,10 +335,12 @@ def _sheet(options: argparse.Namespace) -> None:
     from models.colonoscopy.data.images import read_pairs
     from models.colonoscopy.data.masks import mask_files, read_drawn
     from models.colonoscopy.synthesis.contact_sheet import write_sheet
+    from models.colonoscopy.synthesis.whole_frames import whole
 
     if options.pairs:
         pairs = list(read_pairs(options.pairs, options.limit))
-        write_sheet([pair.mask for pair in pairs], options.out, [pair.frame for pair in pairs])
+        squares = [whole(pair.frame, pair.mask) for pair in pairs]
+        write_sheet([one.mask for one in squares], options.out, [one.frame for one in squares])
     else:
         write_sheet([read_drawn(path) for path in mask_files(options.masks)[: options.limit]], options.out)
     print(options.out)

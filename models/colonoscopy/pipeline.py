@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from models.colonoscopy.types import Finding
 
 JUDGE = "polyps"
-INPAINTER = "cascade"
+INPAINTER = "arsdm"
 MOST_LINES = 1080  # of a frame that is altered
 MAX_COUNT, MAX_SEED = 10_000, 2**31 - 1
 
@@ -70,7 +70,7 @@ class Sample:
     dice: of the two. nearest: distance to the nearest training frame, see `Memory`. percentile: how many per
     cent of unseen real frames are as near. weights: short hash of the model's files. seconds: drawing took.
     shape: (height, width) of the mask before it was padded to the square; what is taken home has its sides.
-    look: of which clinic, or "any".
+    look: of which clinic, or "any". before: the frame that was altered, None where none was.
     """
 
     frame: Frame = field(repr=False)
@@ -89,6 +89,7 @@ class Sample:
     judge: str = JUDGE
     look: str = "any"
     kind: str = "drawn"
+    before: Frame | None = field(default=None, repr=False)
 
 
 def draw(order: Order) -> Iterator[Progress | Sample]:
@@ -168,9 +169,10 @@ def _judged(
 
     mask = fitted(order.mask, *frame.shape[:2])
     if isinstance(order, Order):
-        model, sampler, kind, shape = order.model, order.sampler, "drawn", order.shape
+        model, sampler, kind, shape, before = order.model, order.sampler, "drawn", order.shape, None
     else:
-        model, sampler, kind, shape = INPAINTER, "repaint", "removed" if order.remove else "inpainted", None
+        model, sampler, shape, before = INPAINTER, "repaint", None, order.frame
+        kind = "removed" if order.remove else "inpainted"
     found = segment(frame, order.judge)
     nearest = float(remembered.nearest(features([frame]))[0])
     return Sample(
@@ -187,6 +189,7 @@ def _judged(
         sampler=sampler,
         look=order.look,
         kind=kind,
+        before=before,
         seconds=seconds,
         shape=shape,
         judge=order.judge,

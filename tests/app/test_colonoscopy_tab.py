@@ -43,6 +43,7 @@ def altering(order):
         seconds=0.1,
         look=order.look,
         kind=kind,
+        before=order.frame,
     )
 
 
@@ -93,7 +94,7 @@ def test_ones_own_frame_is_altered(tab, frame_file, task):
     card = json.loads(
         next(step[tab.strip]["card_0"] for step in steps if "card_0" in step.get(tab.strip, {}))
     )
-    assert card["size"] == 256 and not card["paired"], "no other model draws it"
+    assert card["size"] == 256 and card["before"].startswith("data:image/jpeg"), "no other model draws it"
     compared = list(tab.compare(REQUEST, SimpleNamespace(_data={"place": 0})))
     assert compared[-1][tab.notice]
 

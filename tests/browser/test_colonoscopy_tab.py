@@ -186,7 +186,7 @@ def test_the_same_noise_through_two_models_and_the_frames_taken_home(pad: Page, 
     pad.locator(".rs-card figcaption button").click()
     names = pad.locator(".rs-beside .rs-names b")
     expect(names.first).to_contain_text("ArSDM · Dice score 0.9")
-    expect(names.nth(1)).to_contain_text("SDM cascade · Dice score")
+    expect(names.nth(1)).to_contain_text("LDM · Dice score")
     expect(pad.locator(".rs-over img")).to_be_visible()
     expect(pad.locator(".rs-over path.rs-found")).to_have_count(1)
     pad.get_by_role("button", name="Adaptive loss only").click()

@@ -202,7 +202,8 @@ def test_evaluate_without_anything_to_measure_on(tmp_path, capsys):
     assert run("evaluate", "synthesis", "--data", tmp_path) == 2
 
 
-def test_a_sheet_shows_what_each_model_draws(masks, pairs, tmp_path, drawn):
+def test_a_sheet_shows_what_each_model_draws(masks, pairs, tmp_path, drawn, monkeypatch):
+    monkeypatch.setattr(GENERATORS, "installed", lambda: ("arsdm", "adaptive", "sdm"))
     assert run("sheet", "--masks", masks, "--limit", 2, "--out", tmp_path / "sheet.png") == 0
     assert [order.model for order in drawn] == ["sdm", "sdm", "adaptive", "adaptive", "arsdm", "arsdm"]
     assert {order.seed for order in drawn} == {2000, 2001}  # a row begins with the same noise everywhere
@@ -289,7 +290,7 @@ def test_inspect_a_frame(pairs, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "wrong", [("--model", "foo"), ("--sampler", "foo"), ("--steps", 0), ("--look", "kvasir")]
+    "wrong", [("--model", "foo"), ("--sampler", "foo"), ("--steps", 0), ("--look", "oslo")]
 )
 def test_what_cannot_be_sampled_is_told_and_leaves_no_folder(masks, tmp_path, capsys, wrong):
     out = tmp_path / "none"

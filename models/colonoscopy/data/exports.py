@@ -42,7 +42,7 @@ def burnt(frame: Frame) -> Frame:
 def facts(sample: Sample) -> dict[str, Any]:
     """What is known of a sample but its pixels, ready for JSON."""
     known = {f.name: getattr(sample, f.name) for f in fields(sample)}
-    for pixels in ("frame", "mask", "found", "shape"):
+    for pixels in ("frame", "mask", "found", "before", "shape"):
         del known[pixels]
     rounded = {name: round(known[name], 4) for name in ("dice", "nearest", "percentile", "seconds")}
     return {**known, **rounded, "synthetic": True}

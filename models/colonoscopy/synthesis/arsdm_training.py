@@ -18,7 +18,7 @@ from models.core.training import averaged, first_alone, fit
 
 NAMES = ("sdm", "adaptive", "arsdm")
 GUIDE = "polyps_guide"  # never the one that the figures are made with
-STEPS = 500
+STEPS = 300
 RATE = 3e-4
 
 

@@ -9,11 +9,11 @@ from PIL import Image, ImageDraw, ImageFont
 from models.colonoscopy import pipeline
 from models.colonoscopy.data import exports
 from models.colonoscopy.data.images import Frame, Mask, fitted
-from models.colonoscopy.synthesis.latent_diffusion import SIZE
+from models.colonoscopy.synthesis.registry import GENERATORS
+from models.colonoscopy.synthesis.whole_frames import SIZE
 
 SEED = 2000
 GAP, HEAD = 8, 30  # pixels between pictures, and above the columns
-TITLES = {"sdm": "SDM", "adaptive": "SDM + adaptive loss", "arsdm": "ArSDM"}
 
 
 def write_sheet(masks: Sequence[Mask], out: Path, real: Sequence[Frame] | None = None) -> None:
@@ -23,8 +23,8 @@ def write_sheet(masks: Sequence[Mask], out: Path, real: Sequence[Frame] | None =
     Raises UserError as `pipeline.draw` does.
     """
     columns = {"mask": [_grey(fitted(mask, SIZE, SIZE)) for mask in masks]}
-    for model, title in TITLES.items():
-        columns[title] = [_drawn(mask, SEED + row, model) for row, mask in enumerate(masks)]
+    for model in reversed(GENERATORS.installed()):  # the baselines first
+        columns[GENERATORS[model].title] = [_drawn(mask, SEED + row, model) for row, mask in enumerate(masks)]
     if real is not None:
         columns["real"] = [np.asarray(Image.fromarray(frame).resize((SIZE, SIZE))) for frame in real]
     side = SIZE + GAP

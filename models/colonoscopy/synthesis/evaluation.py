@@ -31,7 +31,7 @@ from models.core.errors import UserError
 from models.core.results import markdown, peak_mebibytes, write
 
 Rows = list[dict[str, Any]]
-MOST = 100  # masks of a set that frames are drawn for, by each model
+MOST = 50  # masks of a set that frames are drawn for, by each model
 RUNS_TIMED = (("ddim", 200), ("ddim", 50), ("dpm", 20))
 CORES = 2
 CUT = 20  # pixels off each side of a training frame, to see that it is known all the same

@@ -7,7 +7,9 @@ from models.core.registry import Method, Published, Registry
 if TYPE_CHECKING:
     from models.colonoscopy.synthesis.base import FrameGenerator
 
-LATENT = "models.colonoscopy.synthesis.latent_diffusion:LatentDiffusion"
+# What the three models of the paper share: a base at 32 pixels each, and what enlarges its frames.
+BASE = "models.colonoscopy.synthesis.cascade:BaseSdm"
+STAGES = ("colonoscopy_super", "colonoscopy_sharpener")
 
 
 def _latent(kind: type[Any], checkpoint: str) -> "FrameGenerator":
@@ -32,27 +34,25 @@ def _pixels(kind: type[Any], checkpoint: str) -> "FrameGenerator":
 RELEASED = "models.colonoscopy.synthesis.sdm:SdmUNet"
 GENERATORS: "Registry[FrameGenerator]" = Registry(
     "synthesis",
-    Method(
-        "arsdm", "ArSDM", "Du et al., MICCAI 2023", "arsdm", LATENT, _latent, ("colonoscopy_autoencoder",)
-    ),
+    Method("arsdm", "ArSDM", "Du et al., MICCAI 2023", "arsdm", BASE, _cascade, STAGES),
     Method(
         "adaptive",
         "SDM + adaptive loss",
         "Du et al., MICCAI 2023, without the refinement",
         "adaptive",
-        LATENT,
+        BASE,
+        _cascade,
+        STAGES,
+    ),
+    Method("sdm", "SDM", "Wang et al., 2022", "sdm", BASE, _cascade, STAGES),
+    Method(
+        "ldm",
+        "LDM",
+        "Rombach et al., CVPR 2022",
+        "ldm",
+        "models.colonoscopy.synthesis.latent_diffusion:LatentDiffusion",
         _latent,
         ("colonoscopy_autoencoder",),
-    ),
-    Method("sdm", "SDM", "Wang et al., 2022", "sdm", LATENT, _latent, ("colonoscopy_autoencoder",)),
-    Method(
-        "cascade",
-        "SDM cascade",
-        "Ho et al., JMLR 2022, on Wang et al., 2022",
-        "cascade",
-        "models.colonoscopy.synthesis.cascade:BaseSdm",
-        _cascade,
-        ("colonoscopy_super", "colonoscopy_sharpener"),
     ),
     published=(
         Published("arsdm", "ArSDM", "Du et al., MICCAI 2023", RELEASED, _pixels),

@@ -101,8 +101,8 @@ def test_the_labs_door_judges_what_was_altered(generator, monkeypatch):  # noqa:
     order = pipeline.Alteration(frame, mask, count=2, seed=4, remove=True, steps=2)
     made = [step for step in pipeline.inpaint(order) if isinstance(step, pipeline.Sample)]
     assert [(one.seed, one.kind, one.model) for one in made] == [
-        (4, "removed", "cascade"),
-        (5, "removed", "cascade"),
+        (4, "removed", "arsdm"),
+        (5, "removed", "arsdm"),
     ]
     assert made[0].frame.shape == frame.shape and made[0].found.shape == mask.shape
     tall = np.zeros((1100, 1200, 3), np.uint8)
