@@ -12,6 +12,7 @@ import pytest
 from gradio_client import Client, handle_file
 
 from app.face import service
+from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core import checkpoints
 from models.scene import pipeline
 from tests.abuse.test_page import META, call
@@ -20,8 +21,8 @@ from tests.launched import Launched, launched
 from tests.scene.scan_makers import scannet
 
 NEEDED = (
-    *("instancerefer", "xtrans2cap", "shapes", "polyps", "colonoscopy_autoencoder", "colonoscopy_memory"),
-    *("arsdm", "face_motion", "face_generator", "face_sync"),
+    *("instancerefer", "xtrans2cap", "shapes", "polyps", "colonoscopy_memory"),
+    *(*GENERATORS["arsdm"].checkpoints, "face_motion", "face_generator", "face_sync"),
 )
 # launch.py on a copy of the checkpoints, which a test may break.
 PROGRAM = """
