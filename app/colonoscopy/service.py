@@ -39,7 +39,7 @@ from models.core.progress import Progress
 SIZE = 256  # pixels of the sides of what the networks see
 MOST_FRAMES = 16
 MOST_STEPS = 250  # the paper's; more takes a CPU minutes a frame
-BESIDE = ("colonoscopy_autoencoder", "colonoscopy_memory", "polyps")  # what every model needs
+BESIDE = ("colonoscopy_memory", "polyps")  # what every model needs
 
 T = TypeVar("T")
 # Two, so that an upload is read while a network computes. The second counts its deadline by the step.
