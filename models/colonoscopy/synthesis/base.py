@@ -1,12 +1,12 @@
 """What every generator of frames is asked, and what it answers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from models.colonoscopy import MAX_STEPS, SAMPLERS
 from models.colonoscopy.data.images import Frame, Mask
 from models.core.errors import UserError
-from models.core.progress import Progress
+from models.core.progress import Drawing, Progress
 
 Step = Progress | list[Frame]
 
@@ -36,6 +36,22 @@ class FrameGenerator(Protocol):
         what it will be, uint8 (S, S, 3), S 256 of those that ship, and at last all frames.
         """
         ...
+
+
+def one_after_another(count: int, drawing: Callable[[int], Iterator[tuple[float, Frame]]]) -> Iterator[Step]:
+    """What a `FrameGenerator` yields of `count` frames.
+
+    drawing: of a frame's index, the share of its work that is done and the frame expected then; the last is
+    the frame.
+    """
+    done: list[Frame] = []
+    for index in range(count):
+        frame = None
+        for share, frame in drawing(index):
+            yield Progress((index + share) / count, "drawing", Drawing(index, frame))
+        assert frame is not None
+        done.append(frame)
+    yield done
 
 
 def check(steps: int, sampler: str, look: str, looks: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from torch.nn.functional import interpolate
 from models.colonoscopy import LOOKS
 from models.colonoscopy.data.images import Frame, Mask, fitted
 from models.colonoscopy.synthesis.arsdm import clean_estimate
-from models.colonoscopy.synthesis.base import Step, check
+from models.colonoscopy.synthesis.base import Step, check, one_after_another
 from models.colonoscopy.synthesis.cascade import (
     ANY,
     MIDDLE,
@@ -27,7 +27,6 @@ from models.colonoscopy.synthesis.cascade import (
 from models.colonoscopy.synthesis.sdm import one_hot
 from models.core import device
 from models.core.checkpoints import load_checkpoint
-from models.core.progress import Drawing, Progress
 
 SIZE = 256
 PREVIEWS = 5  # a stage, about
@@ -68,14 +67,9 @@ class Cascade:
         check(steps, sampler, look, self.looks)
         drawn = torch.from_numpy(np.ascontiguousarray(fitted(mask, SIZE, SIZE))).float()[None]
         drawn = drawn.to(self.base.device)
-        done: list[Frame] = []
-        for index in range(count):
-            frame = None
-            for share, frame in self._frames(drawn, seed + index, steps, sampler, look, guidance):
-                yield Progress((index + share) / count, "drawing", Drawing(index, frame))
-            assert frame is not None
-            done.append(frame)
-        yield done
+        yield from one_after_another(
+            count, lambda index: self._frames(drawn, seed + index, steps, sampler, look, guidance)
+        )
 
     def _frames(
         self, mask: Tensor, seed: int, steps: int, sampler: str, look: str, guidance: float

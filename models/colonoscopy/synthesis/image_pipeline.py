@@ -12,13 +12,12 @@ import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 from torch import Tensor
 
-from models.colonoscopy.data.images import Frame, Mask, fitted
+from models.colonoscopy.data.images import Mask, fitted
 from models.colonoscopy.synthesis.arsdm import STEPS
-from models.colonoscopy.synthesis.base import Step, check
+from models.colonoscopy.synthesis.base import Step, check, one_after_another
 from models.colonoscopy.synthesis.generator import PREVIEWS, picture
 from models.colonoscopy.synthesis.sdm import SdmUNet, one_hot
 from models.core.checkpoints import load_checkpoint
-from models.core.progress import Drawing, Progress
 
 SIZE = 384
 ONLY_LOOK = ("any",)
@@ -47,15 +46,12 @@ class ImageSdm:
         check(steps, sampler, look, ONLY_LOOK)
         drawn = torch.from_numpy(np.ascontiguousarray(fitted(mask, self.size, self.size)))
         label = one_hot(drawn[None].float()).to(self.network.device)
-        done: list[Frame] = []
-        for index in range(count):
-            frame = None
-            for share, image in self._denoise(label, seed + index, steps, sampler):
-                frame = picture(image)
-                yield Progress((index + share) / count, "drawing", Drawing(index, frame))
-            assert frame is not None
-            done.append(frame)
-        yield done
+        yield from one_after_another(
+            count,
+            lambda index: (
+                (share, picture(image)) for share, image in self._denoise(label, seed + index, steps, sampler)
+            ),
+        )
 
     def _denoise(self, label: Tensor, seed: int, steps: int, sampler: str) -> Iterator[tuple[float, Tensor]]:
         """The share of steps done and the clean image expected then, now and again; the last is the image."""

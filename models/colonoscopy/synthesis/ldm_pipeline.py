@@ -11,11 +11,10 @@ from torch import Tensor
 from models.colonoscopy.data.images import Frame, Mask, fitted
 from models.colonoscopy.synthesis.arsdm import clean_estimate, schedule
 from models.colonoscopy.synthesis.autoencoder import Autoencoder, label_maps
-from models.colonoscopy.synthesis.base import Step, check
+from models.colonoscopy.synthesis.base import Step, check, one_after_another
 from models.colonoscopy.synthesis.latent_diffusion import SIZE, LatentDiffusion, latent_shape
 from models.core import device
 from models.core.checkpoints import load_checkpoint
-from models.core.progress import Drawing, Progress
 
 PREVIEWS = 5  # a frame, about
 GUIDANCE = 2.0
@@ -57,17 +56,13 @@ class LatentPipeline(DiffusionPipeline):
         check(steps, sampler, look, self.looks)
         drawn = torch.from_numpy(np.ascontiguousarray(fitted(mask, SIZE, SIZE)))
         label = label_maps(drawn[None].float()).to(self.device)
-        done: list[Frame] = []
-        for index in range(count):
-            latents = None
-            for at, latents in self._denoise(label, seed + index, steps, sampler, eta, guidance):
-                if at < steps:
-                    shown = Drawing(index, self._decoded(latents))
-                    yield Progress((index + at / steps) / count, "drawing", shown)
-            assert latents is not None
-            done.append(self._decoded(latents))
-            yield Progress((index + 1) / count, "drawing", Drawing(index, done[-1]))
-        yield done
+        yield from one_after_another(
+            count,
+            lambda index: (
+                (at / steps, self._decoded(latents))
+                for at, latents in self._denoise(label, seed + index, steps, sampler, eta, guidance)
+            ),
+        )
 
     def _denoise(
         self, label: Tensor, seed: int, steps: int, sampler: str, eta: float, guidance: float

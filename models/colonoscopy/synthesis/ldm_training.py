@@ -12,7 +12,7 @@ from models.colonoscopy.synthesis.arsdm import denoising_loss, schedule
 from models.colonoscopy.synthesis.autoencoder import Autoencoder, label_maps
 from models.colonoscopy.synthesis.autoencoder_training import scaled
 from models.colonoscopy.synthesis.latent_diffusion import LatentDiffusion
-from models.colonoscopy.synthesis.training import SILENT, spread_times
+from models.colonoscopy.synthesis.training import SILENT, noised
 from models.colonoscopy.synthesis.whole_frames import TrainingFrames, training_frames
 from models.core.checkpoints import load_checkpoint
 from models.core.training import first_alone, fit
@@ -49,13 +49,10 @@ class LatentLosses(nn.Module):
         """batch: frames (B, 3, S, S) in -1..1 and masks (B, S, S)."""
         frames, masks = batch
         latents = self.autoencoder.encode(frames)
-        count, where = len(latents), latents.device
-        times = spread_times(count, where)
-        noise = torch.randn_like(latents)
-        noisy = self.schedule.add_noise(latents, noise, times)
-        told = (torch.rand(count, device=where) >= SILENT).float()
+        noisy, times, wanted = noised(self.schedule, latents)
+        told = (torch.rand(len(latents), device=latents.device) >= SILENT).float()
         predicted = network(noisy, times, label_maps(masks) * told.view(-1, 1, 1, 1))
-        return {"loss": denoising_loss(predicted, self.schedule.get_velocity(latents, noise, times))}
+        return {"loss": denoising_loss(predicted, wanted)}
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from diffusers import DDIMScheduler, DDPMScheduler
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
@@ -72,6 +73,17 @@ def spread_times(count: int, where: torch.device) -> Tensor:
     return ((torch.arange(count, device=where) + torch.rand(count, device=where)) / count * STEPS).long()
 
 
+def noised(schedule: DDPMScheduler | DDIMScheduler, clean: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Images (B, ...) under noise at random times, those times (B,), and the v that is to be predicted."""
+    times = spread_times(len(clean), clean.device)
+    noise = torch.randn_like(clean)
+    return (
+        schedule.add_noise(clean, noise, times),
+        times,
+        schedule.get_velocity(clean, noise, times),
+    )
+
+
 class BaseLosses(nn.Module):
     """The v-prediction loss of a batch at random times, where pixels are true.
 
@@ -91,10 +103,7 @@ class BaseLosses(nn.Module):
         """batch: see `small_frames`; the label's second map is the polyp's share of each pixel."""
         clean, label, seen, look = batch
         count = len(clean)
-        times = spread_times(count, clean.device)
-        noise = torch.randn_like(clean)
-        noisy = self.schedule.add_noise(clean, noise, times)
-        wanted = self.schedule.get_velocity(clean, noise, times)
+        noisy, times, wanted = noised(self.schedule, clean)
         told = (torch.rand(count, device=clean.device) >= SILENT).float()
         look = torch.where(torch.rand(count, device=clean.device) >= SILENT, look, torch.full_like(look, ANY))
         predicted = network(noisy, times, label * told.view(-1, 1, 1, 1), look)
@@ -187,11 +196,7 @@ class SuperLosses:
     def __call__(self, network: nn.Module, batch: Crops, spent: float) -> dict[str, Tensor]:
         """batch: see `crop_batches`."""
         clean, label, seen, given = batch
-        count = len(clean)
-        times = spread_times(count, clean.device)
-        noise = torch.randn_like(clean)
-        noisy = self.schedule.add_noise(clean, noise, times)
-        wanted = self.schedule.get_velocity(clean, noise, times)
+        noisy, times, wanted = noised(self.schedule, clean)
         predicted = network(noisy, times, label, given[:, :3], given[:, 3].mean((1, 2)))
         return {"loss": denoising_loss(predicted, wanted, seen)}
 
