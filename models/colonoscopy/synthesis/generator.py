@@ -1,17 +1,14 @@
 """The cascade at work: from a mask and a look to frames, small ones first, which are the preview."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import torch
-from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from models.colonoscopy import LOOKS
 from models.colonoscopy.data.images import Frame, Mask, fitted
-from models.colonoscopy.synthesis.arsdm import clean_estimate
 from models.colonoscopy.synthesis.base import Step, check, one_after_another
 from models.colonoscopy.synthesis.cascade import (
     ANY,
@@ -24,19 +21,16 @@ from models.colonoscopy.synthesis.cascade import (
     enlarged,
     small_label,
 )
+from models.colonoscopy.synthesis.denoising import Predict, denoise, guided
 from models.colonoscopy.synthesis.sdm import one_hot
 from models.core import device
 from models.core.checkpoints import load_checkpoint
 
 SIZE = 256
-PREVIEWS = 5  # a stage, about
 GUIDANCE = 2.0
 SUPER_STEPS = 12
 NOISE = 0.05  # put on the small frame before super-resolution, which forgives what the base got wrong
 SHARE = 0.7  # of the progress that is the base's
-
-
-Velocity = Callable[[Tensor, Tensor], Tensor]  # of a noisy frame at times, (B,)
 
 
 class Cascade:
@@ -91,17 +85,12 @@ class Cascade:
         """The base's estimates of the small frame (1, 3, SMALL, SMALL)."""
         label = small_label(mask, SMALL)
         places = torch.tensor([look_place(look)], device=label.device)
-        both = torch.cat([torch.zeros_like(label), label])
-
-        def v(noisy: Tensor, times: Tensor) -> Tensor:
-            if guidance == 1:
-                return self.base(noisy, times, label, places)
-            alone, told = self.base(
-                noisy.expand(2, -1, -1, -1), times.expand(2), both, places.expand(2)
-            ).chunk(2)
-            return alone + guidance * (told - alone)
-
-        yield from self._denoise(v, (1, 3, SMALL, SMALL), generator, steps, sampler)
+        v = guided(
+            lambda noisy, times, label: self.base(noisy, times, label, places.expand(len(times))),
+            label,
+            guidance,
+        )
+        yield from self._denoise(v, SMALL, generator, steps, sampler)
 
     def enlarge(
         self, small: Tensor, mask: Tensor, generator: torch.Generator, steps: int = SUPER_STEPS
@@ -113,39 +102,19 @@ class Cascade:
         level = torch.full((1,), NOISE, device=small.device)
         yield from self._denoise(
             lambda noisy, times: self.super(noisy, times, label, blurred, level),
-            (1, 3, MIDDLE, MIDDLE),
+            MIDDLE,
             generator,
             steps,
             "dpm",
         )
 
     def _denoise(
-        self,
-        v: Velocity,
-        shape: tuple[int, int, int, int],
-        generator: torch.Generator,
-        steps: int,
-        sampler: str,
+        self, v: Predict, size: int, generator: torch.Generator, steps: int, sampler: str
     ) -> Iterator[tuple[float, Tensor]]:
-        """The share of steps done and the clean frame expected then, now and again; the last is the frame."""
-        noisy = torch.randn(shape, generator=generator).to(self.base.device)
-        options: dict[str, Any] = {}
-        if sampler == "ddim":
-            scheduler = DDIMScheduler.from_config(self.schedule.config)
-            # At the first step, where nothing is left of the image, an eta of 1 is the root of a rounded 0.
-            options = {"eta": 0.9999, "generator": generator}
-        else:
-            scheduler = DPMSolverMultistepScheduler.from_config(self.schedule.config)
-        scheduler.set_timesteps(steps)
-        kept = self.schedule.alphas_cumprod.to(noisy.device)
-        every = max(1, steps // PREVIEWS)
-        for done, time in enumerate(scheduler.timesteps.tolist(), 1):
-            times = torch.tensor([time], device=noisy.device)
-            predicted = v(noisy, times)
-            if done % every == 1 and done < steps:
-                yield done / steps, clean_estimate(noisy, predicted, kept[times]).clamp(-1, 1)
-            noisy = scheduler.step(predicted, time, noisy, **options).prev_sample
-        yield 1.0, noisy.clamp(-1, 1)
+        """See `denoise`; frames of a size, in -1..1."""
+        noisy = torch.randn((1, 3, size, size), generator=generator).to(self.base.device)
+        for share, frame in denoise(self.schedule, v, noisy, generator, steps=steps, sampler=sampler):
+            yield share, frame.clamp(-1, 1)
 
 
 def look_place(look: str) -> int:

@@ -5,17 +5,17 @@ Source: Du et al., MICCAI 2023, and its released code: the network predicts nois
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
+from diffusers import DDIMScheduler
 from torch import Tensor
 
 from models.colonoscopy.data.images import Mask, fitted
 from models.colonoscopy.synthesis.arsdm import STEPS
 from models.colonoscopy.synthesis.base import Step, check, one_after_another
-from models.colonoscopy.synthesis.generator import PREVIEWS, picture
+from models.colonoscopy.synthesis.denoising import denoise
+from models.colonoscopy.synthesis.generator import picture
 from models.colonoscopy.synthesis.sdm import SdmUNet, one_hot
 from models.core.checkpoints import load_checkpoint
 
@@ -57,23 +57,14 @@ class ImageSdm:
         """The share of steps done and the clean image expected then, now and again; the last is the image."""
         generator = torch.Generator().manual_seed(seed)
         noisy = torch.randn((1, 3, self.size, self.size), generator=generator).to(label.device)
-        scheduler = schedule(steps)
-        options: dict[str, Any] = {"eta": 1.0, "generator": generator}
-        if sampler == "dpm":
-            scheduler = DPMSolverMultistepScheduler.from_config(
-                scheduler.config, timestep_spacing="trailing", steps_offset=0
-            )
-            options = {}
-        scheduler.set_timesteps(steps)
-        kept = scheduler.alphas_cumprod
-        every = max(1, steps // PREVIEWS)
-        for done, time in enumerate(scheduler.timesteps.tolist(), 1):
-            noise = self.network(noisy, torch.tensor([time], device=noisy.device), label)
-            if done % every == 0 and done < steps:
-                share = float(kept[time])
-                yield done / steps, (noisy - (1 - share) ** 0.5 * noise) / share**0.5
-            noisy = scheduler.step(noise, time, noisy, **options).prev_sample
-        yield 1.0, noisy
+        yield from denoise(
+            schedule(steps),
+            lambda noisy, times: self.network(noisy, times, label),
+            noisy,
+            generator,
+            steps=steps,
+            sampler=sampler,
+        )
 
 
 def schedule(steps: int) -> DDIMScheduler:

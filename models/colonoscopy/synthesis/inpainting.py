@@ -20,12 +20,12 @@ from torch.nn.functional import adaptive_avg_pool2d, interpolate
 from models.colonoscopy.data.images import Frame, Mask
 from models.colonoscopy.synthesis.arsdm import clean_estimate
 from models.colonoscopy.synthesis.cascade import MIDDLE, SMALL, enlarged, small_label
+from models.colonoscopy.synthesis.denoising import Predict, guided
 from models.colonoscopy.synthesis.generator import (
     NOISE,
     SIZE,
     SUPER_STEPS,
     Cascade,
-    Velocity,
     look_place,
     picture,
 )
@@ -104,14 +104,12 @@ def _squares(
     places = torch.tensor([look_place(look)], device=where)
     # The other side of the guidance: no polyp where one is wanted, and one where it is to go.
     opposite = torch.from_numpy(mask & remove).float()[None].to(where)
-    both = torch.cat([small_label(opposite, SMALL), small_label(polyp, SMALL)])
-
-    def base(noisy: Tensor, times: Tensor) -> Tensor:
-        other, told = cascade.base(
-            noisy.expand(2, -1, -1, -1), times.expand(2), both, places.expand(2)
-        ).chunk(2)
-        return other + GUIDANCE * (told - other)
-
+    base = guided(
+        lambda noisy, times, label: cascade.base(noisy, times, label, places.expand(len(times))),
+        small_label(polyp, SMALL),
+        GUIDANCE,
+        small_label(opposite, SMALL),
+    )
     small_hole = (adaptive_avg_pool2d(holes, SMALL) > 0).float()
     small = frame
     for share, small in _repaint(
@@ -137,7 +135,7 @@ def _squares(
 
 def _repaint(
     cascade: Cascade,
-    v: Velocity,
+    v: Predict,
     known: Tensor,
     hole: Tensor,
     generator: torch.Generator,
