@@ -22,10 +22,10 @@ STEPS = 300
 RATE = 3e-4
 
 
-def train_further(name: str, data: Path, minutes: float) -> nn.Module:
+def train_further(name: str, data: Path) -> nn.Module:
     """One of NAMES, STEPS on from the average of runs/BASE_RUN, in runs/cascade_NAME; the averaged network.
 
-    minutes: of no account, because what the models differ in must not be the number of steps.
+    Steps and not minutes, because what the models differ in must not be their number.
     """
     with first_alone():
         rows = small_frames(training_frames(data))
