@@ -19,7 +19,7 @@ SENTENCES = (
 def visit(url: str, number: int, questions: int) -> dict[str, float]:
     """One client: connect, ask a shipped scan. Seconds of both; raises what failed."""
     started = time.monotonic()
-    client = Client(url, verbose=False, httpx_kwargs={"timeout": 120})
+    client = Client(url, verbose=False)
     connected = time.monotonic()
     for asked in range(questions):
         sentence = SENTENCES[(number + asked) % len(SENTENCES)]
