@@ -24,7 +24,7 @@ from models.core.sentences import sentence, told
 SMALL_SEGMENTERS = ("polyps", "polyps_guide")
 DETECTOR_NAMES = tuple(name for name, one in DETECTORS.shipped.items() if one.checkpoint == name)
 TOGETHER = ("segmenters", "detectors")  # those of the registries that share an encoder
-STAGES = ("base", "super", "sharpener", "sdm", "adaptive", "arsdm")  # of the cascade
+STAGES = ("base", "upscaler", "sharpener", "sdm", "adaptive", "arsdm")  # of the cascade
 TRAININGS = (
     *SMALL_SEGMENTERS,
     *TOGETHER,

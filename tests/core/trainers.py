@@ -11,18 +11,25 @@ import torch
 
 from models.colonoscopy.segmentation import training
 from models.colonoscopy.segmentation.small import SmallSegmenter
-from models.colonoscopy.synthesis import autoencoder_training, ldm_training, sharpener_training
+from models.colonoscopy.synthesis import (
+    autoencoder_training,
+    ldm_training,
+    sharpener_training,
+    upscaler_training,
+)
 from models.colonoscopy.synthesis import training as cascade_training
 from models.colonoscopy.synthesis.autoencoder import Autoencoder
 from models.colonoscopy.synthesis.cascade import (
     BASE,
-    SUPER,
     BaseSdm,
-    Sharpener,
-    SharpenerConfig,
-    SuperSdm,
 )
 from models.colonoscopy.synthesis.latent_diffusion import LDM, LatentDiffusion
+from models.colonoscopy.synthesis.super_resolution import (
+    Sharpener,
+    SharpenerConfig,
+    Upscaler,
+    UpscalerConfig,
+)
 from models.colonoscopy.synthesis.whole_frames import TrainingFrames
 from models.core.perceptual import PerceptualLoss
 from models.core.training import fit
@@ -203,11 +210,14 @@ def _base(name: str, refined: bool, **how: Any) -> Any:
     return fit(name, BaseSdm(replace(BASE, **UNET)), drawn, losses, rate=1e-3, **how)
 
 
-def _super(name: str, **how: Any) -> Any:
-    network = SuperSdm(replace(SUPER, **{**UNET, "attention": ()}))
-    with patch.object(cascade_training, "CROPS", 2):
-        drawn = partial(cascade_training.crop_batches, _whole())
-        return fit(name, network, drawn, cascade_training.SuperLosses(), rate=1e-3, **how)
+def _upscaler(name: str, **how: Any) -> Any:
+    with patch.object(PerceptualLoss, "load_vgg16", lambda self: self):
+        losses = upscaler_training.UpscalerLosses()
+    network, drawn = (
+        Upscaler(UpscalerConfig((8, 8, 8), (1, 1, 1), 1)),
+        partial(upscaler_training.crops, _whole()),
+    )
+    return fit(name, network, drawn, losses, rate=1e-3, beside={"judge": losses}, **how)
 
 
 def _ldm(name: str, **how: Any) -> Any:
@@ -231,6 +241,6 @@ TRAINERS: dict[str, Trainer] = {
     "sharpener": _sharpener,
     "base": partial(_base, refined=False),
     "arsdm": partial(_base, refined=True),
-    "super": _super,
+    "upscaler": _upscaler,
     "ldm": _ldm,
 }

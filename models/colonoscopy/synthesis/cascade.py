@@ -1,20 +1,17 @@
-"""The cascade: SDM at 32 pixels, where composition is cheap to learn, then diffusion super-resolution.
+"""The cascade's base: SDM at 32 pixels, where composition is cheap to learn. `super_resolution.py` enlarges.
 
 Ho et al., "Cascaded Diffusion Models for High Fidelity Image Generation", JMLR 2022: a small diffusion model
-draws the whole frame, others add detail and know how noisy their condition is (noise augmentation). The
-base is SDM's U-Net (Wang et al., 2022) with its spatially-adaptive decoder under the mask, on pixels folded
+draws the whole frame, others add detail and know how noisy their condition is (noise augmentation). It
+is SDM's U-Net (Wang et al., 2022) with its spatially-adaptive decoder under the mask, on pixels folded
 2 x 2 into channels, and with an embedding of the clinic's look.
 """
-
-from dataclasses import dataclass
 
 import torch
 from diffusers import DDPMScheduler
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d, interpolate, pixel_shuffle, pixel_unshuffle
+from torch.nn.functional import adaptive_avg_pool2d, pixel_shuffle, pixel_unshuffle
 
-from models.colonoscopy.synthesis.autoencoder import Residual
 from models.colonoscopy.synthesis.latent_diffusion import cosine_transform
 from models.colonoscopy.synthesis.sdm import HasDevice, SdmConfig, SdmUNet, one_hot
 from models.colonoscopy.synthesis.whole_frames import LOOKS
@@ -122,76 +119,3 @@ class BaseSdm(HasDevice, PyTorchModelHubMixin):
 def small_label(masks: Tensor, size: int) -> Tensor:
     """Masks (B, H, W), 0 to 1, as one-hot maps (B, 2, size, size) of the shares of background and polyp."""
     return adaptive_avg_pool2d(one_hot(masks), size)
-
-
-MIDDLE = 128
-FACTOR = MIDDLE // SMALL
-AUGMENTED = 0.2  # the most noise on the small frame, in its units of -1..1, while super-resolution learns
-SUPER = SdmConfig(
-    channels=3 * FOLD**2,
-    beside=3 * FOLD**2 + 1,
-    labels=2 * FOLD**2,
-    width=32,
-    multiples=(2, 3, 4),
-    blocks=1,
-    attention=(),
-    hidden=8,
-    labels_by="area",
-)
-
-
-class SuperSdm(HasDevice, PyTorchModelHubMixin):
-    """Predicts v of noisy frames of 128 pixels under a mask, given the frame at 32 pixels."""
-
-    def __init__(self, config: SdmConfig = SUPER) -> None:
-        super().__init__()
-        self.config = config
-        self.unet = SdmUNet(config)
-
-    def forward(self, noisy: Tensor, times: Tensor, label: Tensor, blurred: Tensor, noise: Tensor) -> Tensor:
-        """noisy: (B, 3, H, W), a whole frame or a crop. label: (B, 2, H, W). blurred: (B, 3, H, W), the small
-        frame enlarged, see `enlarged`. noise: (B,), the deviation of what was added to it, 0 to AUGMENTED.
-        """
-        level = (
-            (noise / AUGMENTED)
-            .view(-1, 1, 1, 1)
-            .expand(-1, 1, noisy.shape[-2] // FOLD, noisy.shape[-1] // FOLD)
-        )
-        x = torch.cat([pixel_unshuffle(noisy, FOLD), pixel_unshuffle(blurred, FOLD), level], 1)
-        return pixel_shuffle(self.unet(x, times, pixel_unshuffle(label, FOLD)), FOLD)
-
-
-def enlarged(small: Tensor, factor: int = FACTOR) -> Tensor:
-    """Frames (B, 3, h, w) so many times larger, bicubic."""
-    return interpolate(small, scale_factor=float(factor), mode="bicubic", align_corners=False)
-
-
-@dataclass(frozen=True)
-class SharpenerConfig:
-    """width: channels at half the small side. blocks: residual blocks there."""
-
-    width: int = 64
-    blocks: int = 5
-
-
-class Sharpener(HasDevice, PyTorchModelHubMixin):
-    """Frames (B, 3, H, W) in -1..1 twice as large, by one pass: what bicubic enlargement lacks is added."""
-
-    def __init__(self, config: SharpenerConfig = SharpenerConfig()) -> None:
-        super().__init__()
-        width = config.width
-        self.body = nn.Sequential(
-            nn.Conv2d(3 * FOLD**2, width, 3, padding=1),
-            *(Residual(width) for _ in range(config.blocks)),
-            nn.Conv2d(width, 2 * width, 3, padding=1),
-            nn.PixelShuffle(2),
-            nn.ReLU(),
-        )
-        self.out = nn.Conv2d(width // 2, 12, 3, padding=1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
-
-    def forward(self, frames: Tensor) -> Tensor:
-        """(B, 3, H, W) to (B, 3, 2 H, 2 W); H and W are even."""
-        detail = pixel_shuffle(self.out(self.body(pixel_unshuffle(frames, FOLD))), 2)
-        return enlarged(frames, 2) + detail

@@ -24,7 +24,8 @@ from models.colonoscopy.synthesis.fid_kid import (
     precision_recall,
     told_apart,
 )
-from models.colonoscopy.synthesis.generated_frames import Squares, drawn, spoilt, squares
+from models.colonoscopy.synthesis.generated_frames import Squares, drawn, enlarged_again, spoilt, squares
+from models.colonoscopy.synthesis.generator import Cascade
 from models.colonoscopy.synthesis.registry import GENERATORS
 from models.colonoscopy.synthesis.whole_frames import TrainingFrames, training_frames
 from models.core.errors import UserError
@@ -49,7 +50,8 @@ Distances between real test frames and as many others, in features of EfficientN
 Frechet's is not, and compares only within its set. Precision: the share of the other frames inside the
 manifold of the real ones; recall: of the real ones inside theirs (k = 3). Told apart: balanced accuracy, over
 five folds, of a linear classifier between the two on the same features; 50 % is chance. Another clinic's real
-frames are the scale.""",
+frames are the scale, and what the cascade's last two stages make of the real frames themselves, made small as
+its base draws them, is what the base could reach at best.""",
     "memory": """## Colonoscopy: are training frames remembered?
 
 Distance to the nearest training frame, in the same features. Too near is
@@ -148,6 +150,9 @@ def realism(material: Material) -> Rows:
             f"real, {other}": clinic.frames for other, clinic in material.squares.items() if other != name
         }
         others |= {model: material.drawn[name, model][0] for model in _ours()}
+        cascade = GENERATORS.loaded(pipeline.INPAINTER)
+        if isinstance(cascade, Cascade):
+            others["real at 32 pixels, enlarged (bound)"] = enlarged_again(given, cascade)
         bad = [spoilt(frame, rng) for frame in given.frames]
         others |= {
             f"real under {kind} (ceiling)": [frame[kind] for frame in bad] for kind in ("blur", "noise")

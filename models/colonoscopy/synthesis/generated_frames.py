@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
+from torch.nn.functional import adaptive_avg_pool2d
 
 from models.colonoscopy.data import exports
 from models.colonoscopy.data.images import Frame, Mask, pair_paths, read_frame, read_pairs
@@ -17,6 +19,8 @@ from models.colonoscopy.data.masks import check_mask
 from models.colonoscopy.data.test_sets import fingerprint
 from models.colonoscopy.pipeline import Order
 from models.colonoscopy.synthesis import sampling
+from models.colonoscopy.synthesis.cascade import SMALL
+from models.colonoscopy.synthesis.generator import Cascade, picture
 from models.colonoscopy.synthesis.whole_frames import SIZE, whole
 from models.core.errors import UserError
 from models.core.training import RUNS
@@ -74,6 +78,19 @@ def drawn(given: Squares, model: str, steps: int = STEPS) -> tuple[list[Frame], 
     listed = {str(row["file"]): row for row in sampling.sample(wanted, order, out, burn=False)}
     files = [f"{job.name}.png" for job in wanted]
     return [read_frame(out / "images" / file) for file in files], [listed[file] for file in files]
+
+
+@torch.inference_mode()
+def enlarged_again(given: Squares, cascade: Cascade) -> list[Frame]:
+    """The real frames made as small as a cascade's base draws, and enlarged by its other stages."""
+    found = []
+    for index, (frame, mask) in enumerate(zip(given.frames, given.masks, strict=True)):
+        pixels = torch.from_numpy(frame).permute(2, 0, 1)[None].float() / 127.5 - 1
+        small = adaptive_avg_pool2d(pixels, SMALL).to(cascade.base.device)
+        polyp = torch.from_numpy(mask)[None].float().to(small)
+        generator = torch.Generator().manual_seed(SEED + index)
+        found.append(picture(cascade.enlarge(small, polyp, generator)))
+    return found
 
 
 def spoilt(frame: Frame, rng: np.random.Generator) -> dict[str, Frame]:

@@ -10,27 +10,15 @@ from torch.nn.functional import interpolate
 from models.colonoscopy import LOOKS
 from models.colonoscopy.data.images import Frame, Mask, fitted
 from models.colonoscopy.synthesis.base import Step, check, one_after_another
-from models.colonoscopy.synthesis.cascade import (
-    ANY,
-    MIDDLE,
-    SMALL,
-    BaseSdm,
-    Sharpener,
-    SuperSdm,
-    cosine_schedule,
-    enlarged,
-    small_label,
-)
+from models.colonoscopy.synthesis.cascade import ANY, SMALL, BaseSdm, cosine_schedule, small_label
 from models.colonoscopy.synthesis.denoising import Predict, denoise, guided
-from models.colonoscopy.synthesis.sdm import one_hot
+from models.colonoscopy.synthesis.super_resolution import MIDDLE, Sharpener, Upscaler, enlarged
 from models.core import device
 from models.core.checkpoints import load_checkpoint
 
 SIZE = 256
 GUIDANCE = 2.0
-SUPER_STEPS = 12
 NOISE = 0.05  # put on the small frame before super-resolution, which forgives what the base got wrong
-SHARE = 0.7  # of the progress that is the base's
 
 
 class Cascade:
@@ -38,8 +26,8 @@ class Cascade:
 
     looks = LOOKS
 
-    def __init__(self, base: BaseSdm, super_resolution: SuperSdm, sharpener: Sharpener) -> None:
-        self.base, self.super, self.sharpener = base.eval(), super_resolution.eval(), sharpener.eval()
+    def __init__(self, base: BaseSdm, upscaler: Upscaler, sharpener: Sharpener) -> None:
+        self.base, self.upscaler, self.sharpener = base.eval(), upscaler.eval(), sharpener.eval()
         self.schedule = cosine_schedule()
 
     @torch.inference_mode()
@@ -72,12 +60,8 @@ class Cascade:
         generator = torch.Generator().manual_seed(seed)
         small = torch.zeros(1, 3, SMALL, SMALL)
         for share, small in self._small(mask, generator, steps, sampler, look, guidance):
-            yield SHARE * share, picture(enlarged(small, SIZE // SMALL))
-        middle = small
-        for share, middle in self.enlarge(small, mask, generator):
-            if share < 1:
-                yield SHARE + (1 - SHARE) * share, picture(enlarged(middle, SIZE // MIDDLE))
-        yield 1.0, picture(self.sharpener(middle))
+            yield 0.99 * share, picture(enlarged(small, SIZE // SMALL))
+        yield 1.0, picture(self.enlarge(small, mask, generator))
 
     def _small(
         self, mask: Tensor, generator: torch.Generator, steps: int, sampler: str, look: str, guidance: float
@@ -92,21 +76,16 @@ class Cascade:
         )
         yield from self._denoise(v, SMALL, generator, steps, sampler)
 
-    def enlarge(
-        self, small: Tensor, mask: Tensor, generator: torch.Generator, steps: int = SUPER_STEPS
-    ) -> Iterator[tuple[float, Tensor]]:
-        """Super-resolution's estimates of the frame (1, 3, MIDDLE, MIDDLE)."""
-        noise = torch.randn(small.shape, generator=generator).to(small.device)
-        blurred = enlarged(small + NOISE * noise)
-        label = one_hot(interpolate(mask[:, None], (MIDDLE, MIDDLE))[:, 0])
+    def enlarge(self, small: Tensor, mask: Tensor, generator: torch.Generator) -> Tensor:
+        """Small frames (1, 3, SMALL, SMALL) as frames (1, 3, SIZE, SIZE)."""
+        return self.sharpener(self.upscale(small, mask, generator))
+
+    def upscale(self, small: Tensor, mask: Tensor, generator: torch.Generator) -> Tensor:
+        """Small frames (1, 3, SMALL, SMALL) as frames (1, 3, MIDDLE, MIDDLE)."""
         level = torch.full((1,), NOISE, device=small.device)
-        yield from self._denoise(
-            lambda noisy, times: self.super(noisy, times, label, blurred, level),
-            MIDDLE,
-            generator,
-            steps,
-            "dpm",
-        )
+        noise = torch.randn(small.shape, generator=generator).to(small.device)
+        polyp = interpolate(mask[:, None], (MIDDLE, MIDDLE))
+        return self.upscaler(small + NOISE * noise, polyp, level, generator).clamp(-1, 1)
 
     def _denoise(
         self, v: Predict, size: int, generator: torch.Generator, steps: int, sampler: str
@@ -131,7 +110,7 @@ def load(name: str) -> Cascade:
     """The cascade whose base is checkpoints/NAME. Raises as `load_checkpoint` does."""
     base = load_checkpoint(BaseSdm, name)
     networks = (
-        load_checkpoint(SuperSdm, "colonoscopy_super"),
+        load_checkpoint(Upscaler, "colonoscopy_upscaler"),
         load_checkpoint(Sharpener, "colonoscopy_sharpener"),
     )
     return Cascade(*(network.to(device.best()) for network in (base, *networks)))

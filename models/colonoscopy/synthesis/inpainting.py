@@ -15,21 +15,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d, interpolate
+from torch.nn.functional import adaptive_avg_pool2d
 
 from models.colonoscopy.data.images import Frame, Mask
 from models.colonoscopy.synthesis.arsdm import clean_estimate
-from models.colonoscopy.synthesis.cascade import MIDDLE, SMALL, enlarged, small_label
+from models.colonoscopy.synthesis.cascade import SMALL, small_label
 from models.colonoscopy.synthesis.denoising import Predict, guided
-from models.colonoscopy.synthesis.generator import (
-    NOISE,
-    SIZE,
-    SUPER_STEPS,
-    Cascade,
-    look_place,
-    picture,
-)
-from models.colonoscopy.synthesis.sdm import one_hot
+from models.colonoscopy.synthesis.generator import SIZE, Cascade, look_place, picture
+from models.colonoscopy.synthesis.super_resolution import MIDDLE, enlarged
 
 ROUND = 2.4  # sides of the square that is drawn, in sides of the polyp's box
 LEAST = 96  # pixels of that square, at least
@@ -113,23 +106,12 @@ def _squares(
     small_hole = (adaptive_avg_pool2d(holes, SMALL) > 0).float()
     small = frame
     for share, small in _repaint(
-        cascade, base, adaptive_avg_pool2d(frame, SMALL), small_hole, generator, steps, TIMES
+        cascade, base, adaptive_avg_pool2d(frame, SMALL), small_hole, generator, steps
     ):
-        yield 0.7 * share, picture(enlarged(small, SIZE // SMALL))
-    noise = torch.randn(small.shape, generator=generator).to(where)
-    blurred = enlarged(small + NOISE * noise)
-    label = one_hot(interpolate(polyp[:, None], (MIDDLE, MIDDLE))[:, 0])
-    level = torch.full((1,), NOISE, device=where)
-
-    def larger(noisy: Tensor, times: Tensor) -> Tensor:
-        return cascade.super(noisy, times, label, blurred, level)
-
+        yield 0.99 * share, picture(enlarged(small, SIZE // SMALL))
     middle_hole = adaptive_avg_pool2d(holes, MIDDLE)
-    middle = frame
-    for share, middle in _repaint(
-        cascade, larger, adaptive_avg_pool2d(frame, MIDDLE), middle_hole, generator, SUPER_STEPS, 1
-    ):
-        yield 0.7 + 0.25 * share, picture(enlarged(middle, SIZE // MIDDLE))
+    middle = middle_hole * cascade.upscale(small, polyp, generator)
+    middle = middle + (1 - middle_hole) * adaptive_avg_pool2d(frame, MIDDLE)
     yield 1.0, picture(cascade.sharpener(middle))
 
 
@@ -140,7 +122,6 @@ def _repaint(
     hole: Tensor,
     generator: torch.Generator,
     steps: int,
-    times: int,
 ) -> Iterator[tuple[float, Tensor]]:
     """Ancestral sampling with what is known put into every estimate. hole: 1 where it is drawn.
 
@@ -155,14 +136,14 @@ def _repaint(
 
     noisy, clean = fresh(), known
     for done, (at, after) in enumerate(itertools.pairwise(places), 1):
-        for again in range(times):
+        for again in range(TIMES):
             predicted = v(noisy, torch.tensor([at], device=known.device))
             clean = clean_estimate(noisy, predicted, kept[at : at + 1]).clamp(-1, 1)
             clean = hole * clean + (1 - hole) * known
             below = kept[after].sqrt() * clean + (1 - kept[after]).sqrt() * _between(
                 noisy, clean, kept[at], kept[after], fresh()
             )
-            if again + 1 < times:
+            if again + 1 < TIMES:
                 left = kept[at] / kept[after]
                 noisy = left.sqrt() * below + (1 - left).sqrt() * fresh()
         noisy = below

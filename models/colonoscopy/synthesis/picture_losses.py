@@ -9,14 +9,18 @@ from models.core.perceptual import PerceptualLoss
 
 PERCEPTUAL = 0.2
 ALONE = 0.3  # of the budget, before the judge has a say; it learns from half of that on
-SHARE, FEATURES = 0.4, 0.3  # of the judge in the gradient on the picture; weight of its features
+SHARE, FEATURES = 0.4, 0.3  # of the judge where nothing else is said; weight of its features
 
 
 class PictureLosses(Adversary):
-    """The losses of restored pictures, and the judge with its optimiser; its state goes into the run's."""
+    """The losses of restored pictures, and the judge with its optimiser; its state goes into the run's.
 
-    def __init__(self, rate: float) -> None:
+    share: of the judge in the gradient on the picture.
+    """
+
+    def __init__(self, rate: float, share: float = SHARE) -> None:
         super().__init__(rate)
+        self.share = share
         self.perceptual = PerceptualLoss().load_vgg16()
 
     def prepare(self, accelerator: Accelerator) -> None:
@@ -32,5 +36,5 @@ class PictureLosses(Adversary):
             found["judge"] = self.teach(wanted, drawn.detach())
         if spent < ALONE:
             return {"loss": plain, **found}
-        asked = self.asks(wanted, drawn, plain, SHARE, FEATURES)
+        asked = self.asks(wanted, drawn, plain, self.share, FEATURES)
         return {**found, **asked, "loss": plain + asked["loss"]}

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 # What the three models of the paper share: a base at 32 pixels each, and what enlarges its frames.
 BASE = "models.colonoscopy.synthesis.cascade:BaseSdm"
-STAGES = ("colonoscopy_super", "colonoscopy_sharpener")
+STAGES = ("colonoscopy_upscaler", "colonoscopy_sharpener")
 
 
 def _latent(kind: type[Any], checkpoint: str) -> "FrameGenerator":

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-from models.colonoscopy.synthesis.cascade import Sharpener
 from models.colonoscopy.synthesis.picture_losses import PictureLosses
+from models.colonoscopy.synthesis.super_resolution import Sharpener
 from models.colonoscopy.synthesis.whole_frames import SIZE, TrainingFrames, training_frames
 from models.core.training import first_alone, fit
 

@@ -1,10 +1,9 @@
-"""Training the cascade's base and its super-resolution on whole frames of four clinics."""
+"""Training the cascade's base on whole frames of four clinics."""
 
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler
@@ -19,17 +18,13 @@ from models.colonoscopy.synthesis.arsdm import (
 )
 from models.colonoscopy.synthesis.cascade import (
     ANY,
-    AUGMENTED,
-    MIDDLE,
     SMALL,
     STEPS,
     BaseSdm,
-    SuperSdm,
     cosine_schedule,
-    enlarged,
     small_label,
 )
-from models.colonoscopy.synthesis.sdm import one_hot
+from models.colonoscopy.synthesis.super_resolution import enlarged
 from models.colonoscopy.synthesis.whole_frames import SIZE, TrainingFrames, training_frames
 from models.core.training import first_alone, fit
 
@@ -137,80 +132,6 @@ def train_base(data: Path, minutes: float, steps: int = 0, run: str = BASE_RUN) 
         partial(batches, rows),
         BaseLosses(),
         rate=RATE,
-        minutes=minutes,
-        steps=steps,
-    )
-    print(run, done, flush=True)
-    return network
-
-
-CROP = 64
-CROPS = 8
-SUPER_RATE = 6e-4
-
-Crops = tuple[Tensor, Tensor, Tensor, Tensor]
-
-
-def crop_batches(frames: TrainingFrames, seed: int) -> Iterator[Crops]:
-    """Endless crops: frames (B, 3, CROP, CROP), label maps, seen, and the enlarged small frames.
-
-    Each lies in one of eight ways: in a crop no shape of a lens has an up.
-    """
-    rng = np.random.default_rng(seed)
-    halves = np.stack(
-        [cv2.resize(frame, (MIDDLE, MIDDLE), interpolation=cv2.INTER_AREA) for frame in frames.frames]
-    )
-    masks, seen = frames.masks[:, ::2, ::2], frames.seen[:, ::2, ::2]
-    while True:
-        found: list[list[Tensor]] = [[], [], [], []]
-        for row in rng.integers(len(halves), size=CROPS):
-            image = torch.from_numpy(halves[row]).permute(2, 0, 1).float() / 127.5 - 1
-            small = adaptive_avg_pool2d(image, SMALL)
-            noise = float(rng.random()) * AUGMENTED
-            blurred = enlarged((small + noise * torch.randn_like(small))[None])[0]
-            polyp = torch.from_numpy(masks[row]).float()
-            parts = torch.cat(
-                [
-                    image,
-                    one_hot(polyp[None])[0],
-                    torch.from_numpy(seen[row]).float()[None],
-                    blurred,
-                    torch.full((1, MIDDLE, MIDDLE), noise),
-                ]
-            )
-            y, x = rng.integers((MIDDLE - CROP) // 4 + 1, size=2) * 4
-            parts = parts[:, y : y + CROP, x : x + CROP].rot90(int(rng.integers(4)), (-2, -1))
-            parts = parts.flip(-1) if rng.random() < 0.5 else parts
-            for into, part in zip(found, parts.split([3, 2, 1, 4]), strict=True):
-                into.append(part)
-        image, label, true, blurred = (torch.stack(part) for part in found)
-        yield image, label, true, blurred
-
-
-class SuperLosses:
-    """The v-prediction loss of crops at random times, where pixels are true."""
-
-    def __init__(self) -> None:
-        self.schedule = cosine_schedule()
-
-    def __call__(self, network: nn.Module, batch: Crops, spent: float) -> dict[str, Tensor]:
-        """batch: see `crop_batches`."""
-        clean, label, seen, given = batch
-        noisy, times, wanted = noised(self.schedule, clean)
-        predicted = network(noisy, times, label, given[:, :3], given[:, 3].mean((1, 2)))
-        return {"loss": denoising_loss(predicted, wanted, seen)}
-
-
-def train_super(data: Path, minutes: float, steps: int = 0, run: str = "cascade_super") -> nn.Module:
-    """Super-resolution from nothing, in runs/RUN, for `minutes` or `steps` in total; the averaged network."""
-    with first_alone():
-        frames = training_frames(data)
-    network, done = fit(
-        run,
-        SuperSdm(),
-        partial(crop_batches, frames),
-        SuperLosses(),
-        rate=SUPER_RATE,
         minutes=minutes,
         steps=steps,
     )

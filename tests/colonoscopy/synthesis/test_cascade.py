@@ -6,18 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from models.colonoscopy.synthesis import cascade, picture_losses, sharpener_training
+from models.colonoscopy.synthesis import picture_losses, sharpener_training, upscaler_training
 from models.colonoscopy.synthesis import training as base_training
-from models.colonoscopy.synthesis.cascade import (
-    ANY,
-    BASE,
-    SUPER,
-    BaseSdm,
+from models.colonoscopy.synthesis.cascade import ANY, BASE, BaseSdm
+from models.colonoscopy.synthesis.generator import Cascade
+from models.colonoscopy.synthesis.super_resolution import (
     Sharpener,
     SharpenerConfig,
-    SuperSdm,
+    Upscaler,
+    UpscalerConfig,
+    enlarged,
 )
-from models.colonoscopy.synthesis.generator import Cascade
 from models.colonoscopy.synthesis.whole_frames import TrainingFrames
 from models.core.errors import UserError
 from models.core.progress import Progress
@@ -32,7 +31,7 @@ def tiny():
     unet = {"width": 32, "multiples": (1, 1), "blocks": 1, "attention": (2,), "head": 32, "hidden": 4}
     networks = (
         BaseSdm(replace(BASE, **unet)),
-        SuperSdm(replace(SUPER, **{**unet, "attention": ()})),
+        Upscaler(UpscalerConfig((16, 16, 8), (1, 1, 1), 2)),
         Sharpener(SharpenerConfig(width=8, blocks=1)),
     )
     with torch.no_grad():
@@ -149,9 +148,42 @@ def test_the_base_learns_a_batch_by_heart(training):
     learnt(network, losses, batch)
 
 
-def test_super_resolution_learns_a_batch_by_heart(training, monkeypatch):
-    monkeypatch.setattr(base_training, "CROPS", 2)
-    learnt(tiny()[1], base_training.SuperLosses(), next(base_training.crop_batches(training, 0)))
+@pytest.fixture
+def upscaler_losses(monkeypatch):
+    monkeypatch.setattr(picture_losses.PerceptualLoss, "load_vgg16", lambda self: self)
+    return upscaler_training.UpscalerLosses()
+
+
+def test_super_resolution_learns_what_a_small_frame_does_not_show(training, upscaler_losses, monkeypatch):
+    monkeypatch.setattr(upscaler_training, "CROP", 32)
+    stripes = np.where(np.arange(256) % 8 < 4, 60, 200).astype(np.uint8)
+    striped = np.broadcast_to(stripes[None, None, :, None], training.frames.shape).copy()
+    batch = next(upscaler_training.crops(replace(training, frames=striped), 0))
+    learnt(tiny()[1], upscaler_losses, batch, steps=40)
+
+
+def test_the_upscaler_begins_as_bicubic_and_is_asked_by_the_judge(training, upscaler_losses):
+    small, level, polyp, wanted = next(upscaler_training.crops(training, 0))
+    network = Upscaler(UpscalerConfig((16, 16, 8), (1, 1, 1), 2))
+    assert torch.equal(network(small, polyp, level), enlarged(small)) and wanted.shape[-1] == 96
+    for spent in (0.0, 0.2, 0.9):
+        network.zero_grad()
+        found = upscaler_losses(network, (small, level, polyp, wanted), spent)
+        found["loss"].backward()
+        assert network.out.weight.grad.abs().sum() > 0
+        assert ("judge" in found, "fooled" in found) == (spent > 0.1, spent > 0.5)
+
+
+def test_polyp_level_and_noise_are_heard(training):
+    network = tiny()[1]
+    small, level, polyp, _ = next(upscaler_training.crops(training, 0))
+
+    def drawn(polyp=polyp, level=level, seed=0):
+        return network(small, polyp, level, torch.Generator().manual_seed(seed))
+
+    assert torch.equal(drawn(), drawn())
+    for other in ({"polyp": 1 - polyp}, {"level": level + 0.1}, {"seed": 1}):
+        assert not torch.equal(drawn(), drawn(**other)), other
 
 
 def learnt(network, losses, batch, steps=15):
@@ -178,22 +210,22 @@ def test_what_is_not_seen_is_not_learnt(training):
 
 
 def test_crops_lie_over_their_small_frames(training, monkeypatch):
-    """A crop of a smooth frame and the enlarged small frame beside it show the same place."""
-    monkeypatch.setattr(base_training, "AUGMENTED", 0.0)
+    """A crop of a smooth frame and the small crop, enlarged, show one place; the polyp lies there."""
+    monkeypatch.setattr(upscaler_training, "AUGMENTED", 0.0)
     ramp = np.tile(np.linspace(0, 255, 256)[None, :, None], (256, 1, 3)).astype(np.uint8)
-    smooth = TrainingFrames(np.stack([ramp, ramp.transpose(1, 0, 2)]), *vars_of(training, 2))
-    image, _, _, given = next(base_training.crop_batches(smooth, 0))
-    assert (image - given[:, :3]).abs().max() < 0.1
-
-
-def vars_of(training, count):
-    return training.masks[:count], training.seen[:count], training.looks[:count]
+    masks = np.stack([ramp[..., 0] > 128, ramp[..., 0].T > 128])
+    smooth = TrainingFrames(
+        np.stack([ramp, ramp.transpose(1, 0, 2)]), masks, training.seen[:2], training.looks[:2]
+    )
+    small, level, polyp, wanted = next(upscaler_training.crops(smooth, 0))
+    assert not level.any() and (wanted - enlarged(small)).abs().max() < 0.1
+    assert torch.equal(polyp[:, 0] > 0, wanted[:, 0] > 0.015)
 
 
 def test_the_sharpener_begins_as_bicubic_and_learns(training, monkeypatch):
     small, wanted = next(sharpener_training.crops(training, 0))
     network = Sharpener(SharpenerConfig(width=8, blocks=1))
-    assert torch.equal(network(small), cascade.enlarged(small, 2)) and wanted.shape[-1] == 96
+    assert torch.equal(network(small), enlarged(small, 2)) and wanted.shape[-1] == 96
     monkeypatch.setattr(picture_losses.PerceptualLoss, "load_vgg16", lambda self: self)
     losses = sharpener_training.SharpenerLosses()
     for spent in (0.0, 0.2, 0.9):

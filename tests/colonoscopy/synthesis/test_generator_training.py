@@ -17,12 +17,14 @@ from models.colonoscopy.synthesis import (
     ldm_training,
     picture_losses,
     sharpener_training,
+    upscaler_training,
     whole_frames,
 )
 from models.colonoscopy.synthesis import training as base_training
 from models.colonoscopy.synthesis.autoencoder import Autoencoder
-from models.colonoscopy.synthesis.cascade import BASE, SUPER, BaseSdm, Sharpener, SuperSdm
+from models.colonoscopy.synthesis.cascade import BASE, BaseSdm
 from models.colonoscopy.synthesis.latent_diffusion import LDM, LatentDiffusion
+from models.colonoscopy.synthesis.super_resolution import Sharpener, Upscaler
 from models.core import training
 from models.core.nn.patch_discriminator import edge_loss
 
@@ -93,7 +95,7 @@ DRAWN = base_training.batches
 UNET = {"width": 32, "multiples": (1, 1), "blocks": 1, "attention": (2,), "head": 16, "hidden": 4}
 KINDS = {
     "base": BaseSdm,
-    "super": SuperSdm,
+    "upscaler": Upscaler,
     "sharpener": Sharpener,
     "sdm": BaseSdm,
     "adaptive": BaseSdm,
@@ -111,15 +113,11 @@ def small(monkeypatch):
         monkeypatch.setattr(module, "BaseSdm", base)
         monkeypatch.setattr(module, "batches", partial(DRAWN, batch=4))
     monkeypatch.setattr(arsdm_training, "STEPS", 2)
-    monkeypatch.setattr(base_training, "CROPS", 2)
-    monkeypatch.setattr(
-        base_training, "SuperSdm", partial(SuperSdm, replace(SUPER, **{**UNET, "attention": ()}))
-    )
     monkeypatch.setattr(
         ldm_training, "LatentDiffusion", partial(LatentDiffusion, replace(LDM, **{**UNET, "attention": ()}))
     )
     monkeypatch.setattr(ldm_training, "batches", partial(ldm_training.batches, batch=2))
-    for module in (sharpener_training, autoencoder_training):
+    for module in (upscaler_training, sharpener_training, autoencoder_training):
         monkeypatch.setattr(module, "BATCH", 1)
     monkeypatch.setattr(arsdm_training.small, "load", lambda name: SmallSegmenter(8).eval())
 
@@ -129,7 +127,7 @@ def test_the_stages_follow_one_another(data, runs, monkeypatch):
     monkeypatch.setattr(
         ldm_training, "load_checkpoint", lambda kind, name: kind.from_pretrained(runs / "out" / "autoencoder")
     )
-    for name in generator_training.TRAININGS:
+    for name in KINDS:
         generator_training.train(name, data, 0.002, runs / "out" / name)
         assert KINDS[name].from_pretrained(runs / "out" / name)
     first, second = (
@@ -150,7 +148,7 @@ def test_the_three_models_take_the_same_steps_over_the_same_frames(data, runs, m
                 yield batch
 
         monkeypatch.setattr(arsdm_training, "batches", noted)
-        arsdm_training.train_further(name, data, 0.0)
+        arsdm_training.train_further(name, data)
     assert len(seen["sdm"]) == 2
     for name in ("adaptive", "arsdm"):
         assert all(torch.equal(a, b) for a, b in zip(seen["sdm"], seen[name], strict=True))

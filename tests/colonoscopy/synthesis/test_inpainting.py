@@ -88,7 +88,7 @@ def test_what_is_known_steers_what_is_drawn():
     hole[..., 2:6, 2:6] = 1
     known = torch.full((1, 3, 8, 8), -0.5)
     *_, (share, found) = inpainting._repaint(
-        cascade, exact, known, hole, torch.Generator().manual_seed(0), 10, 2
+        cascade, exact, known, hole, torch.Generator().manual_seed(0), 10
     )
     assert share == 1 and torch.equal(found[..., 0, :], known[..., 0, :])
     assert found[..., 3, 3].sub(0.4).abs().max() < 0.05
