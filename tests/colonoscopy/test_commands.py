@@ -1,9 +1,11 @@
 """The command line as it is typed, with stand-ins for the trained networks."""
 
 import json
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
 from models.colonoscopy import __main__ as command_line
@@ -14,6 +16,7 @@ from models.colonoscopy.detection.base import MaskDetector
 from models.colonoscopy.detection.registry import DETECTORS
 from models.colonoscopy.segmentation import evaluation
 from models.colonoscopy.segmentation.registry import SEGMENTERS
+from models.colonoscopy.synthesis import sampling
 from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core import results
 from tests.colonoscopy.makers import frame_of, mask_of, sample_of, stand_ins  # noqa: F401
@@ -84,6 +87,40 @@ def test_sample_a_folder_and_go_on(masks, tmp_path, drawn, monkeypatch):
     monkeypatch.setattr(GENERATORS, "weights", lambda model: "of other weights")
     assert run(*command) == 0
     assert len(drawn) == 6
+
+
+class Half:
+    """One of two processes that share a run, whichever comes later."""
+
+    def __init__(self, place: int) -> None:
+        self.place, self.is_main_process = place, place == 0
+
+    @contextmanager
+    def split_between_processes(self, given):
+        middle = len(given) // 2
+        yield given[:middle] if self.place == 0 else given[middle:]
+
+    def wait_for_everyone(self):
+        pass
+
+
+def test_a_slow_process_draws_its_share_all_the_same(masks, tmp_path, drawn, monkeypatch):
+    """By the time the second looks, the first has drawn: what is missing then is not to be split again."""
+    out = tmp_path / "out"
+    for place in (0, 1):
+        monkeypatch.setattr(sampling, "PartialState", lambda place=place, **_: Half(place))
+        assert run("sample", "--masks", masks, "--count", 2, "--seed", 5, "--out", out) == 0
+    assert sorted(order.seed for order in drawn) == [5, 6, 7, 8, 9, 10]
+
+
+def test_two_runs_do_not_share_a_folder(masks, tmp_path, drawn, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    with FileLock(out / ".lock"):
+        assert run("sample", "--masks", masks, "--out", out) == 2
+    assert "Another run is writing into out" in capsys.readouterr().err and not drawn
+    assert run("sample", "--masks", masks, "--out", out) == 0 and drawn
+    assert not (out / ".lock").exists()
 
 
 def test_one_bad_mask_does_not_end_a_folder(masks, tmp_path, drawn, capsys):

@@ -6,12 +6,14 @@ known by reading it. `accelerate launch -m models.colonoscopy sample ...` shares
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from accelerate import PartialState
+from filelock import FileLock, Timeout
 from natsort import natsorted
 
 from models.colonoscopy import pipeline
@@ -74,7 +76,8 @@ def sample(
     """Draw what is not there yet into `out`, and list everything that is in out/samples.json.
 
     order: what all frames have in common; mask, seed and altered frame are those of the job.
-    Raises UserError as `read_drawn` and `pipeline.draw` do, before or between frames.
+    Raises UserError: folder_in_use where another run writes there; and as `read_drawn` and `pipeline.draw`
+    do, before or between frames.
     """
     if isinstance(order, pipeline.Order):
         check(order.steps, order.sampler, order.look, GENERATORS.loaded(order.model).looks)
@@ -84,18 +87,40 @@ def sample(
     images, masks = out / "images", out / "masks"
     for folder in (images, masks):
         folder.mkdir(parents=True, exist_ok=True)
-    missing = [job for job in wanted if not _done(out, job, order)]
-    try:
-        with state.split_between_processes(missing) as mine:
-            for number, job in enumerate(mine, 1):
+    with _alone(out, state), state.split_between_processes(list(wanted)) as mine:
+        # Each looks for what is missing in its own share: by then others have drawn some of theirs.
+        missing = [job for job in mine if not _done(out, job, order)]
+        try:
+            for number, job in enumerate(missing, 1):
                 _draw(job, order, images, masks, burn)
-                print(f"{number} of {len(mine)}: {job.name}", file=sys.stderr, flush=True)
-        state.wait_for_everyone()
-    finally:  # a run that is stopped lists what it has done
-        listed = _listed(images)
-        if state.is_main_process:
-            (out / "samples.json").write_text(json.dumps(listed, indent=1), encoding="utf-8")
+                print(f"{number} of {len(missing)}: {job.name}", file=sys.stderr, flush=True)
+            state.wait_for_everyone()
+        finally:  # a run that is stopped lists what it has done
+            listed = _listed(images)
+            if state.is_main_process:
+                (out / "samples.json").write_text(json.dumps(listed, indent=1), encoding="utf-8")
     return listed
+
+
+@contextmanager
+def _alone(out: Path, state: PartialState) -> Iterator[None]:
+    """The processes of one run have a folder to themselves; the first holds the lock for all.
+
+    Raises UserError("folder_in_use").
+    """
+    if not state.is_main_process:
+        yield
+        return
+    lock = FileLock(out / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UserError("folder_in_use", name=out.name) from None
+    try:
+        yield
+    finally:
+        lock.release()
+        (out / ".lock").unlink(missing_ok=True)
 
 
 def _draw(
