@@ -157,6 +157,7 @@ def upscaler_losses(monkeypatch):
 
 def test_super_resolution_learns_what_a_small_frame_does_not_show(training, upscaler_losses, monkeypatch):
     monkeypatch.setattr(upscaler_training, "CROP", 32)
+    monkeypatch.setattr(upscaler_training, "BATCH", 1)
     stripes = np.where(np.arange(256) % 8 < 4, 60, 200).astype(np.uint8)
     striped = np.broadcast_to(stripes[None, None, :, None], training.frames.shape).copy()
     batch = next(upscaler_training.crops(replace(training, frames=striped), 0))
