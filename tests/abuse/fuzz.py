@@ -109,11 +109,11 @@ def wav() -> bytes:
 
 
 def mp4() -> bytes:
-    from models.face.sources import media
+    from models.face.sources import film_writer
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.mp4"
-        with media.ClipWriter(path, (48, 64), 6) as writer:
+        with film_writer.ClipWriter(path, (48, 64), 6) as writer:
             for shade in range(6):
                 writer.write(np.full((48, 64, 3), 40 * shade, np.uint8))
         return path.read_bytes()
@@ -138,15 +138,15 @@ def read_mask(path: Path) -> object:
 
 
 def read_film(path: Path) -> object:
-    from models.face.sources import media
+    from models.face.sources import film_io
 
-    return next(media.read_clip(media.open_clip(path)))
+    return next(film_io.read_clip(film_io.open_clip(path)))
 
 
 def read_sound(path: Path) -> object:
-    from models.face.sources import media
+    from models.face.sources import sound_io
 
-    return media.hear(path)
+    return sound_io.hear(path)
 
 
 # Ending, a sound file, and who reads it.

@@ -16,7 +16,7 @@ from app.face import service
 from models.core.errors import UserError
 from models.core.progress import Left, Progress
 from models.face import FPS, frames_of, pipeline
-from models.face.sources import media
+from models.face.sources import ffmpeg_calls, sound_io
 from models.face.types import Made, Order
 
 TEXT_SECONDS = 2.0  # of what is typed, however long it is
@@ -34,7 +34,7 @@ def film(path: Path, seconds: float, size: tuple[int, int] = (320, 320)) -> Path
 def _card(seconds: float, width: int, height: int) -> bytes:
     card = f"testsrc=size={width}x{height}:rate={FPS}:duration={seconds}"
     tone = f"sine=frequency=300:duration={seconds}"
-    ask = [media.binary(), "-loglevel", "error", "-f", "lavfi", "-i", card, "-f", "lavfi", "-i", tone]
+    ask = [ffmpeg_calls.binary(), "-loglevel", "error", "-f", "lavfi", "-i", card, "-f", "lavfi", "-i", tone]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "card.mp4"
         subprocess.run([*ask, "-pix_fmt", "yuv420p", "-movflags", "+faststart", str(path)], check=True)
@@ -49,7 +49,7 @@ def animating(steps: int = 4, pause: float = 0.0, faceless: tuple[int, ...] = ()
 
     def animate(order: Order, folder: Path) -> Iterator[Progress | Made]:
         yield Progress(0.0, "face_reads")
-        seconds = TEXT_SECONDS if order.text else len(media.read_sound(order.audio)) / 16000
+        seconds = TEXT_SECONDS if order.text else len(sound_io.read_sound(order.audio)) / 16000
         yield Progress(0.1, "face_draws", film(folder / "first.mp4", 1.0))
         many = 20 * steps if "slowly" in order.text else steps
         for step in range(many):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.face.speech import voices
-from models.face.text_normalization import normalised
+from models.face.speech.text_normalization import normalised
 
 
 @pytest.mark.parametrize(

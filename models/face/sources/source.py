@@ -15,7 +15,7 @@ import numpy as np
 
 from models.face.sources import mesh
 from models.face.sources.close_mouth import closed
-from models.face.sources.media import Clip, read_clip
+from models.face.sources.film_io import Clip, read_clip
 from models.face.sources.tracking import Track, track_image, track_video
 
 if TYPE_CHECKING:

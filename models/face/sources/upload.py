@@ -9,7 +9,7 @@ import numpy as np
 from models.core.errors import UserError
 from models.core.notes import Note, note
 from models.face import FPS, RATE
-from models.face.sources import media
+from models.face.sources import film_io, portrait_io, sound_io
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Upload:
 def look_at(path: Path) -> Upload:
     """What is read of a picture, film or sound.
 
-    Raises UserError as `media.told_portrait`, `media.open_clip` and `media.hear` do, for what the file is.
+    Raises UserError as `told_portrait`, `open_clip` and `hear` do, for what the file is.
     """
     try:
-        image, notes = media.told_portrait(path)
+        image, notes = portrait_io.told_portrait(path)
     except UserError as error:
         if error.key not in ("image_unreadable", "image_kind", "file_too_big"):
             raise
@@ -42,22 +42,22 @@ def look_at(path: Path) -> Upload:
     else:
         return Upload("picture", image, None, faces_in([image]), notes + faces_told(faces_in([image])))
     try:
-        clip = media.open_clip(path)
+        clip = film_io.open_clip(path)
     except UserError as error:
         if error.key == "video_only_sound":
-            sound = media.hear(path)
+            sound = sound_io.hear(path)
             return Upload("sound", None, round(len(sound.samples) / RATE, 3), None, sound.notes)
         if error.key == "video_unreadable" and not_a_picture.key == "image_unreadable":
             raise not_a_picture from None
         raise
-    first = next(media.read_clip(clip))
+    first = next(film_io.read_clip(clip))
     faces = faces_throughout(clip)
     return Upload("film", first, round(clip.seconds, 3), faces, clip.notes + faces_told(faces, film=True))
 
 
-def faces_throughout(clip: media.Clip) -> int:
+def faces_throughout(clip: film_io.Clip) -> int:
     """The most faces of about the same size in a film, looked for once a second."""
-    return faces_in(itertools.islice(media.read_clip(clip), 0, None, FPS))
+    return faces_in(itertools.islice(film_io.read_clip(clip), 0, None, FPS))
 
 
 def faces_in(frames: "itertools.islice[np.ndarray] | list[np.ndarray]") -> int:
