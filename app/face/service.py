@@ -24,6 +24,7 @@ from app.job_queue import JobQueue, in_line
 from models.core import checkpoints
 from models.core.errors import UserError
 from models.core.import_lock import LOADING
+from models.core.notes import note
 from models.core.progress import Progress
 from models.face import STAGES, frames_of, pipeline
 from models.face.sources import face_model, ffmpeg_calls, film_io, film_writer, portrait_io, sound_io
@@ -95,6 +96,8 @@ def take_portrait(session: FaceSession, path: str | Path | None) -> Path:
         kept = session.visit.folder / f"{_name()}.png"
         image, session.notes = portrait_io.told_portrait(file)
         track = look(image)
+        if track is not None and track.covered is not None and track.covered.any():
+            session.notes += (note("mouth_covered"),)
         Image.fromarray(image).save(kept, compress_level=1)
         session.track = kept, track
         return kept

@@ -131,6 +131,8 @@ def _animate(options: argparse.Namespace) -> None:
             print(f"{step.seconds:.2f} s of film in {work:.1f} s: {json.dumps(step.took)}")
             if step.faceless:
                 print(f"{len(step.faceless)} frames without a face: {', '.join(map(str, step.faceless))}")
+            if step.covered:
+                print(f"{len(step.covered)} frames of a covered mouth: {', '.join(map(str, step.covered))}")
             print(out)
 
 

@@ -153,6 +153,7 @@ def _film(
         seconds=count / FPS,
         frames=count,
         faceless=tuple(drawing.faceless),
+        covered=tuple(drawing.covered),
         took={stage: round(seconds, 3) for stage, seconds in watch.took.items()},
         lag=sync.lag if sync else None,
         confidence=round(sync.confidence, 3) if sync else None,

@@ -17,6 +17,7 @@ from models.core.errors import UserError
 from models.core.progress import Left, Progress
 from models.face import FPS, frames_of, pipeline
 from models.face.sources import ffmpeg_calls, sound_io
+from models.face.sources.tracking import Faces
 from models.face.types import Made, Order
 
 TEXT_SECONDS = 2.0  # of what is typed, however long it is
@@ -97,7 +98,7 @@ def stand_in(patch: pytest.MonkeyPatch, animate: Animate | None = None) -> None:
 def served(animate: Animate | None = None) -> Iterator[str]:
     """Address of a page with this lab alone, on which `animate` answers instead of the networks."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(service, "faces_throughout", lambda clip: 1)
+        patch.setattr(service, "faces_throughout", lambda clip: Faces(1))
         patch.setattr(page, "LABS", (page.Lab("face", "app.face.tab"),))
         patch.setattr(page, "processor", lambda: "cpu")  # else a process imports torch to find out
         stand_in(patch, animate)
