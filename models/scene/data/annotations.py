@@ -45,6 +45,11 @@ def annotated(aggregation: Path, segs: Path, count: int) -> Labels:
     return Labels(owner[segment_of_vertex], labels, ())
 
 
+def segment_count(segs: Path) -> int:
+    """How many vertices a file of segments is about. Raises UserError: segs_broken, and as `read_json`."""
+    return len(_segment_indices(read_json(segs), segs.name))
+
+
 def _segment_indices(tree: Any, name: str) -> NDArray[np.int64]:
     try:
         segments = _whole_numbers(tree["segIndices"])

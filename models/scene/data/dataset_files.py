@@ -19,7 +19,9 @@ AGGREGATION = re.compile(
     r"\.aggregation\.json$|(?:^|_)segments_anno\.json$|semseg(?:\.v\d)?\.json$", re.IGNORECASE
 )
 SEGMENTS = re.compile(r"\.segs(?:\.v\d)?\.json$|(?:^|_)segments\.json$", re.IGNORECASE)
+MOST_NAMES = 4  # that a sentence tells
 NAMES = re.compile(r"info_semantic\.json$", re.IGNORECASE)
+MAIN = re.compile(r"_vh_clean_2\.ply$|mesh_aligned_[\d.]+\.ply$", re.IGNORECASE)
 LABELLED = re.compile(r"labels?\.ply$|labels\.instances.*\.ply$|semantic\.ply$", re.IGNORECASE)
 
 
@@ -34,16 +36,20 @@ class DatasetFiles:
     names: Path | None
 
 
-def find(files: Sequence[Path]) -> DatasetFiles:
-    """Raises UserError: scan_no_mesh, scan_many, aggregation_resolution."""
+def find(files: Sequence[Path], foreign: Sequence[str]) -> DatasetFiles:
+    """Which file is what. foreign: names of files of kinds that no scan has.
+
+    Raises UserError: scan_no_mesh, scan_many, aggregation_resolution.
+    """
     files = _without_finer(files)
     labelled = _pick(
         [path for path in files if LABELLED.search(path.name)], lambda path: "_vh_clean_2" not in path.name
     )
     meshes = [path for path in files if path.suffix.lower() in MESHES and not LABELLED.search(path.name)]
-    mesh = _pick(meshes, lambda path: not path.name.endswith("_vh_clean_2.ply")) or labelled
+    mesh = _pick(meshes, lambda path: not MAIN.search(path.name)) or labelled
     if mesh is None:
-        raise UserError("scan_no_mesh")
+        brought = [path.name for path in files] + list(foreign)
+        raise UserError("scan_no_mesh", names=", ".join(brought[:MOST_NAMES]))
     aggregation = _pick(
         [path for path in files if AGGREGATION.search(path.name)], lambda path: "_vh_clean." in path.name
     )
@@ -53,7 +59,7 @@ def find(files: Sequence[Path]) -> DatasetFiles:
     names = _pick([path for path in files if NAMES.search(path.name)], lambda path: False)
     if aggregation and segs:
         _check_resolution(aggregation, segs)
-    return DatasetFiles(mesh, labelled, aggregation, segs, names or (aggregation if not segs else None))
+    return DatasetFiles(mesh, labelled, aggregation, segs, names or aggregation)
 
 
 def _without_finer(files: Sequence[Path]) -> list[Path]:
@@ -106,7 +112,12 @@ def text_files(files: Sequence[Path], stem: str) -> tuple[Path | None, Path | No
 
 
 def left_over(
-    files: Sequence[Path], found: DatasetFiles, textured: bool, meta: Path | None, listing: Path | None
+    files: Sequence[Path],
+    foreign: Sequence[str],
+    found: DatasetFiles,
+    textured: bool,
+    meta: Path | None,
+    listing: Path | None,
 ) -> list[Note]:
     """Files that nothing was read of; nothing is dropped in silence."""
     used = {found.mesh, found.labelled, found.aggregation, found.segs, found.names, meta, listing}
@@ -119,4 +130,5 @@ def left_over(
         and not path.name.endswith(("_vh_clean.ply", "_vh_clean.segs.json", "_vh_clean.aggregation.json"))
         and path.suffix.lower() != ".mtl"
     ]
-    return [note("files_unused", count=len(left), names=", ".join(sorted(left)[:4]))] if left else []
+    left = sorted([*left, *foreign])
+    return [note("files_unused", count=len(left), names=", ".join(left[:MOST_NAMES]))] if left else []

@@ -7,6 +7,7 @@ ids by vertex (3RScan) or by face (Replica), and the Gaussians of a splat (Kerbl
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,7 @@ _INSTANCES = re.compile(r"(?:scalar_)?(?:object|instance|ins|inst)_?ids?|instanc
 _KNOWN = re.compile(
     r"[xyz]|n[xyz]|.*(?:red|green|blue)|[rgb]|a|.*alpha|label|quality|confidence|flags", re.IGNORECASE
 )
-_SPLAT = ("f_dc_0", "f_dc_1", "f_dc_2", "opacity")
+_SPLAT = ("f_dc_0", "f_dc_1", "f_dc_2")
 DEGREE_0 = 0.28209479177387814  # the spherical harmonic of degree 0: 1 / (2 sqrt(pi))
 FAINT = 0.1  # opacity below which a Gaussian is a floater
 WIDE = 0.05  # of the splat's extent: a Gaussian as large is no surface
@@ -92,7 +93,10 @@ def read_ply(path: Path, companions: Sequence[Path] = ()) -> Mesh:
         if face is not None and vertex is not None:
             break
     assert vertex is not None  # _check_counts has seen it
-    return _mesh(path.name, vertex, face, textures, companions)
+    mesh = _mesh(path.name, vertex, face, textures, companions)
+    others = [one.name for one in elements if one.count and one.name not in ("vertex", "face")]
+    told = (note("parts_unused", name=path.name, names=", ".join(others[:8])),) if others else ()
+    return replace(mesh, notes=(*mesh.notes, *told))
 
 
 def _mesh(
@@ -283,7 +287,9 @@ def _splat(vertices: NDArray[np.float64], scalars: dict[str, NDArray]) -> Mesh:
     """The middles of a splat's Gaussians as a coloured cloud, without the faint, the huge and the stray."""
     colours = np.stack([scalars[f"f_dc_{i}"].astype(np.float64) for i in range(3)], axis=1)
     colours = np.clip(np.nan_to_num(0.5 + DEGREE_0 * colours), 0, 1)
-    opacity = 1 / (1 + np.exp(-np.clip(scalars["opacity"].astype(np.float64), -50, 50)))
+    opacity = np.ones(len(vertices))
+    if "opacity" in scalars:
+        opacity = 1 / (1 + np.exp(-np.clip(scalars["opacity"].astype(np.float64), -50, 50)))
     keep = np.isfinite(vertices).all(axis=1) & (opacity >= FAINT)
     if keep.sum() > 100:
         low, high = np.quantile(vertices[keep], (0.01, 0.99), axis=0)

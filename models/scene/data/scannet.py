@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from models.core.errors import UserError
 from models.core.notes import note
 from models.core.upload_validation import MAX_ENTRIES, MAX_UNPACKED, check_file, kind, megabytes, unpack
-from models.scene.data.annotations import Labels, annotated, carried, components, identified
+from models.scene.data.annotations import Labels, annotated, carried, components, identified, segment_count
 from models.scene.data.coordinates import Placed
 from models.scene.data.dataset_files import MESHES, DatasetFiles, find, left_over, text_files
 from models.scene.data.glb import read_glb
@@ -35,7 +35,7 @@ MOST_POINTS = 300_000  # that cutting may add
 
 
 def load(paths: Sequence[Path], name: str | None = None, workdir: Path | None = None) -> Scan:
-    """The scan whose files `paths` are, or are zipped in; files of no use are passed over.
+    """The scan whose files `paths` are, or are zipped in; files of no use are told.
 
     Labels come from the first that is there: aggregation with segs, labels.ply,
     a benchmark prediction; else the scan has no instances. name: of the scan, the
@@ -50,6 +50,7 @@ def load(paths: Sequence[Path], name: str | None = None, workdir: Path | None = 
         raise UserError("files_many", count=len(paths), limit=MAX_ENTRIES)
     with tempfile.TemporaryDirectory(prefix="trilab-scan-", dir=workdir) as private:
         files: list[Path] = []
+        foreign: list[str] = []
         for number, path in enumerate(paths):
             if path.suffix.lower() == ".zip":
                 check_file(path)
@@ -57,13 +58,17 @@ def load(paths: Sequence[Path], name: str | None = None, workdir: Path | None = 
                     raise UserError("file_type", name=path.name, kind="ZIP")
                 folder = Path(private) / str(number)
                 folder.mkdir()
-                files += unpack(path, folder, SUFFIXES)
+                packed, others = unpack(path, folder, SUFFIXES)
+                files += packed
+                foreign += others
             elif path.suffix.lower() in SUFFIXES:
                 files.append(path)
+            else:
+                foreign.append(path.name)
         size = sum(check_file(path) for path in files)
         if size > MAX_UNPACKED:
             raise UserError("files_too_big", size=megabytes(size), limit=megabytes(MAX_UNPACKED))
-        return _assemble(files, name)
+        return _assemble(files, foreign, name)
 
 
 def load_folder(path: Path) -> Scan:
@@ -76,8 +81,8 @@ def load_folder(path: Path) -> Scan:
     return load(sorted(file for file in files if file.is_file() and file.suffix.lower() in SUFFIXES))
 
 
-def _assemble(files: Sequence[Path], name: str | None) -> Scan:
-    found = find(files)
+def _assemble(files: Sequence[Path], foreign: Sequence[str], name: str | None) -> Scan:
+    found = find(files, foreign)
     mesh = found.mesh
     stem = re.sub(r"(_vh_clean(_2)?)?(\.labels)?\.(ply|obj|glb)$", "", mesh.name, flags=re.IGNORECASE)
     meta, listing = text_files(files, stem)
@@ -92,7 +97,7 @@ def _assemble(files: Sequence[Path], name: str | None) -> Scan:
         more.append(note("modelled", points=len(whole.vertices), vertices=len(placed.mesh.vertices)))
     if whole.colours is None:
         more.append(note("colourless"))
-    more += left_over(files, found, geometry.paint is not None, meta, listing)
+    more += left_over(files, foreign, found, geometry.paint is not None, meta, listing)
     assert whole.instances is not None
     scan = Scan(
         name=(name or stem)[:80],
@@ -116,7 +121,7 @@ def _assemble(files: Sequence[Path], name: str | None) -> Scan:
 
 def _labelled(found: DatasetFiles, geometry: Mesh, listing: Path | None) -> Labels:
     """The objects of a mesh by the first of its files that names some."""
-    if found.aggregation and found.segs:
+    if found.aggregation and found.segs and not _of_another_mesh(found, len(geometry.vertices)):
         return annotated(found.aggregation, found.segs, len(geometry.vertices))
     if found.labelled and found.labelled != found.mesh:
         return carried(found, geometry)
@@ -127,6 +132,11 @@ def _labelled(found: DatasetFiles, geometry: Mesh, listing: Path | None) -> Labe
     if (found.aggregation or found.segs) and not listing:
         raise UserError("scan_incomplete", missing=".segs.json" if found.aggregation else ".aggregation.json")
     return Labels(np.full(len(geometry.vertices), -1, np.int64), {}, ())
+
+
+def _of_another_mesh(found: DatasetFiles, count: int) -> bool:
+    """Whether segments are of 3RScan's labelled mesh, which has other vertices than its textured one."""
+    return found.labelled is not None and found.segs is not None and segment_count(found.segs) != count
 
 
 def _geometry(mesh: Path, files: Sequence[Path]) -> Mesh:
