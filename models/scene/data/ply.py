@@ -103,7 +103,8 @@ def _mesh(
     name: str, vertex: Table, face: Table | None, textures: Sequence[str], companions: Sequence[Path]
 ) -> Mesh:
     scalars = vertex.scalars
-    vertices = np.stack([scalars[axis].astype(np.float64) for axis in "xyz"], axis=1)
+    with np.errstate(invalid="ignore"):  # signalling NaNs, which are dropped later
+        vertices = np.stack([scalars[axis].astype(np.float64) for axis in "xyz"], axis=1)
     if all(one in scalars for one in _SPLAT):
         return _splat(vertices, scalars)
     faces, row = np.empty((0, 3), np.int64), np.empty(0, np.int64)
