@@ -182,9 +182,14 @@ def test_a_microphones_webm_is_a_sound_and_no_film(tmp_path):
     assert refused.value.key == "video_only_sound"
 
 
-@pytest.mark.parametrize(("codec", "ending"), [("prores_ks", "mov"), ("mjpeg", "avi"), ("mpeg4", "mkv")])
+DEPTHS = {"prores_ks": ("-pix_fmt", "yuv422p10le"), "libx264": ("-pix_fmt", "yuv420p10le")}
+
+
+@pytest.mark.parametrize(
+    ("codec", "ending"), [("prores_ks", "mov"), ("mjpeg", "avi"), ("mpeg4", "mkv"), ("libx264", "mp4")]
+)
 def test_a_film_that_browsers_do_not_play_gets_a_preview(tmp_path, codec, ending):
-    options = ("-c:v", codec, *(("-pix_fmt", "yuv422p10le") if codec == "prores_ks" else ()))
+    options = ("-c:v", codec, *DEPTHS.get(codec, ()))
     clip, _ = read(film(tmp_path / f"a.{ending}", 30, options=options))
     assert not clip.playable and [one.key for one in clip.notes] == ["video_preview"]
     shown = film_io.open_clip(film_writer.write_preview(clip, tmp_path / "shown.mp4", 1.0))
@@ -246,3 +251,4 @@ def test_six_channels_and_other_rates(tmp_path):
 def test_silence_is_told(tmp_path):
     sound = heard(tmp_path, [np.zeros(RATE), np.zeros(RATE)])
     assert not sound.samples.any() and keys(sound) == ["sound_silent"]
+    assert keys(heard(tmp_path, [np.full(RATE, 0.4)])) == ["sound_silent"]

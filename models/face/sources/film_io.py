@@ -86,7 +86,8 @@ def open_clip(path: Path) -> Clip:
     notes = []
     if bright:
         notes.append(note("video_hdr"))
-    playable = bool(re.search(r"Video: (h264|vp8|vp9|av1)\b", video)) and "yuv420p" in video and not bright
+    eight_bit = re.search(r"\byuv420p\b", video)
+    playable = bool(re.search(r"Video: (h264|vp8|vp9|av1)\b", video) and eight_bit) and not bright
     playable = playable and path.suffix.lower() in (".mp4", ".m4v", ".mov", ".webm")
     if not playable:
         notes.append(note("video_preview"))

@@ -51,7 +51,7 @@ def hear(path: Path, limit: float = MAX_SECONDS) -> Sound:
     if peak > 1:
         samples = samples / np.float32(peak)
         notes.append(note("sound_loud"))
-    if peak < SILENT:
+    if not len(samples) or float(np.abs(samples - samples.mean()).max()) < SILENT:  # a constant is no sound
         notes.append(note("sound_silent"))
     return Sound(np.ascontiguousarray(samples, np.float32), tuple(notes))
 
