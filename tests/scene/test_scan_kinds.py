@@ -471,6 +471,16 @@ def test_a_gaussian_splat(tmp_path):
     assert np.abs(scan.colours.mean(0) - COLOURS.mean(0)).max() < 3 and keys(scan)[0] == "splat"
 
 
+def test_a_splat_of_plain_scales_keeps_its_points_and_one_of_nothing_is_refused(tmp_path):
+    path, full = tmp_path / "plain.ply", np.full(len(VERTICES), 4.0)
+    path.write_bytes(splat(COLOURS, full, VERTICES, np.exp(np.full(len(VERTICES), 0.02))))
+    assert len(load([path]).vertices) > 0.9 * len(VERTICES)
+    path.write_bytes(splat(COLOURS, full - 20, VERTICES, np.full(len(VERTICES), 0.02)))
+    with pytest.raises(UserError) as refused:
+        load([path])
+    assert refused.value.key == "scan_empty"
+
+
 def test_a_splat_without_opacity_has_its_colours(tmp_path):
     fields = [*XYZ, *((f"f_dc_{i}", "float") for i in range(3))]
     path = tmp_path / "bare.ply"

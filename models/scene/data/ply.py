@@ -299,7 +299,9 @@ def _splat(vertices: NDArray[np.float64], scalars: dict[str, NDArray]) -> Mesh:
         scales = [scalars[f"scale_{i}"] for i in range(3) if f"scale_{i}" in scalars]
         if scales:
             size = np.exp(np.clip(np.stack(scales, axis=1).astype(np.float64), -50, 50)).max(axis=1)
-            keep &= size < WIDE * reach.max()
+            small = keep & (size < WIDE * reach.max())
+            # Where most are huge the program that wrote them means something else by a scale.
+            keep = small if 2 * small.sum() > keep.sum() else keep
         keep &= ~_stray(vertices, keep)
     notes = (note("splat", kept=int(keep.sum()), dropped=int((~keep).sum())),)
     return Mesh(
@@ -316,6 +318,8 @@ def _stray(vertices: NDArray[np.float64], keep: NDArray[np.bool_]) -> NDArray[np
     from scipy.spatial import cKDTree
 
     points = vertices[keep]
+    if len(points) < 3:
+        return np.zeros(len(vertices), bool)
     far = cKDTree(points).query(points, k=min(9, len(points)))[0][:, 1:].mean(axis=1)
     stray = np.zeros(len(vertices), bool)
     stray[np.flatnonzero(keep)] = far > np.median(far) * 5 + 1e-9
