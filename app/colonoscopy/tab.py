@@ -15,7 +15,7 @@ from app.colonoscopy.api import ColonoscopyApi
 from app.colonoscopy.find_panel import FindPanel
 from app.colonoscopy.session import ColonoscopySession
 from app.components import mask_pad, result_strip
-from app.components.upload_widgets import UploadButton
+from app.components.upload_widgets import UploadButton, any_file
 from app.i18n import language, part, say
 from app.messages import Updates, about, hears_language, html, notes, quiet, settled, why
 from app.scripts import script
@@ -82,7 +82,7 @@ class ColonoscopyTab:
             self.mask_upload = UploadButton(
                 str(i18n("colonoscopy.mask_upload")), elem_id="tl-mask-upload", size="sm"
             )
-        html(i18n("html.colonoscopy_upload_note"))
+        html(i18n("html.colonoscopy_upload_note"), js_on_load=any_file())
 
     @staticmethod
     def _model(i18n: gr.I18n, name: str) -> Any:

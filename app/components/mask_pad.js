@@ -158,7 +158,8 @@ function startPad() {
   let swipe = null;
 
   stage.addEventListener('pointerdown', event => {
-    if (event.pointerType === 'touch' && !event.isPrimary) return drop();
+    const pen = state.drag?.by === 'pen'; // a palm beside it says nothing
+    if (event.pointerType === 'touch' && !event.isPrimary) return pen ? undefined : drop();
     const penOverPalm = event.pointerType === 'pen' && state.drag?.by === 'touch'; // the palm's stroke goes
     if (event.button !== 0 || !event.isPrimary || (state.drag && !penOverPalm)) return;
     event.preventDefault();
@@ -170,6 +171,10 @@ function startPad() {
     if (state.tool !== 'ellipse') fillDisc(state.drag.shown, place, thickness.value / 2, state.tool === 'brush' ? 1 : 0);
     redraw();
   });
+
+  // A palm beside the pen would pan the page.
+  const hold = event => { if (state.drag?.by === 'pen') event.preventDefault(); };
+  for (const kind of ['touchstart', 'touchmove']) stage.addEventListener(kind, hold, {passive: false});
 
   stage.addEventListener('pointermove', event => {
     state.hover = event.pointerType === 'touch' ? null : placeOf(event);

@@ -33,6 +33,8 @@ from models.scene.types import Answer, Caption
 SCRIPTS = tuple(f"scene_view_{part}.js" for part in ("data", "camera", "touch", "shapes", "picture"))
 SHOWN = 8  # candidates drawn as boxes; more would hide the room
 WORTH = 0.02  # candidates below this probability only clutter the room
+STEEP = 0.3  # height of a face's normal below which it is a wall
+LIDS = (0.15, 0.3, 0.45)  # shares of the height to cut off: a flat ceiling, a roof of two slopes
 NONE = "null"  # the value where there is no scan; "" stands for one that is still on its way
 COARSE = 20_000  # vertices for a browser that has no GPU
 
@@ -111,7 +113,7 @@ def scan_payload(scan: Scan, max_vertices: int = 100_000) -> str:
 
     `levels` hold the meshes, finest first (see `_level`), `instances` what a label and a
     box need, `bounds` the full scan's (6,) min and max in metres, `floor` the height of the floor,
-    `lid` the height to cut a room open at whose ceiling cannot be seen through (`two_sided`).
+    `lid` the height to cut a room open at whose ceiling or roof cannot be seen through.
     """
     xyz = scan.aligned
     levels = [scans.thin(scan, max_vertices)]
@@ -124,7 +126,7 @@ def scan_payload(scan: Scan, max_vertices: int = 100_000) -> str:
         "bounds": _round([*xyz.min(0), *xyz.max(0)]),
         "floor": round(_floor(xyz[:, 2]), 3),
         "two_sided": facing == 0,
-        "lid": _lid(xyz) if facing == 0 else None,
+        "lid": _lid(xyz, scan.faces, facing),
         "instances": [_described(instance) for instance in scan.instances],
         "levels": [_level(level, number, flip=facing < 0) for level in levels],
     }
@@ -298,19 +300,32 @@ def _facing(xyz: NDArray[np.float32], faces: NDArray[np.int32]) -> int:
     return 1 if up.sum() > 0 else -1
 
 
-def _lid(xyz: NDArray[np.float32]) -> float | None:
-    """Height above which a ceiling hides the room, metres; None where there is none.
+def _lid(xyz: NDArray[np.float32], faces: NDArray[np.int32], facing: int) -> float | None:
+    """Height above which a ceiling or roof hides the room, metres; None where there is none.
 
-    A ceiling is what covers, in the upper 15 % of something as high as a room, half of the floor plan.
+    It is what covers, high up in something as high as a room, half of the floor plan. facing: as of
+    `_facing`; a ceiling whose front is below is open to who looks from above, so it hides nothing.
     """
     low, high = xyz.min(0), xyz.max(0)
     if high[2] - low[2] < 1.8:
         return None
-    cut = float(high[2] - 0.15 * (high[2] - low[2]))
-    cells = np.floor((xyz[:, :2] - low[:2]) / 0.25).astype(np.int64)
-    code = cells[:, 0] * (cells[:, 1].max() + 1) + cells[:, 1]
-    covered = len(np.unique(code[xyz[:, 2] > cut])) / len(np.unique(code))
-    return round(cut, 3) if covered > 0.5 else None
+    hides = xyz
+    if len(faces):
+        a, b, c = (xyz[faces[:, corner]] for corner in range(3))
+        normal = np.cross(b - a, c - a)
+        up = normal[:, 2] * facing if facing else np.abs(normal[:, 2])
+        hides = xyz[np.unique(faces[up > STEEP * np.linalg.norm(normal, axis=1)])]
+    floor_plan = _cells(xyz, low)
+    for share in LIDS:
+        cut = float(high[2] - share * (high[2] - low[2]))
+        if len(_cells(hides[hides[:, 2] > cut], low)) > 0.5 * len(floor_plan):
+            return round(cut, 3)
+    return None
+
+
+def _cells(xyz: NDArray[np.float32], low: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The cells of 25 cm of the floor plan that points (N, 3) lie over."""
+    return np.unique(np.floor((xyz[:, :2] - low[:2]) / 0.25).astype(np.int64), axis=0)
 
 
 def _round(values: Any) -> list[float]:

@@ -30,7 +30,7 @@ def claimed(files: list[FileData]) -> list[str]:
 
 
 def any_file() -> str:
-    """The script that lets a browser pass on any file, for our own sentence in place of Gradio's."""
+    """The script that lets a browser pass on any file, for our own sentences in place of Gradio's."""
     return Path(__file__).with_name("any_file.js").read_text(encoding="utf-8")
 
 

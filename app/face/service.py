@@ -24,9 +24,10 @@ from app.job_queue import JobQueue, in_line
 from models.core import checkpoints
 from models.core.errors import UserError
 from models.core.import_lock import LOADING
+from models.core.notes import note
 from models.core.progress import Progress
 from models.face import STAGES, frames_of, pipeline
-from models.face.sources import face_model, media
+from models.face.sources import face_model, ffmpeg_calls, film_io, film_writer, portrait_io, sound_io
 from models.face.sources.upload import faces_throughout, faces_told
 from models.face.speech import voices
 from models.face.types import Made, Order
@@ -52,7 +53,7 @@ def ready() -> None:
     for name in NEEDED:
         checkpoints.card(name)
     face_model.path()
-    media.binary()
+    ffmpeg_calls.binary()
 
 
 def example() -> Path:
@@ -86,15 +87,17 @@ def warm_up() -> None:
 def take_portrait(session: FaceSession, path: str | Path | None) -> Path:
     """Keep a visitor's picture: turned, scaled, without what a camera wrote into it.
 
-    Raises UserError: no_file, and as `media.read_portrait` and `look` do.
+    Raises UserError: no_file, and as `portrait_io.read_portrait` and `look` do.
     """
 
     def keep(file: Path) -> Path:
         from PIL import Image
 
         kept = session.visit.folder / f"{_name()}.png"
-        image, session.notes = media.told_portrait(file)
+        image, session.notes = portrait_io.told_portrait(file)
         track = look(image)
+        if track is not None and track.covered is not None and track.covered.any():
+            session.notes += (note("mouth_covered"),)
         Image.fromarray(image).save(kept, compress_level=1)
         session.track = kept, track
         return kept
@@ -120,28 +123,28 @@ def take_example(session: FaceSession) -> Path:
 
 
 def take_footage(session: FaceSession, path: str | Path | None) -> Path:
-    """Keep a visitor's video. Raises UserError: no_file, and as `media.open_clip` does."""
+    """Keep a visitor's video. Raises UserError: no_file, and as `film_io.open_clip` does."""
 
     def keep(file: Path) -> Path:
-        clip = media.open_clip(file)
+        clip = film_io.open_clip(file)
         session.notes = clip.notes + faces_told(faces_throughout(clip), film=True)
         ending = file.suffix.lower()
         kept = session.visit.folder / f"{_name()}{ending if ending in CONTAINERS else '.mp4'}"
         if not clip.playable:
-            media.write_preview(clip, preview_of(kept))
+            film_writer.write_preview(clip, preview_of(kept))
         return Path(shutil.move(file, kept))
 
     return _taken(path, keep)
 
 
 def take_speech(session: FaceSession, path: str | Path | None) -> Path:
-    """Keep a visitor's speech as a wav of 16 kHz. Raises as `media.read_sound` does, and no_file."""
+    """Keep a visitor's speech as a wav of 16 kHz. Raises as `sound_io.read_sound` does, and no_file."""
 
     def keep(file: Path) -> Path:
         kept = session.visit.folder / f"{_name()}.wav"
-        sound = media.hear(file, MOST_SECONDS)
+        sound = sound_io.hear(file, MOST_SECONDS)
         session.notes = sound.notes
-        return media.write_sound(kept, sound.samples, frames_of(len(sound.samples)))
+        return sound_io.write_sound(kept, sound.samples, frames_of(len(sound.samples)))
 
     return _taken(path, keep)
 

@@ -25,15 +25,15 @@ from app.session import Visits
 from models.core.errors import UserError
 from models.core.progress import Progress
 from models.core.upload_validation import megabytes
-from models.face.sources import media
+from models.face.sources import ffmpeg_calls, film_io
 from models.face.speech import voices
 from models.face.types import Order
 
 
 def fragments(name: str) -> dict[str, str]:
     """Pieces of HTML put together from the words of a language."""
-    limit = f"{megabytes(media.MAX_FILE)} MB"
-    note = say(name, "face.upload_note", seconds=media.MAX_CLIP_SECONDS, limit=limit)
+    limit = f"{megabytes(ffmpeg_calls.MAX_FILE)} MB"
+    note = say(name, "face.upload_note", seconds=film_io.MAX_CLIP_SECONDS, limit=limit)
     return {
         "html.face_lead": f'<p class="tl-lead">{escape(say(name, "face.lead"))}</p>',
         "html.face_upload_note": quiet(note),

@@ -78,6 +78,9 @@ def finished(name: str, made: Made) -> str:
     if made.faceless:
         where = spans(made.faceless)
         sentence += " " + say(name, "face.finished_faceless", count=len(made.faceless), frames=where)
+    if made.covered:
+        where = spans(made.covered)
+        sentence += " " + say(name, "face.finished_covered", count=len(made.covered), frames=where)
     return quiet(sentence)
 
 
@@ -90,6 +93,7 @@ def log(name: str, made: Made, facts: dict[str, Any]) -> str:
     rows = {
         "log_frames": f"{made.frames} · {FPS} fps",
         "log_faceless": spans(made.faceless) or say(name, "face.log_none"),
+        "log_covered": spans(made.covered) or say(name, "face.log_none"),
         "log_lag": _lag(name, made),
         "log_took": steps,
         "log_speed": f"{took / made.seconds:.2f} s",

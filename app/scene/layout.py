@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from app.components import scene_view
-from app.components.upload_widgets import FilesButton
+from app.components.upload_widgets import FilesButton, any_file
 from app.i18n import language, part, say
 from app.messages import Updates, hears_language, html, why
 from app.scene import example_cache, object_views, service, views
@@ -48,7 +48,7 @@ class SceneWidgets:
             self.upload = FilesButton(
                 str(i18n("scene.upload")), file_count="multiple", elem_id="tl-upload", size="md"
             )
-        html(i18n("html.scene_upload_note"))
+        html(i18n("html.scene_upload_note"), js_on_load=any_file())
 
     def _lay_stage(self, i18n: gr.I18n) -> None:
         with gr.Row(elem_classes="tl-ask"):

@@ -89,8 +89,8 @@ def safe_name(name: str) -> str:
     return plain or "file"
 
 
-def unpack(path: Path, folder: Path, suffixes: Collection[str]) -> list[Path]:
-    """Extract the entries of a zip that end in one of `suffixes`; return where they lie.
+def unpack(path: Path, folder: Path, suffixes: Collection[str]) -> tuple[list[Path], list[str]]:
+    """Extract the entries of a zip that end in one of `suffixes`: where they lie, and names of the others.
 
     folder: an empty private directory. The names in it are made here: one numbered
         folder for each folder of the archive, and base names of plain letters.
@@ -107,10 +107,12 @@ def unpack(path: Path, folder: Path, suffixes: Collection[str]) -> list[Path]:
                 _check_entry(entry, path.name)
             if sum(entry.file_size for entry in entries) > MAX_UNPACKED:
                 raise UserError("zip_bomb", name=path.name, limit=megabytes(MAX_UNPACKED))
-            wanted = [entry for entry in entries if _is_wanted(entry.filename, suffixes)]
+            meant = [entry for entry in entries if not _is_hidden(entry.filename)]
+            wanted = [entry for entry in meant if _suffix(entry.filename) in suffixes]
             if not wanted:
                 raise UserError("zip_empty", name=path.name)
-            return _extract(archive, wanted, folder, path.name)
+            others = [entry.filename for entry in meant if entry not in wanted]
+            return _extract(archive, wanted, folder, path.name), [_inside(name).name for name in others]
     except (
         zipfile.BadZipFile,
         zipfile.LargeZipFile,
@@ -156,17 +158,24 @@ def _check_entry(entry: zipfile.ZipInfo, name: str) -> None:
         raise UserError("zip_bomb", name=name, limit=megabytes(MAX_UNPACKED))
 
 
-def _is_wanted(name: str, suffixes: Collection[str]) -> bool:
-    parts = PurePosixPath(name.replace("\\", "/"))
-    hidden = "__MACOSX" in parts.parts or parts.name.startswith(".")
-    return not hidden and parts.suffix.lower() in suffixes
+def _inside(name: str) -> PurePosixPath:
+    return PurePosixPath(name.replace("\\", "/"))
+
+
+def _suffix(name: str) -> str:
+    return _inside(name).suffix.lower()
+
+
+def _is_hidden(name: str) -> bool:
+    """Whether a system put the entry into the zip, and no person."""
+    return "__MACOSX" in _inside(name).parts or _inside(name).name.startswith(".")
 
 
 def _extract(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], folder: Path, name: str) -> list[Path]:
     places: dict[PurePosixPath, Path] = {}
     written: list[Path] = []
     for entry in entries:
-        inside = PurePosixPath(entry.filename.replace("\\", "/"))
+        inside = _inside(entry.filename)
         place = places.setdefault(inside.parent, folder / f"{len(places):03d}")
         place.mkdir(exist_ok=True)
         target = place / safe_name(inside.name)

@@ -131,6 +131,8 @@ def _animate(options: argparse.Namespace) -> None:
             print(f"{step.seconds:.2f} s of film in {work:.1f} s: {json.dumps(step.took)}")
             if step.faceless:
                 print(f"{len(step.faceless)} frames without a face: {', '.join(map(str, step.faceless))}")
+            if step.covered:
+                print(f"{len(step.covered)} frames of a covered mouth: {', '.join(map(str, step.covered))}")
             print(out)
 
 
@@ -159,14 +161,14 @@ def _track(options: argparse.Namespace) -> None:
     import numpy as np
 
     from models.core.errors import UserError
-    from models.face.sources import media, tracking
+    from models.face.sources import film_io, portrait_io, tracking
 
     try:
-        track = tracking.track_image(media.read_portrait(options.file))
+        track = tracking.track_image(portrait_io.read_portrait(options.file))
     except UserError as error:
         if error.key not in ("image_unreadable", "image_kind"):
             raise
-        track = tracking.track_video(media.read_clip(media.open_clip(options.file)))
+        track = tracking.track_video(film_io.read_clip(film_io.open_clip(options.file)))
     np.savez_compressed(
         options.out,
         vertices=track.vertices,

@@ -16,7 +16,7 @@ from models.core.import_lock import LOADING
 from models.core.progress import Left, Progress
 from models.face import FPS, STAGES, frames_of
 from models.face.methods import MOTION
-from models.face.sources import media
+from models.face.sources import ffmpeg_calls, film_io, film_writer, portrait_io, sound_io
 from models.face.speech import voices
 from models.face.types import Made, Order, Watch
 
@@ -36,7 +36,7 @@ def animate(order: Order, folder: Path) -> Iterator[Progress | Made]:
     voices, trackers and checkpoints do.
     """
     _check(order)
-    media.binary()
+    ffmpeg_calls.binary()
     watch = Watch()
     yield Progress(0.0, "face_listens")
     with watch.at("speech"):
@@ -51,10 +51,10 @@ def animate(order: Order, folder: Path) -> Iterator[Progress | Made]:
     yield Progress(0.08, "face_draws")
     written = folder / ".speech.part.wav"
     try:
-        if order.audio and media.is_written(order.audio, count):
+        if order.audio and sound_io.is_written(order.audio, count):
             sound = order.audio
         else:
-            sound = media.write_sound(written, samples, count)
+            sound = sound_io.write_sound(written, samples, count)
         del samples  # minutes of it are large
         yield from _film(order, folder, sound, sitter, motion, mel, watch)
     finally:
@@ -76,7 +76,7 @@ def _check(order: Order) -> None:
 
 def _speech(order: Order) -> np.ndarray:
     if order.audio:
-        return media.read_sound(order.audio)
+        return sound_io.read_sound(order.audio)
     return voices.speak(order.text, order.language, order.voice or None)
 
 
@@ -84,9 +84,9 @@ def _sitter(order: Order, count: int) -> "Sitter":
     with LOADING:
         from models.face.sources import source
     if order.portrait:
-        return source.Portrait(media.read_portrait(order.portrait), order.track)
+        return source.Portrait(portrait_io.read_portrait(order.portrait), order.track)
     assert order.video is not None
-    return source.Footage(media.open_clip(order.video), count)
+    return source.Footage(film_io.open_clip(order.video), count)
 
 
 def _motion(order: Order, samples: np.ndarray, sitter: "Sitter") -> tuple["Motion", np.ndarray]:
@@ -121,10 +121,10 @@ def _film(
     video, panels = folder / "talking_face.mp4", folder / "stages.mp4" if order.panels else None
     started = time.monotonic()
     with ExitStack() as stack:
-        writers = [stack.enter_context(media.ClipWriter(video, sitter.size, count, sound, comment))]
+        writers = [stack.enter_context(film_writer.ClipWriter(video, sitter.size, count, sound, comment))]
         if panels:
             writers.append(
-                stack.enter_context(media.ClipWriter(panels, drawing.panel_size, count, sound, comment))
+                stack.enter_context(film_writer.ClipWriter(panels, drawing.panel_size, count, sound, comment))
             )
         first: list[np.ndarray] = []
         for done, frames in enumerate(drawing.film(motion, watch), 1):
@@ -153,6 +153,7 @@ def _film(
         seconds=count / FPS,
         frames=count,
         faceless=tuple(drawing.faceless),
+        covered=tuple(drawing.covered),
         took={stage: round(seconds, 3) for stage, seconds in watch.took.items()},
         lag=sync.lag if sync else None,
         confidence=round(sync.confidence, 3) if sync else None,
@@ -167,7 +168,7 @@ def _comment() -> str:
 
 def _preview(folder: Path, sitter: "Sitter", frames: list[np.ndarray], sound: Path, comment: str) -> Path:
     path = folder / "first_second.mp4"
-    with media.ClipWriter(path, sitter.size, len(frames), sound, comment) as writer:
+    with film_writer.ClipWriter(path, sitter.size, len(frames), sound, comment) as writer:
         for frame in frames:
             writer.write(frame)
     return path

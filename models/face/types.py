@@ -37,9 +37,10 @@ class Order:
 class Made:
     """What came of an order; all files lie in its folder.
 
-    seconds, frames: of the film. faceless: frames without a face, which are the source's own. took: seconds
-    of work by stage. lag, confidence: frames by which the lips are late and how sure the sync network is of
-    it; None under two seconds, or where the film isn't of a face.
+    seconds, frames: of the film. faceless: frames without a face, covered: those in which something lies
+    over the mouth; both are the source's own. took: seconds of work by stage. lag, confidence: frames by
+    which the lips are late and how sure the sync network is of it; None under two seconds, or where the film
+    isn't of a face.
     """
 
     video: Path
@@ -52,6 +53,7 @@ class Made:
     took: dict[str, float]
     lag: int | None = None
     confidence: float | None = None
+    covered: tuple[int, ...] = ()
 
 
 @dataclass

@@ -58,6 +58,19 @@ def ply(form: str) -> Callable[[], bytes]:
     return made
 
 
+def splat() -> bytes:
+    from tests.scene import test_scan_kinds as kinds
+
+    count = len(kinds.VERTICES)
+    return kinds.splat(kinds.COLOURS, np.full(count, 4.0), kinds.VERTICES, np.full(count, 0.02))
+
+
+def heic() -> bytes:
+    from tests.core.heic import heic
+
+    return heic(np.dstack([np.tile(np.arange(64, dtype=np.uint8) * 3, (48, 1))] * 3))
+
+
 def textured_zip() -> bytes:
     from tests.scene import scan_makers
 
@@ -109,11 +122,11 @@ def wav() -> bytes:
 
 
 def mp4() -> bytes:
-    from models.face.sources import media
+    from models.face.sources import film_writer
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.mp4"
-        with media.ClipWriter(path, (48, 64), 6) as writer:
+        with film_writer.ClipWriter(path, (48, 64), 6) as writer:
             for shade in range(6):
                 writer.write(np.full((48, 64, 3), 40 * shade, np.uint8))
         return path.read_bytes()
@@ -138,15 +151,15 @@ def read_mask(path: Path) -> object:
 
 
 def read_film(path: Path) -> object:
-    from models.face.sources import media
+    from models.face.sources import film_io
 
-    return next(media.read_clip(media.open_clip(path)))
+    return next(film_io.read_clip(film_io.open_clip(path)))
 
 
 def read_sound(path: Path) -> object:
-    from models.face.sources import media
+    from models.face.sources import sound_io
 
-    return media.hear(path)
+    return sound_io.hear(path)
 
 
 # Ending, a sound file, and who reads it.
@@ -155,12 +168,14 @@ FORMATS: dict[str, tuple[str, Callable[[], bytes], Reader]] = {
     "ply-ascii": (".ply", ply("ascii"), read_scan),
     "obj": (".zip", textured_zip, read_scan),
     "scannet": (".zip", scannet_zip, read_scan),
+    "ply-splat": (".ply", splat, read_scan),
     "glb": (".glb", glb, read_scan),
     "png": (".png", picture("PNG"), read_picture),
     "jpeg": (".jpg", picture("JPEG"), read_picture),
     "gif": (".gif", picture("GIF"), read_picture),
     "webp": (".webp", picture("WEBP"), read_picture),
     "avif": (".avif", picture("AVIF"), read_picture),
+    "heic": (".heic", heic, read_picture),
     "tiff": (".tif", picture("TIFF"), read_picture),
     "bmp": (".bmp", picture("BMP"), read_picture),
     "mask": (".png", picture("PNG"), read_mask),

@@ -117,8 +117,8 @@ def test_no_lab_calls_anybody(tmp_path):
 
 def test_no_command_calls_anybody(tmp_path):
     track = (
-        "from app.face import service; from models.face.sources import media, tracking; import time; "
-        "tracking.track_image(media.read_portrait(service.example())); time.sleep(3)"
+        "import time; from app.face import service; from models.face.sources import portrait_io, tracking; "
+        "tracking.track_image(portrait_io.read_portrait(service.example())); time.sleep(3)"
     )
     command = traced(tmp_path / "log", sys.executable, "-c", track)
     subprocess.run(command, cwd=ROOT, env=surroundings(tmp_path), check=True, timeout=300)

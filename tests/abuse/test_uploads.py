@@ -19,7 +19,7 @@ from PIL import Image
 from app import i18n
 from models.core import upload_validation
 from models.core.errors import UserError
-from models.scene.data import mesh_io, ply, scannet
+from models.scene.data import annotations, mesh_io, ply, scannet
 from models.scene.data.proposals import read_proposals
 from models.scene.data.scannet import load, load_folder
 from tests.scene import scan_makers as make
@@ -181,7 +181,7 @@ def test_a_long_text_among_numbers_takes_no_room(tmp_path):
 
 
 def test_an_aggregation_of_too_many_objects(tmp_path, monkeypatch):
-    monkeypatch.setattr(scannet, "MAX_OBJECTS", 2)
+    monkeypatch.setattr(annotations, "MAX_OBJECTS", 2)
     refused("objects_many", broken_scannet(tmp_path, "segs", str))
 
 

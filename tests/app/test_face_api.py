@@ -13,7 +13,7 @@ from gradio_client.exceptions import AppError
 
 from app.face import service
 from models.face import RATE, pipeline
-from models.face.sources import media
+from models.face.sources import film_io
 from tests.abuse.test_page import META, call
 from tests.face import stand_in
 from tests.served import addresses_asked
@@ -74,8 +74,8 @@ def test_a_portrait_says_a_text(client):
     assert known["ai_generated"] is True
     assert (known["seed"], known["frames"], known["voice"]) == (4, 50, "heart")
     video, panels = (found["video"] if isinstance(found, dict) else found for found in (video, panels))
-    assert media.open_clip(Path(video)).seconds == pytest.approx(2, abs=0.05)
-    assert media.open_clip(Path(panels)).width > 2 * media.open_clip(Path(video)).width
+    assert film_io.open_clip(Path(video)).seconds == pytest.approx(2, abs=0.05)
+    assert film_io.open_clip(Path(panels)).width > 2 * film_io.open_clip(Path(video)).width
     assert Path(csv).read_text().startswith("frame")
     assert np.load(npz)["vertices"].shape == (50, 478, 3)
 

@@ -20,7 +20,7 @@ from models.core import checkpoints
 from models.core.errors import UserError
 from models.core.progress import Left, Progress
 from models.face import RATE, pipeline
-from models.face.sources import media
+from models.face.sources import film_io, sound_io
 from models.face.types import Made
 from tests.app.test_colonoscopy_service import key_of
 from tests.face import stand_in
@@ -197,7 +197,7 @@ def test_speech_is_kept_as_it_sounds(uploads):
         path = upload(uploads, wav(1.5, rate=44_100), name)
         kept = service.take_speech(session, path)
         assert not path.exists()
-        assert len(media.read_sound(kept)) == pytest.approx(1.5 * RATE, abs=RATE / 50)  # whole frames
+        assert len(sound_io.read_sound(kept)) == pytest.approx(1.5 * RATE, abs=RATE / 50)  # whole frames
 
 
 def hours(count: float) -> bytes:
@@ -243,7 +243,7 @@ def test_a_video_is_kept_under_a_name_of_ours(uploads):
     assert not path.exists()
     assert kept.suffix == ".mp4"
     assert "Gertrude" not in kept.name
-    assert media.open_clip(kept).seconds == pytest.approx(1, abs=0.1)
+    assert film_io.open_clip(kept).seconds == pytest.approx(1, abs=0.1)
 
 
 @pytest.mark.parametrize(
@@ -438,6 +438,6 @@ def test_a_portrait_is_tracked_when_it_arrives_and_not_again(monkeypatch, upload
 def test_kept_speech_is_decoded_once(monkeypatch, uploads):
     session = Visit().lab(FaceSession)
     kept = service.take_speech(session, upload(uploads, wav(1.01), "speech.wav"))
-    monkeypatch.setattr(media, "_decoded", lambda *_: pytest.fail("decoded again"))
-    assert media.is_written(kept, 25) and len(media.read_sound(kept)) == RATE
+    monkeypatch.setattr(sound_io, "_decoded", lambda *_: pytest.fail("decoded again"))
+    assert sound_io.is_written(kept, 25) and len(sound_io.read_sound(kept)) == RATE
     session.visit.end()

@@ -54,6 +54,27 @@ def _box(low, size, step: float) -> list[tuple[np.ndarray, np.ndarray]]:
     ]
 
 
+def roofed(room: Scan, ridge: float = 0.0, step: float = 0.1) -> Scan:
+    """The room with a roof over it that faces out, flat or of two slopes."""
+    w, half, h = ROOM[0], ROOM[1] / 2, ROOM[2]
+    slopes = [
+        _sheet((0, 0, h + 0.1), (w, 0, 0), (0, half, ridge), step),
+        _sheet((0, half, h + 0.1 + ridge), (w, 0, 0), (0, half, -ridge), step),
+    ]
+    vertices, faces = room.vertices, room.faces
+    for points, corners in slopes:
+        faces = np.concatenate([faces, corners + len(vertices)])
+        vertices = np.concatenate([vertices, points])
+    more = len(vertices) - len(room.vertices)
+    return replace(
+        room,
+        vertices=vertices.astype(np.float32),
+        colours=np.concatenate([room.colours, np.full((more, 3), 90, np.uint8)]),
+        faces=faces.astype(np.int32),
+        vertex_instance=np.concatenate([room.vertex_instance, np.full(more, -1, np.int32)]),
+    )
+
+
 def furnished_room(step: float = 0.08) -> Scan:
     """A room of 6 x 5 m that faces inwards, with ceiling and ten pieces of furniture of ten colours."""
     w, d, h = ROOM
@@ -160,6 +181,16 @@ def test_only_a_ceiling_is_cut_off() -> None:
     )
     lids = [json.loads(scene_view.scan_payload(scan))["lid"] for scan in (room, cloud, open_room)]
     assert lids == [None, pytest.approx(0.85 * ROOM[2], abs=0.01), None]
+
+
+def test_a_roof_that_faces_out_is_cut_off_and_an_open_ceiling_is_not() -> None:
+    room = furnished_room(0.15)
+    flat, gabled = roofed(room), roofed(room, ridge=1.4)
+    payloads = [json.loads(scene_view.scan_payload(scan)) for scan in (room, flat, gabled)]
+    assert not any(payload["two_sided"] for payload in payloads)
+    assert payloads[0]["lid"] is None
+    assert ROOM[2] - 0.5 < payloads[1]["lid"] < ROOM[2]
+    assert ROOM[2] - 0.4 < payloads[2]["lid"] < ROOM[2] + 0.5  # most of the slopes go, the room stays
 
 
 def test_shows_the_aligned_frame() -> None:

@@ -12,6 +12,7 @@ from app import page
 from app.scene import example_cache
 from models.scene import pipeline
 from tests.browser.conftest import CHROMIUM, FLAGS
+from tests.browser.odd_scans import ODD
 from tests.scene.scan_makers import ply
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -23,6 +24,7 @@ SHOTS = {
     "phone": ({"__theme": "light"}, (390, 844)),
     "caption": ({"__theme": "light", "q": ""}, (1440, 900)),
     "raw": ({"__theme": "light", "q": ""}, (1440, 900)),
+    **{name: ({"__theme": "light", "q": ""}, (1440, 900)) for name in ODD},
     "face": ({"__theme": "light", "lab": "face", "say": "Good morning! I am only a picture."}, (1440, 900)),
 }
 RAW = "room_office_01"  # shown without its labels
@@ -44,7 +46,10 @@ def main(names: list[str]) -> None:
             tab.goto(f"{running.local_url}?{urlencode({**asked, **query})}")
             if "lab" not in query:
                 tab.wait_for_selector(".sv[data-state=ready]")
-            {"caption": look, "raw": find, "face": speak}.get(name, answered)(tab)
+            if name in ODD:
+                bring(tab, name)
+            else:
+                {"caption": look, "raw": find, "face": speak}.get(name, answered)(tab)
             tab.wait_for_timeout(2000)
             tab.screenshot(path=DOCS / f"{name}.png", full_page=name == "phone")
             tab.close()
@@ -74,6 +79,16 @@ def find(tab: Page) -> None:
         tab.locator("input[type=file]").first.set_input_files(file)
         tab.wait_for_selector(".tl-list")
     tab.wait_for_selector(".sv[data-state=ready]")
+
+
+def bring(tab: Page, name: str) -> None:
+    """Upload an odd scan and wait until it is drawn, and what was made of it is told."""
+    with tempfile.TemporaryDirectory() as folder:
+        tab.locator("input[type=file]").first.set_input_files(ODD[name](Path(folder)))
+        tab.wait_for_selector("#tl-scans:not(:has(input:checked))", state="attached")
+        tab.wait_for_selector(".tl-read, #tl-notice p, #tl-status p", state="attached")
+    tab.wait_for_selector(".sv[data-state=ready]")
+    tab.wait_for_timeout(15_000)
 
 
 def speak(tab: Page) -> None:

@@ -155,6 +155,40 @@ def test_a_finger_draws_as_well(pad: Page) -> None:
     assert 1 < area(pad) < 5
 
 
+def test_a_pen_draws_over_a_resting_palm(pad: Page) -> None:
+    frame = pad.locator(".mp-stage").bounding_box()
+    assert frame is not None
+    browser = pad.context.new_cdp_session(pad)
+
+    def at(x: float, y: float) -> dict[str, float]:
+        return {"x": frame["x"] + x * frame["width"], "y": frame["y"] + y * frame["height"]}
+
+    def palm(kind: str, *places: tuple[float, float]) -> None:
+        points = [{**at(x, y), "id": number, "radiusX": 30} for number, (x, y) in enumerate(places)]
+        browser.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    def pen(kind: str, x: float, y: float) -> None:
+        touching = {"button": "left", "buttons": 0 if kind == "mouseReleased" else 1, "pointerType": "pen"}
+        browser.send("Input.dispatchMouseEvent", {"type": kind, **at(x, y), **touching, "clickCount": 1})
+
+    scrolled = pad.evaluate("scrollY")
+    palm("touchStart", (0.8, 0.85))
+    pen("mousePressed", 0.2, 0.3)
+    pen("mouseMoved", 0.4, 0.3)
+    palm("touchStart", (0.8, 0.85), (0.9, 0.9))  # more of the hand comes down
+    palm("touchMove", (0.8, 0.7), (0.9, 0.75))
+    pen("mouseMoved", 0.6, 0.3)
+    pen("mouseReleased", 0.6, 0.3)
+    palm("touchEnd")
+    stroke = area(pad)
+    assert 1 < stroke < 6 and pad.evaluate("scrollY") == scrolled
+    pad.locator(".mp-stage").focus()
+    pad.keyboard.press("Control+z")  # the stroke was all that was drawn
+    assert area(pad) == 0
+    drag(pad, (0.2, 0.3), (0.4, 0.3), (0.6, 0.3))
+    assert area(pad) == pytest.approx(stroke, abs=0.3)
+
+
 def test_nothing_drawn_is_told_and_a_shape_is_one_click(pad: Page) -> None:
     pad.locator("#tl-draw").click()
     expect(pad.locator("#tl-colonoscopy-notice [role=alert]")).to_contain_text("no polyp in the mask yet")

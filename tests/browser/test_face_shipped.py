@@ -14,7 +14,7 @@ from app import page as app_page
 from app.face import service
 from models.core import checkpoints
 from models.face import FPS, RATE, frames_of
-from models.face.sources import media
+from models.face.sources import film_io
 from tests.browser.patience import patient
 from tests.browser.test_face_tab import DURATION_JS, PLAYING_JS, animate, bring, opened, until_true
 
@@ -54,7 +54,7 @@ def gap_in(path: Path) -> np.ndarray:
     """The lip gap of a film's face, tracked in its frames, (T,) cm."""
     from models.face.sources import mesh, tracking
 
-    track = tracking.track_video(media.read_clip(media.open_clip(path)))
+    track = tracking.track_video(film_io.read_clip(film_io.open_clip(path)))
     assert track.seen.all()
     return mesh.lip_gap(track.vertices)
 

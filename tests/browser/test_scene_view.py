@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 from app.components import scene_view
 from models.scene.data.scan import Scan
 from models.scene.types import Anchor, Answer, Candidate
-from tests.app.test_scene_view import EVIL, furnished_room
+from tests.app.test_scene_view import EVIL, furnished_room, roofed
 
 SCAN = furnished_room(0.1)
 BY_LABEL = {instance.label: instance for instance in SCAN.instances}
@@ -51,6 +51,7 @@ def address() -> Iterator[str]:
         sends = {
             "scan": lambda: scene_view.show(scene_view.scan_payload(SCAN)),
             "cloud": lambda: scene_view.show(scene_view.scan_payload(_cloud(furnished_room(0.05)))),
+            "roof": lambda: scene_view.show(scene_view.scan_payload(roofed(furnished_room(0.15)))),
             "answer": lambda: scene_view.lay_over(scene_view.overlay_payload(ANSWER)),
             "broken": lambda: scene_view.show(scene_view.scan_payload(SCAN)[:5000] + '"}]}'),
             "none": lambda: scene_view.show(None),
@@ -169,6 +170,21 @@ def test_ten_clicks_of_ten_find_their_object_in_a_cloud(page: Page, address: str
     page.goto(address)
     _open(page, "cloud")
     _click_each(page)
+
+
+def test_a_roof_is_cut_off_and_comes_back(page: Page, address: str) -> None:
+    page.goto(address)
+    _open(page, "roof")
+    open_to_see = _picture(page)
+    assert len(_middles(open_to_see, SCAN)) == 10
+    page.locator("[data-do=walls]").click()
+    page.mouse.move(2, 2)
+    _settled(page)
+    assert len(_middles(_picture(page), SCAN)) < 5  # the roof hides them
+    page.locator("[data-do=walls]").click()
+    page.mouse.move(2, 2)
+    _settled(page)
+    assert len(_middles(_picture(page), SCAN)) == 10
 
 
 def _click_each(page: Page) -> None:

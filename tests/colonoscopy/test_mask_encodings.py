@@ -169,6 +169,15 @@ def test_an_outline_is_filled_also_where_it_has_a_small_gap(thick, arc):
     assert (found.mask != (whole > 0)).mean() < 0.015
 
 
+def test_an_open_line_stays_and_is_told():
+    drawn = np.zeros(SHAPE, np.uint8)
+    cv2.ellipse(drawn, (170, 119), (62, 40), 0, 0, 270, 1, 2)
+    found = cleaned(drawn > 0)
+    assert [one.key for one in found.notes] == ["mask_line"] and np.array_equal(found.mask, drawn > 0)
+    cv2.circle(drawn := np.zeros(SHAPE, np.uint8), (60, 60), 3, 1, -1)  # small, and no line
+    assert not cleaned(drawn > 0).notes
+
+
 def test_holes_are_filled_and_specks_dropped():
     given = MASK.copy()
     given[110:116, 160:170] = False

@@ -8,6 +8,7 @@ from PIL import Image, ImageOps
 
 from models.core.errors import UserError
 from models.core.image_io import read_picture
+from tests.core.heic import heic
 
 RAMP = np.add.outer(np.arange(48) * 2, np.arange(64) * 2).astype(np.uint8)
 PHOTO = np.dstack([RAMP, RAMP[::-1], np.full_like(RAMP, 90)])
@@ -108,6 +109,16 @@ def test_avif_and_cmyk(tmp_path):
     assert np.abs(pixels - PHOTO).mean() < 5
     pixels, _ = read(tmp_path, Image.fromarray(PHOTO).convert("CMYK"), "p.jpg", quality=95)
     assert np.abs(pixels - PHOTO).mean() < 8
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_heic_upright(tmp_path, turns):
+    right = np.zeros((128, 192, 3), np.uint8)
+    right[:64], right[64:, :96], right[64:, 96:] = (200, 30, 30), (30, 60, 220), (40, 200, 60)
+    (tmp_path / "phone.heic").write_bytes(heic(right, turns))
+    read = np.asarray(read_picture(tmp_path / "phone.heic").image)
+    assert read.shape == np.rot90(right, turns).shape
+    assert np.abs(read.astype(int) - np.rot90(right, turns)).mean() < 2
 
 
 def test_a_phones_forty_eight_megapixels_are_read_and_scaled_down(tmp_path):

@@ -16,7 +16,8 @@ from app.face import service
 from models.core.errors import UserError
 from models.core.progress import Left, Progress
 from models.face import FPS, frames_of, pipeline
-from models.face.sources import media
+from models.face.sources import ffmpeg_calls, sound_io
+from models.face.sources.tracking import Faces
 from models.face.types import Made, Order
 
 TEXT_SECONDS = 2.0  # of what is typed, however long it is
@@ -34,7 +35,7 @@ def film(path: Path, seconds: float, size: tuple[int, int] = (320, 320)) -> Path
 def _card(seconds: float, width: int, height: int) -> bytes:
     card = f"testsrc=size={width}x{height}:rate={FPS}:duration={seconds}"
     tone = f"sine=frequency=300:duration={seconds}"
-    ask = [media.binary(), "-loglevel", "error", "-f", "lavfi", "-i", card, "-f", "lavfi", "-i", tone]
+    ask = [ffmpeg_calls.binary(), "-loglevel", "error", "-f", "lavfi", "-i", card, "-f", "lavfi", "-i", tone]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "card.mp4"
         subprocess.run([*ask, "-pix_fmt", "yuv420p", "-movflags", "+faststart", str(path)], check=True)
@@ -49,7 +50,7 @@ def animating(steps: int = 4, pause: float = 0.0, faceless: tuple[int, ...] = ()
 
     def animate(order: Order, folder: Path) -> Iterator[Progress | Made]:
         yield Progress(0.0, "face_reads")
-        seconds = TEXT_SECONDS if order.text else len(media.read_sound(order.audio)) / 16000
+        seconds = TEXT_SECONDS if order.text else len(sound_io.read_sound(order.audio)) / 16000
         yield Progress(0.1, "face_draws", film(folder / "first.mp4", 1.0))
         many = 20 * steps if "slowly" in order.text else steps
         for step in range(many):
@@ -97,7 +98,7 @@ def stand_in(patch: pytest.MonkeyPatch, animate: Animate | None = None) -> None:
 def served(animate: Animate | None = None) -> Iterator[str]:
     """Address of a page with this lab alone, on which `animate` answers instead of the networks."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(service, "faces_throughout", lambda clip: 1)
+        patch.setattr(service, "faces_throughout", lambda clip: Faces(1))
         patch.setattr(page, "LABS", (page.Lab("face", "app.face.tab"),))
         patch.setattr(page, "processor", lambda: "cpu")  # else a process imports torch to find out
         stand_in(patch, animate)

@@ -10,7 +10,7 @@ from PIL import Image
 from skimage import data
 
 from models.face.__main__ import main, parser
-from models.face.sources import media
+from models.face.sources import film_io
 
 
 def run(*arguments) -> subprocess.CompletedProcess:
@@ -39,7 +39,7 @@ def test_animate_writes_a_film_and_what_belongs_to_it(spoken):
     assert done.stdout.splitlines()[-1] == str(out)
     names = {path.name for path in out.parent.iterdir()}
     assert names == {"talk.mp4", "talk_stages.mp4", "talk_blendshapes.csv", "talk_vertices.npz"}
-    assert media.open_clip(out).width == 256
+    assert film_io.open_clip(out).width == 256
 
 
 def test_track_writes_what_it_saw(spoken, portrait, tmp_path, capsys):

@@ -8,7 +8,7 @@ from scipy.io import wavfile
 
 from models.core.errors import UserError
 from models.face import FPS, RATE, frames_of
-from models.face.sources import media
+from models.face.sources import ffmpeg_calls, film_io, film_writer, portrait_io, sound_io
 
 
 def tone(seconds: float, rate: int = RATE) -> np.ndarray:
@@ -17,8 +17,8 @@ def tone(seconds: float, rate: int = RATE) -> np.ndarray:
 
 def clip(path, count=20, size=(96, 128), sound=None):
     """A film of a bright bar that walks to the right, one step a frame."""
-    heard = None if sound is None else media.write_sound(path.with_suffix(".wav"), sound, count)
-    with media.ClipWriter(path, size, count, heard, "made for a test") as writer:
+    heard = None if sound is None else sound_io.write_sound(path.with_suffix(".wav"), sound, count)
+    with film_writer.ClipWriter(path, size, count, heard, "made for a test") as writer:
         for index in range(count):
             frame = np.full((*size, 3), 60, np.uint8)
             frame[:, 4 * index : 4 * index + 8] = (200, 180, 160)
@@ -29,7 +29,7 @@ def clip(path, count=20, size=(96, 128), sound=None):
 
 
 def said_by_ffmpeg(path) -> str:
-    asked = [media.binary(), "-hide_banner", "-i", str(path)]
+    asked = [ffmpeg_calls.binary(), "-hide_banner", "-i", str(path)]
     return subprocess.run(asked, capture_output=True, text=True, check=False).stderr
 
 
@@ -38,9 +38,9 @@ def test_a_film_lasts_exactly_as_long_as_its_frames(tmp_path):
     said = said_by_ffmpeg(path)
     assert "Duration: 00:00:01.48" in said and "25 fps" in said
     assert "h264" in said and "aac" in said and "yuv420p" in said and "made for a test" in said
-    opened = media.open_clip(path)
+    opened = film_io.open_clip(path)
     assert (opened.width, opened.height) == (128, 96) and abs(opened.seconds - 37 / FPS) < 0.021
-    frames = list(media.read_clip(opened))
+    frames = list(film_io.read_clip(opened))
     assert len(frames) == 37
     assert all(
         abs(int(frame[:, :, 0].mean(0).argmax()) - 4 * i - 4) <= 5 for i, frame in enumerate(frames[:20])
@@ -50,7 +50,7 @@ def test_a_film_lasts_exactly_as_long_as_its_frames(tmp_path):
 
 @pytest.mark.parametrize("seconds", [0.3, 0.96, 2.0])
 def test_a_sound_is_cut_or_filled_to_its_frames(tmp_path, seconds):
-    path = media.write_sound(tmp_path / "a.wav", tone(seconds), 24)
+    path = sound_io.write_sound(tmp_path / "a.wav", tone(seconds), 24)
     rate, samples = wavfile.read(path)
     assert rate == RATE and len(samples) == 24 * RATE // FPS
     wanted = np.zeros(len(samples))
@@ -60,24 +60,24 @@ def test_a_sound_is_cut_or_filled_to_its_frames(tmp_path, seconds):
 
 
 def test_a_film_hears_the_beginning_of_a_longer_sound(tmp_path):
-    sound = media.write_sound(tmp_path / "a.wav", tone(3))
-    with media.ClipWriter(tmp_path / "film.mp4", (64, 64), 25, sound) as writer:
+    sound = sound_io.write_sound(tmp_path / "a.wav", tone(3))
+    with film_writer.ClipWriter(tmp_path / "film.mp4", (64, 64), 25, sound) as writer:
         for _ in range(25):
             writer.write(np.zeros((64, 64, 3), np.uint8))
     assert "Duration: 00:00:01.00" in said_by_ffmpeg(tmp_path / "film.mp4")
-    assert len(media.read_sound(tmp_path / "film.mp4")) == pytest.approx(RATE, abs=RATE / 20)
+    assert len(sound_io.read_sound(tmp_path / "film.mp4")) == pytest.approx(RATE, abs=RATE / 20)
 
 
 def test_colours_come_back(tmp_path):
-    with media.ClipWriter(tmp_path / "film.mp4", (64, 64), 3) as writer:
+    with film_writer.ClipWriter(tmp_path / "film.mp4", (64, 64), 3) as writer:
         for _ in range(3):
             writer.write(np.full((64, 64, 3), (190, 120, 60), np.uint8))
-    frame = next(media.read_clip(media.open_clip(tmp_path / "film.mp4")))
+    frame = next(film_io.read_clip(film_io.open_clip(tmp_path / "film.mp4")))
     assert np.abs(frame.reshape(-1, 3).mean(0) - (190, 120, 60)).max() < 4
 
 
 def written(path, count: int, until) -> None:
-    with media.ClipWriter(path, (64, 64), count) as writer:
+    with film_writer.ClipWriter(path, (64, 64), count) as writer:
         for index in range(count):
             until(index, writer)
             writer.write(np.zeros((64, 64, 3), np.uint8))
@@ -104,14 +104,14 @@ def test_an_encoder_that_dies_is_told_and_leaves_nothing(tmp_path):
 def test_sound_is_read_at_our_rate(tmp_path, rate):
     stereo = np.stack([tone(1.0, rate)] * 2, axis=1)
     wavfile.write(tmp_path / "a.wav", rate, (stereo * 32767).astype(np.int16))
-    samples = media.read_sound(tmp_path / "a.wav")
+    samples = sound_io.read_sound(tmp_path / "a.wav")
     assert samples.dtype == np.float32 and abs(len(samples) - RATE) < 100
     assert abs(np.abs(np.fft.rfft(samples)).argmax() * RATE / len(samples) - 220) < 3
     assert frames_of(len(samples)) == FPS
 
 
 def test_the_sound_of_a_film_is_read(tmp_path):
-    assert abs(len(media.read_sound(clip(tmp_path / "film.mp4", 25, sound=tone(1)))) - RATE) < 1200
+    assert abs(len(sound_io.read_sound(clip(tmp_path / "film.mp4", 25, sound=tone(1)))) - RATE) < 1200
 
 
 @pytest.mark.parametrize(
@@ -128,36 +128,36 @@ def test_the_sound_of_a_film_is_read(tmp_path):
 def test_what_is_no_media_is_refused(tmp_path, name, data):
     (tmp_path / name).write_bytes(data)
     with pytest.raises(UserError) as caught:
-        media.read_sound(tmp_path / name)
+        sound_io.read_sound(tmp_path / name)
     assert caught.value.key == "sound_unreadable"
     with pytest.raises(UserError) as caught:
-        media.open_clip(tmp_path / name)
+        film_io.open_clip(tmp_path / name)
     assert caught.value.key == "video_unreadable"
 
 
 def test_odd_names_are_names_and_nothing_else(tmp_path):
     for name in ("a;rm -rf x.wav", "-y.wav", "naïve 声音.wav", "%d.wav"):
         wavfile.write(tmp_path / name, RATE, (tone(0.5) * 32767).astype(np.int16))
-        assert abs(len(media.read_sound(tmp_path / name)) - RATE / 2) < 100
+        assert abs(len(sound_io.read_sound(tmp_path / name)) - RATE / 2) < 100
 
 
 def test_too_long_too_short_too_big(tmp_path):
     wavfile.write(tmp_path / "long.wav", RATE, np.zeros(3 * RATE, np.int16))
     with pytest.raises(UserError) as caught:
-        media.read_sound(tmp_path / "long.wav", limit=2)
+        sound_io.read_sound(tmp_path / "long.wav", limit=2)
     assert caught.value.key == "sound_long"
     wavfile.write(tmp_path / "short.wav", RATE, np.zeros(100, np.int16))
     with pytest.raises(UserError) as caught:
-        media.read_sound(tmp_path / "short.wav")
+        sound_io.read_sound(tmp_path / "short.wav")
     assert caught.value.key == "sound_short"
     with pytest.raises(UserError) as caught:
-        media.read_sound(tmp_path / "none.wav")
+        sound_io.read_sound(tmp_path / "none.wav")
     assert caught.value.key == "file_missing"
 
 
 def test_a_film_without_sound_has_none(tmp_path):
     with pytest.raises(UserError) as caught:
-        media.read_sound(clip(tmp_path / "film.mp4"))
+        sound_io.read_sound(clip(tmp_path / "film.mp4"))
     assert caught.value.key == "sound_unreadable"
 
 
@@ -168,7 +168,7 @@ def test_a_portrait_is_turned_scaled_and_even(tmp_path):
     facts = Image.Exif()
     facts[0x0112] = 6  # the camera was held upright
     picture.save(tmp_path / "a.jpg", exif=facts)
-    image = media.read_portrait(tmp_path / "a.jpg")
+    image = portrait_io.read_portrait(tmp_path / "a.jpg")
     assert image.shape == (1280, 640, 3)
 
 
@@ -177,5 +177,5 @@ def test_a_photo_of_seventy_megapixels_is_refused_before_it_is_decoded(tmp_path)
 
     Image.new("L", (9000, 8000)).save(tmp_path / "big.png")
     with pytest.raises(UserError) as caught:
-        media.read_portrait(tmp_path / "big.png")
+        portrait_io.read_portrait(tmp_path / "big.png")
     assert caught.value.key == "image_too_large"

@@ -8,13 +8,13 @@ from scipy.io import wavfile
 
 from models.core.errors import UserError
 from models.face import RATE
-from models.face.sources import media
+from models.face.sources import ffmpeg_calls, film_io, film_writer, sound_io
 
 WIDE, TALL = 160, 96
 
 
 def ffmpeg(*arguments):
-    asked = [media.binary(), "-hide_banner", "-loglevel", "error", "-y", *map(str, arguments)]
+    asked = [ffmpeg_calls.binary(), "-hide_banner", "-loglevel", "error", "-y", *map(str, arguments)]
     subprocess.run(asked, check=True, capture_output=True)
 
 
@@ -33,7 +33,7 @@ def film(
 ):
     raw = picture(width, height).tobytes() * frames
     asked = [
-        media.binary(),
+        ffmpeg_calls.binary(),
         "-hide_banner",
         "-loglevel",
         "error",
@@ -60,8 +60,8 @@ def corners(frame):
 
 
 def read(path):
-    clip = media.open_clip(path)
-    frames = list(media.read_clip(clip))
+    clip = film_io.open_clip(path)
+    frames = list(film_io.read_clip(clip))
     assert frames[0].shape == (clip.height, clip.width, 3)
     return clip, frames
 
@@ -117,7 +117,7 @@ def test_fields_become_frames(tmp_path):
         frame[1::2, 8 * index + 4 : 8 * index + 20] = 230
         raw += frame.tobytes()
     asked = [
-        media.binary(),
+        ffmpeg_calls.binary(),
         "-loglevel",
         "error",
         "-y",
@@ -155,7 +155,7 @@ def test_the_length_of_a_browsers_recording_is_measured(tmp_path):
     whole = film(tmp_path / "whole.mp4", 40, options=("-c:v", "libx264", "-pix_fmt", "yuv420p"))
     live = tmp_path / "live.webm"
     asked = [
-        media.binary(),
+        ffmpeg_calls.binary(),
         "-loglevel",
         "error",
         "-i",
@@ -176,18 +176,23 @@ def test_the_length_of_a_browsers_recording_is_measured(tmp_path):
 def test_a_microphones_webm_is_a_sound_and_no_film(tmp_path):
     wavfile.write(tmp_path / "a.wav", RATE, tone(1.0))
     ffmpeg("-i", tmp_path / "a.wav", "-c:a", "libopus", "-f", "webm", "-live", "1", tmp_path / "a.webm")
-    assert len(media.read_sound(tmp_path / "a.webm")) == pytest.approx(RATE, abs=RATE / 20)
+    assert len(sound_io.read_sound(tmp_path / "a.webm")) == pytest.approx(RATE, abs=RATE / 20)
     with pytest.raises(UserError) as refused:
-        media.open_clip(tmp_path / "a.webm")
+        film_io.open_clip(tmp_path / "a.webm")
     assert refused.value.key == "video_only_sound"
 
 
-@pytest.mark.parametrize(("codec", "ending"), [("prores_ks", "mov"), ("mjpeg", "avi"), ("mpeg4", "mkv")])
+DEPTHS = {"prores_ks": ("-pix_fmt", "yuv422p10le"), "libx264": ("-pix_fmt", "yuv420p10le")}
+
+
+@pytest.mark.parametrize(
+    ("codec", "ending"), [("prores_ks", "mov"), ("mjpeg", "avi"), ("mpeg4", "mkv"), ("libx264", "mp4")]
+)
 def test_a_film_that_browsers_do_not_play_gets_a_preview(tmp_path, codec, ending):
-    options = ("-c:v", codec, *(("-pix_fmt", "yuv422p10le") if codec == "prores_ks" else ()))
+    options = ("-c:v", codec, *DEPTHS.get(codec, ()))
     clip, _ = read(film(tmp_path / f"a.{ending}", 30, options=options))
     assert not clip.playable and [one.key for one in clip.notes] == ["video_preview"]
-    shown = media.open_clip(media.write_preview(clip, tmp_path / "shown.mp4", 1.0))
+    shown = film_io.open_clip(film_writer.write_preview(clip, tmp_path / "shown.mp4", 1.0))
     assert shown.playable and shown.seconds == pytest.approx(1, abs=0.05)
 
 
@@ -205,7 +210,7 @@ def tone(seconds, loud=0.5, hertz=220):
 
 def heard(tmp_path, channels):
     wavfile.write(tmp_path / "a.wav", RATE, np.stack(channels, axis=1).astype(np.float32))
-    return media.hear(tmp_path / "a.wav")
+    return sound_io.hear(tmp_path / "a.wav")
 
 
 def keys(sound):
@@ -231,18 +236,19 @@ def test_of_a_silent_channel_nothing_is_lost(tmp_path):
 
 def test_a_sound_louder_than_full_scale_keeps_its_shape(tmp_path):
     wavfile.write(tmp_path / "a.wav", RATE, 3 * tone(1))
-    sound = media.hear(tmp_path / "a.wav")
+    sound = sound_io.hear(tmp_path / "a.wav")
     assert np.abs(sound.samples - tone(1) * 2).max() < 0.01 and keys(sound) == ["sound_loud"]
 
 
 def test_six_channels_and_other_rates(tmp_path):
     channels = [tone(1) * 0.3] * 6
     wavfile.write(tmp_path / "a.wav", RATE, np.stack(channels, axis=1))
-    assert len(media.hear(tmp_path / "a.wav").samples) == RATE
+    assert len(sound_io.hear(tmp_path / "a.wav").samples) == RATE
     ffmpeg("-i", tmp_path / "a.wav", "-ar", "44100", "-ac", "2", tmp_path / "b.m4a")
-    assert len(media.hear(tmp_path / "b.m4a").samples) == pytest.approx(RATE, abs=RATE / 10)
+    assert len(sound_io.hear(tmp_path / "b.m4a").samples) == pytest.approx(RATE, abs=RATE / 10)
 
 
 def test_silence_is_told(tmp_path):
     sound = heard(tmp_path, [np.zeros(RATE), np.zeros(RATE)])
     assert not sound.samples.any() and keys(sound) == ["sound_silent"]
+    assert keys(heard(tmp_path, [np.full(RATE, 0.4)])) == ["sound_silent"]

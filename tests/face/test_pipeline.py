@@ -13,7 +13,7 @@ from models.core.errors import UserError
 from models.core.progress import Left, Progress
 from models.face import FPS, RATE, STAGES, frames_of
 from models.face.pipeline import animate
-from models.face.sources import media, mesh
+from models.face.sources import ffmpeg_calls, film_io, film_writer, mesh
 from models.face.sources.tracking import track_video
 from models.face.speech import voices
 from models.face.types import Made, Order
@@ -61,14 +61,16 @@ def test_the_film_is_as_long_as_the_sound(made, speech):
     count = frames_of(len(speech[1]))
     assert made.frames == count and made.seconds == count / FPS
     for path in (made.video, made.panels):
-        assert abs(media.open_clip(path).seconds - count / FPS) < 0.04
-        said = subprocess.run([media.binary(), "-i", str(path)], capture_output=True, text=True, check=False)
+        assert abs(film_io.open_clip(path).seconds - count / FPS) < 0.04
+        said = subprocess.run(
+            [ffmpeg_calls.binary(), "-i", str(path)], capture_output=True, text=True, check=False
+        )
         assert "25 fps" in said.stderr and "AI-generated" in said.stderr
     assert not made.faceless and set(made.took) >= {"speech", "motion", "blend", "generated", "3d", "writing"}
 
 
 def test_the_lips_of_the_finished_film_move_with_the_sound_and_rest_in_silence(made, speech):
-    track = track_video(media.read_clip(media.open_clip(made.video)))
+    track = track_video(film_io.read_clip(film_io.open_clip(made.video)))
     assert track.seen.all()
     gap = mesh.lip_gap(track.vertices)
     with np.load(made.vertices) as file:
@@ -114,14 +116,14 @@ def test_a_stopped_film_leaves_nothing_half_written(portrait, speech, tmp_path):
 
 def test_a_video_keeps_its_size_and_its_faceless_frames(tmp_path, speech):
     face, path = data.astronaut()[:256, 96:352], tmp_path / "clip.mp4"
-    with media.ClipWriter(path, (256, 256), 30) as writer:
+    with film_writer.ClipWriter(path, (256, 256), 30) as writer:
         for index in range(30):
             writer.write(np.full_like(face, 80) if 10 <= index < 13 else face)
     short = tmp_path / "short.wav"
     wavfile.write(short, RATE, (speech[1][:RATE] * 32767).astype(np.int16))
     made = list(animate(Order(video=path, audio=short, stage="blend", panels=False), tmp_path))[-1]
     assert made.faceless == (10, 11, 12) and made.panels is None
-    frames = list(media.read_clip(media.open_clip(made.video)))
+    frames = list(film_io.read_clip(film_io.open_clip(made.video)))
     assert len(frames) == 25 and frames[0].shape == (256, 256, 3)
     assert frames[11][:200].std() < 5
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from models.face.sources import media, mesh, source
+from models.face.sources import film_io, film_writer, mesh, source
 from models.face.sources.head_motion import Sway
 from tests.face.stand_in_motion import chewing
 
@@ -19,12 +19,12 @@ def footage(tmp_path_factory) -> source.Footage:
     """The astronaut walks to the right; in frames 4 and 5 there is nobody."""
     path = tmp_path_factory.mktemp("footage") / "walk.mp4"
     astronaut = data.astronaut()
-    with media.ClipWriter(path, (240, 256), 8) as writer:
+    with film_writer.ClipWriter(path, (240, 256), 8) as writer:
         for index in range(8):
             left = 120 - 4 * index
             frame = astronaut[:240, left : left + 256]
             writer.write(np.full_like(frame, 99) if index in (4, 5) else frame)
-    return source.Footage(media.open_clip(path), 100)
+    return source.Footage(film_io.open_clip(path), 100)
 
 
 def test_a_portrait_at_rest_has_closed_lips_and_its_own_eyes(portrait):

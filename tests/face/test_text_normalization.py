@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.face.speech import voices
-from models.face.text_normalization import normalised
+from models.face.speech.text_normalization import normalised
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,13 @@ from models.face.text_normalization import normalised
         ("en", "tel. +1 555 123", "telephone plus one five five five one two three"),
         ("en", "v2.0 3D", "v2.0 3D"),
         ("en", "OIOOOO 😂👍🏽", "OIOOOO"),
+        ("de", "Am 1.5. um 7 Uhr", "Am ersten Mai um sieben Uhr"),
+        ("en", "£5, 1st and 22nd", "five pounds, first and twenty-second"),
+        ("en", "20 °C, -5℃", "twenty degrees Celsius, minus five degrees Celsius"),
+        ("en", "2024-12-31T23:59", "December thirty-first, twenty twenty-four twenty-three fifty-nine"),
+        ("fr", "à 9h30, 3,50 €, 14 h", "à neuf heures trente, trois euros cinquante, quatorze heures"),
+        ("zh", "电话13812345678，-5℃", "电话一三八一二三四五六七八，负5 摄氏度"),
+        ("ja", "090-1234-5678は24℃", "〇九〇一二三四五六七八は二十四 度"),
         ("fr", "9:30, 3,50 €", "neuf heures trente, trois euros cinquante"),
         ("es", "12/03/2025", "doce de marzo de dos mil veinticinco"),
         ("zh", "9:30 😂 ¥3", "9点30分 3元"),

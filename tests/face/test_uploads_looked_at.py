@@ -11,6 +11,7 @@ from models.face import RATE
 from models.face import __main__ as command_line
 from models.face.rendering import compositor
 from models.face.rendering.monochrome import toned, tones_of
+from models.face.sources.tracking import Faces
 from tests.face.test_media_kinds import film
 
 
@@ -21,9 +22,7 @@ def inspected(capsys, *arguments):
 
 
 def test_inspect_a_picture_a_film_and_a_sound(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(
-        "models.face.sources.upload.faces_in", lambda frames: len([frame.shape for frame in frames]) and 1
-    )
+    monkeypatch.setattr("models.face.sources.upload.faces_in", lambda frames: Faces(int(len([*frames]) > 0)))
     pixels = np.random.default_rng(0).integers(0, 255, (60, 80, 4), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     found = inspected(capsys, tmp_path / "a.png", "--save", tmp_path / "read.png")

@@ -10,9 +10,10 @@ import trimesh
 from PIL import Image
 
 from models.core.errors import UserError
+from models.scene.data.annotations import MIN_COMPONENT
 from models.scene.data.proposals import read_proposals, with_predictions
 from models.scene.data.scan import Scan, thin
-from models.scene.data.scannet import MIN_COMPONENT, load, load_folder
+from models.scene.data.scannet import load, load_folder
 from tests.scene import scan_makers as make
 
 ROOT = Path(__file__).resolve().parents[2]

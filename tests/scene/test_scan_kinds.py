@@ -80,6 +80,16 @@ def test_scannetpp(tmp_path, semantic):
     assert np.array_equal(scan.vertex_instance, OBJECTS + 5)
 
 
+def test_a_whole_scannetpp_scene_is_its_aligned_mesh(tmp_path):
+    files = annotations(tmp_path, "segments_anno.json", "segments.json")
+    for name in ("mesh_aligned_0.05.ply", "mesh_aligned_0.05_semantic.ply", "pc_aligned.ply"):
+        files.append(tmp_path / name)
+        files[-1].write_bytes(make.ply(VERTICES, COLOURS, None if name[0] == "p" else FACES))
+    scan = load(files)
+    assert found(scan) == RIGHT and len(scan.faces) == len(FACES)
+    assert keys(scan) == ["files_unused"] and "pc_aligned.ply" in scan.notes[0].facts["names"]
+
+
 @pytest.mark.parametrize("same_mesh", [True, False])
 def test_3rscan(tmp_path, same_mesh):
     obj = tmp_path / "mesh.refined.v2.obj"
@@ -104,6 +114,9 @@ def test_3rscan(tmp_path, same_mesh):
     scan = load([obj, ply, semseg])
     assert found(scan) == RIGHT and np.abs(scan.colours.astype(int) - COLOURS).max() <= 1
     assert (scan.vertex_instance == OBJECTS + 5).mean() > 0.95
+    segs = tmp_path / "mesh.refined.0.010000.segs.v2.json"  # of the labelled mesh, whose vertices are others
+    segs.write_text(json.dumps({"segIndices": [5] * (len(VERTICES) - 9)}))
+    assert found(load([obj, ply, semseg, segs])) == RIGHT
 
 
 def replica_faces(form):
@@ -458,6 +471,23 @@ def test_a_gaussian_splat(tmp_path):
     assert np.abs(scan.colours.mean(0) - COLOURS.mean(0)).max() < 3 and keys(scan)[0] == "splat"
 
 
+def test_a_splat_of_plain_scales_keeps_its_points_and_one_of_nothing_is_refused(tmp_path):
+    path, full = tmp_path / "plain.ply", np.full(len(VERTICES), 4.0)
+    path.write_bytes(splat(COLOURS, full, VERTICES, np.exp(np.full(len(VERTICES), 0.02))))
+    assert len(load([path]).vertices) > 0.9 * len(VERTICES)
+    path.write_bytes(splat(COLOURS, full - 20, VERTICES, np.full(len(VERTICES), 0.02)))
+    with pytest.raises(UserError) as refused:
+        load([path])
+    assert refused.value.key == "scan_empty"
+
+
+def test_a_splat_without_opacity_has_its_colours(tmp_path):
+    fields = [*XYZ, *((f"f_dc_{i}", "float") for i in range(3))]
+    path = tmp_path / "bare.ply"
+    path.write_bytes(table_ply(fields, [*VERTICES.T, *((COLOURS / 255 - 0.5) / 0.28209479).T]))
+    assert np.abs(load([path]).colours.mean(0) - COLOURS.mean(0)).max() < 3
+
+
 def test_map_coordinates_are_moved_to_the_origin(tmp_path):
     fields = [(axis, "double") for axis in "xyz"] + RGB + [("scalar_Intensity", "float")]
     far = VERTICES + np.array([455_321.25, 5_412_345.5, 512.0])
@@ -541,6 +571,33 @@ def test_files_of_no_use_are_told(tmp_path):
     Image.fromarray(PICTURE).save(tmp_path / "photo.png")
     scan = load([*files.values(), tmp_path / "photo.png"])
     assert keys(scan) == ["files_unused"] and scan.notes[0].facts["names"] == "photo.png"
+
+
+def test_files_of_kinds_that_no_scan_has_are_told_in_a_zip_too(tmp_path):
+    path = make.packed(
+        tmp_path / "scene.zip",
+        {
+            "scans/room.ply": make.ply(VERTICES, COLOURS, FACES),
+            "scans/room.sens": b"12",
+            "__MACOSX/scans/._room.ply": b"1",
+            "scans/.DS_Store": b"1",
+        },
+    )
+    assert [one.facts for one in load([path]).notes] == [{"count": 1, "names": "room.sens"}]
+    (tmp_path / "room.e57").write_bytes(b"ASTM-E57")
+    with pytest.raises(UserError) as refused:
+        load([tmp_path / "room.e57"])
+    assert refused.value.key == "scan_no_mesh" and refused.value.facts == {"names": "room.e57"}
+
+
+def test_parts_of_a_ply_that_are_not_read_are_told(tmp_path):
+    rows = "".join(f"{x} {y} {z}\n" for x, y, z in [(0, 0, 0), (3, 0, 0), (0, 3, 0), (3, 3, 1)])
+    axes = "".join(f"property float {axis}\n" for axis in "xyz")
+    strips = "element tristrips 1\nproperty list int int vertex_indices\n"
+    head = f"ply\nformat ascii 1.0\nelement vertex 4\n{axes}{strips}end_header\n"
+    (tmp_path / "strips.ply").write_text(f"{head}{rows}4 0 1 2 3\n")
+    scan = load([tmp_path / "strips.ply"])
+    assert keys(scan) == ["parts_unused", "colourless"] and scan.notes[0].facts["names"] == "tristrips"
 
 
 def test_inspect(tmp_path, capsys):

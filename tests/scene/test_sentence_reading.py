@@ -67,11 +67,17 @@ def test_typos_of_known_labels_are_understood_and_told(sentence, text):
 def test_words_that_nobody_knows_are_told():
     read, notes = told("the xylozork near the bed")
     assert notes == {"words_unknown": {"words": "xylozork"}} and read.missing == "xylozork"
+    read, notes = told("the zorky table")  # a kind of something that is there
+    assert notes == {"words_unknown": {"words": "zorky"}} and read.missing == ""
+    assert told("床")[1] == {"words_unknown": {"words": "床"}}
 
 
 def test_of_several_things_the_first_is_looked_for_and_it_is_told():
     read, notes = told("the bed and the table and the door")
     assert read.text == "the bed" and notes == {"several_asked": {"first": "bed", "count": 3}}
+    assert told("bed, table")[1] == {"several_asked": {"first": "bed", "count": 2}}
+    assert told("the bed or the couch")[0].text == "the bed"
+    assert "several_asked" not in told("the table, brown and near the door")[1]
     read, notes = told("the bed between the table and the door")
     assert read.text.endswith("and the door") and notes == {}
 

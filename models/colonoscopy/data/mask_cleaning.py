@@ -43,6 +43,8 @@ def cleaned(given: Mask) -> CleanedMask:
         elif (filled != mask).sum() > SEAM * filled.sum():
             notes.append(note("mask_holes"))
         mask = filled
+    elif _is_open_line(mask):
+        notes.append(note("mask_line"))
     mask, specks = _without_specks(mask)
     if specks:
         notes.append(note("mask_specks", count=specks))
@@ -113,6 +115,15 @@ def _holes_filled(mask: Mask) -> Mask:
     from scipy.ndimage import binary_fill_holes
 
     return np.asarray(binary_fill_holes(mask), bool)
+
+
+def _is_open_line(mask: Mask) -> bool:
+    """Whether a thin line goes around something without closing: its box is ten times as large."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows) or _thickness(mask) > max(3.0, LINE * min(mask.shape)):
+        return False
+    box = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return len(regions(mask)) == 1 and float(box.mean()) < 0.1
 
 
 def _was_outline(mask: Mask, filled: Mask) -> bool:

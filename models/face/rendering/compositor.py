@@ -31,7 +31,8 @@ LEAST = 2 * syncnet.SHIFTS + 20  # frames from which a film's sync is measured
 class Drawing:
     """Draws one film. panel_size: (height, width) of its three panels together.
 
-    vertices: (478, 3) float16 cm of each frame drawn so far. faceless: the frames that are the source's own.
+    vertices: (478, 3) float16 cm of each frame drawn so far. faceless, covered: the frames that are the
+    source's own, because they have no face, or because something lies over its mouth.
     What is kept of the frames waits on the disk.
     """
 
@@ -41,6 +42,7 @@ class Drawing:
         self.panel_size = (PANEL, 3 * PANEL)
         self.vertices = Spool((mesh.VERTICES, 3), np.float16)
         self.faceless: list[int] = []
+        self.covered: list[int] = []
         self._mouths = Spool((syncnet.SIDE, syncnet.SIDE), np.uint8)
         self._seen: list[bool] = []
         image, pixels = sitter.widest()
@@ -75,7 +77,9 @@ class Drawing:
         untouched = [shot.image for shot in shots]
         with watch.at("generated"):
             clean = self._generated(shots, blended) or untouched
-        blends = [blend.frame for blend in blended] or untouched
+        blends = [
+            shot.image if shot.untouched else blend.frame for shot, blend in zip(shots, blended, strict=False)
+        ] or untouched
         if self.tones is not None:
             clean = [toned(frame, own, self.tones) for frame, own in zip(clean, untouched, strict=True)]
             blends = [toned(frame, own, self.tones) for frame, own in zip(blends, untouched, strict=True)]
@@ -83,11 +87,13 @@ class Drawing:
             self.vertices.append(shot.vertices)
             if not shot.seen:
                 self.faceless.append(index)
+            elif shot.covered:
+                self.covered.append(index)
             with watch.at("3d"):
                 whole, panel = self._meshes(shot)
             with watch.at("writing"):
                 if self.stage != "3d":
-                    self._seen.append(shot.seen)
+                    self._seen.append(not shot.untouched)
                     self._mouths.append(syncnet.mouth(generated, shot.pose, self.sitter.rest))
                 finished = self._finished({"3d": whole, "blend": blend, "generated": generated}, panel)
             yield finished  # outside: what is done with it is not this stage's time
@@ -110,7 +116,7 @@ class Drawing:
         if self.generator is None:
             return [blend.frame for blend in blended]
         clean = self.generator.refine(blended)
-        return [frame if shot.seen else shot.image for shot, frame in zip(shots, clean, strict=True)]
+        return [shot.image if shot.untouched else frame for shot, frame in zip(shots, clean, strict=True)]
 
     def _finished(self, stages: dict[str, np.ndarray], mesh: np.ndarray | None) -> tuple[np.ndarray, ...]:
         whole = stages[self.stage].copy()

@@ -9,7 +9,7 @@ from skimage import data
 
 from models.face import FPS
 from models.face.pipeline import animate
-from models.face.sources import media, mesh
+from models.face.sources import film_io, mesh
 from models.face.types import Made, Order
 
 TEXT = "Why, how are you? My father always brought warm bread."
@@ -30,7 +30,7 @@ def write_sheet(out: Path) -> None:
             step for step in animate(Order(portrait=portrait, text=TEXT), folder) if isinstance(step, Made)
         )
         assert made.panels is not None
-        frames = list(media.read_clip(media.open_clip(made.panels)))
+        frames = list(film_io.read_clip(film_io.open_clip(made.panels)))
         with np.load(made.vertices) as file:
             gaps = mesh.lip_gap(file["vertices"].astype(np.float32))
     Image.fromarray(np.hstack([_column(frames[place]) for place in moments(gaps)])).save(out)

@@ -19,8 +19,9 @@ from models.core.errors import UserError
 from models.core.sentences import sentence
 from models.core.training import RUNS
 from models.face import FPS
-from models.face.sources.media import open_clip, read_clip, read_sound
+from models.face.sources.film_io import open_clip, read_clip
 from models.face.sources.mesh import BLENDSHAPES
+from models.face.sources.sound_io import read_sound
 from models.face.sources.speakers import S1, person
 from models.face.sources.tracking import Track, track_video
 from models.face.speech.features import Heard, listen

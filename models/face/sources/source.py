@@ -15,7 +15,7 @@ import numpy as np
 
 from models.face.sources import mesh
 from models.face.sources.close_mouth import closed
-from models.face.sources.media import Clip, read_clip
+from models.face.sources.film_io import Clip, read_clip
 from models.face.sources.tracking import Track, track_image, track_video
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Shot:
     """What one frame starts from. image: (H, W, 3) uint8; now, target: faces (478, 3) in pixels.
 
     vertices: the target in the face's own space, (478, 3) cm; pose: (3, 4) to the target's pixels; seen:
-    whether the source has a face there at all.
+    whether the source has a face there at all; covered: whether something lies over its mouth.
     """
 
     image: np.ndarray
@@ -42,6 +42,12 @@ class Shot:
     target: np.ndarray
     vertices: np.ndarray
     seen: bool = True
+    covered: bool = False
+
+    @property
+    def untouched(self) -> bool:
+        """Whether the frame stays as the source has it: there is no mouth to be seen in it."""
+        return self.covered or not self.seen
 
 
 class Sitter(Protocol):
@@ -112,7 +118,7 @@ class Footage:
                 self._file.write(data)
                 yield frame
 
-        return track_video(kept())
+        return track_video(kept(), covers=True)
 
     def image(self, place: int) -> np.ndarray:
         """A frame of the video, (H, W, 3) uint8."""
@@ -130,7 +136,8 @@ class Footage:
         vertices = own + lower_share()[:, None] * (self.rest + delta - own)
         pose = self.track.poses[place]
         target = mesh.project(pose, vertices)
-        return Shot(self.image(place), pose, now, target, vertices, bool(self.track.seen[place]))
+        covered = self.track.covered is not None and bool(self.track.covered[place])
+        return Shot(self.image(place), pose, now, target, vertices, bool(self.track.seen[place]), covered)
 
     def place(self, index: int) -> int:
         """Which frame of the video is shown in frame `index` of the result."""
@@ -140,7 +147,7 @@ class Footage:
 
     def widest(self) -> tuple[np.ndarray, np.ndarray]:
         """See `Sitter`."""
-        gaps = np.where(self.track.seen, mesh.lip_gap(self.track.vertices), -1)
+        gaps = np.where(self.track.shown, mesh.lip_gap(self.track.vertices), -1)
         place = int(gaps.argmax())
         return self.image(place), self._pixels[place]
 

@@ -17,9 +17,11 @@ from scipy.signal import savgol_filter
 from models.core.errors import UserError
 from models.face import FPS
 from models.face.sources import face_model, mesh
+from models.face.sources.mouth_cover import is_covered
 
 MANY = 12  # faces looked for in a still picture
 EVERY = FPS  # frames of a film from one look for others to the next
+COVER_EVERY = 5  # frames from one look whether the mouth is covered to the next
 RIVAL = 0.6  # a second face is one when it is this tall in parts of the first
 SMALLEST = 48  # pixels from hairline to chin
 PROFILE = 45.0  # degrees the head may be turned or tilted in a portrait
@@ -38,6 +40,7 @@ class Track:
     blendshapes: (T, 52) float32, 0 to 1, named by mesh.BLENDSHAPES.
     seen: (T,) bool; where False the rest is held from the nearest frame with a face.
     size: (height, width) of the frames. faces: the most of about the same size that were seen at once.
+    covered: (T,) bool, where something lies over the mouth; None where nobody looked.
     """
 
     vertices: np.ndarray
@@ -46,13 +49,20 @@ class Track:
     seen: np.ndarray
     size: tuple[int, int]
     faces: int = 1
+    covered: np.ndarray | None = None
 
     @cached_property
     def rest(self) -> np.ndarray:
         """The person's face at rest, (478, 3) cm: the mean of the tenth of frames whose lips are nearest."""
-        shown = self.vertices[self.seen]
+        shown = self.vertices[self.shown]
         gaps = mesh.lip_gap(shown)
         return np.asarray(shown[gaps <= np.quantile(gaps, 0.1)].mean(axis=0), np.float32)
+
+    @cached_property
+    def shown(self) -> np.ndarray:
+        """(T,) bool: the frames in which the mouth is seen; where it never is, those with a face."""
+        open_ = self.seen if self.covered is None else self.seen & ~self.covered
+        return open_ if open_.any() else self.seen
 
     def deltas(self) -> np.ndarray:
         """What the face does beside resting, (T, 478, 3) cm."""
@@ -68,7 +78,7 @@ def track_image(image: np.ndarray) -> Track:
 
     Raises UserError: no_face, many_faces, face_profile, face_small, and those of `bundle`.
     """
-    with _landmarker(MANY, moving=False) as find:
+    with landmarker(MANY, moving=False) as find:
         found = _looked_for(find, image)
     if not found:
         raise UserError("no_face")
@@ -78,22 +88,32 @@ def track_image(image: np.ndarray) -> Track:
     pose = mesh.align(pixels)
     _check(pose)
     own = mesh.unproject(pose, pixels)
-    return Track(own[None], pose[None], shapes[None], np.ones(1, bool), image.shape[:2])
+    with landmarker(1, moving=False) as find_one:
+        covered = np.array([is_covered(find_one, image, pixels)])
+    return Track(own[None], pose[None], shapes[None], np.ones(1, bool), image.shape[:2], covered=covered)
 
 
-def track_video(frames: Iterable[np.ndarray]) -> Track:
+def track_video(frames: Iterable[np.ndarray], covers: bool = False) -> Track:
     """The face in each of a clip's frames at 25 fps; frames without one are told by `seen`.
 
-    Others are looked for once a second. Raises UserError("no_face") where no frame has one, ("face_small"),
-    ("many_faces") judged on the first frame with a face, and those of `bundle`.
+    covers: whether to look for what covers the mouth. Other faces are looked for once a second.
+    Raises UserError("no_face") where no frame has one, ("face_small"), ("many_faces") judged on the first
+    frame with a face, and those of `bundle`.
     """
     rows: list[tuple[np.ndarray, np.ndarray] | None] = []
     size, faces = (0, 0), 1
-    with _landmarker(1, moving=True) as find, _landmarker(MANY, moving=False) as find_all:
+    looks: dict[int, bool] = {}
+    with (
+        landmarker(1, moving=True) as find,
+        landmarker(MANY, moving=False) as find_all,
+        landmarker(1, moving=False) as find_one,
+    ):
         for index, frame in enumerate(frames):
             size = frame.shape[:2]
             found = find(frame, index)
             rows.append(found[0] if found else None)
+            if covers and found and index % COVER_EVERY == 0:
+                looks[index] = is_covered(find_one, frame, found[0][0])
             first = bool(found) and sum(row is not None for row in rows) == 1
             if first or index % EVERY == 0:
                 count = _rivals(_by_size(find_all(frame, 0)))
@@ -111,13 +131,44 @@ def track_video(frames: Iterable[np.ndarray]) -> Track:
     shapes = np.stack([row[1] for row in held])
     if np.median([_tall(row[0]) for row in held]) < SMALLEST:
         raise UserError("face_small", least=SMALLEST)
-    return Track(_smooth(own, SHAPE_WINDOW), _smooth(poses, POSE_WINDOW), shapes, seen, size, faces)
+    covered = _between(looks, len(rows)) if covers else None
+    return Track(_smooth(own, SHAPE_WINDOW), _smooth(poses, POSE_WINDOW), shapes, seen, size, faces, covered)
 
 
-def count_faces(frames: Iterable[np.ndarray]) -> int:
-    """The most faces of about the same size in any of some frames (H, W, 3); 0 for none."""
-    with _landmarker(MANY, moving=False) as find:
-        return max((_rivals(_looked_for(find, frame)) for frame in frames), default=0)
+def _between(looks: dict[int, bool], count: int) -> np.ndarray:
+    """(count,) bool: covered from before the first look that found it so to after the last one.
+
+    One look alone may have met a blurred frame: its neighbour, if there is one, has to find the same.
+    """
+    covered = np.zeros(count, bool)
+    for index in (index for index, found in looks.items() if found):
+        beside = [looks[at] for at in (index - COVER_EVERY, index + COVER_EVERY) if at in looks]
+        if any(beside) or not beside:
+            covered[max(0, index - COVER_EVERY + 1) : index + COVER_EVERY] = True
+    return covered
+
+
+@dataclass(frozen=True)
+class Faces:
+    """What is seen in some frames. most: faces of about the same size at once. covered: frames in which
+    the mouth of the tallest is covered. frames: those with a face.
+    """
+
+    most: int = 0
+    covered: int = 0
+    frames: int = 0
+
+
+def look_for_faces(frames: Iterable[np.ndarray]) -> Faces:
+    """The faces of some frames (H, W, 3), each taken for itself."""
+    most = covered = count = 0
+    with landmarker(MANY, moving=False) as find:
+        for frame in frames:
+            found = _looked_for(find, frame)
+            most = max(most, _rivals(found))
+            count += bool(found)
+            covered += bool(found) and is_covered(find, frame, found[0][0])
+    return Faces(most, covered, count)
 
 
 def _by_size(found: list[Face]) -> list[Face]:
@@ -181,7 +232,7 @@ def _check(pose: np.ndarray) -> None:
 
 
 @contextmanager
-def _landmarker(faces: int, moving: bool) -> Iterator[Any]:
+def landmarker(faces: int, moving: bool) -> Iterator[Any]:
     """A function (image, index) -> [(pixels (478, 3) float32, blendshapes (52,) float32)] of the faces."""
     import mediapipe as mp
     from mediapipe.tasks.python import BaseOptions, vision

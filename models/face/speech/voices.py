@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from models.core.errors import UserError
 from models.core.import_lock import LOADING
 from models.face import RATE
-from models.face.text_normalization import normalised
+from models.face.speech.text_normalization import normalised
 
 MAX_DIGITS = 30  # of a number; the English voice has no names for more than 36
 MAX_TEXT = 2000  # characters: some two minutes

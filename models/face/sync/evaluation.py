@@ -16,7 +16,7 @@ from models.face.methods import SYNC
 from models.face.motion import face_motion
 from models.face.motion.evaluation import motion_of
 from models.face.rendering.compositor import Drawing
-from models.face.sources import media, mesh, source
+from models.face.sources import film_io, film_writer, mesh, source
 from models.face.sources.clips import SETS, Clip, read_folder
 from models.face.sources.speaker_split import checked
 from models.face.sources.tracking import Track, track_video
@@ -108,9 +108,9 @@ def _film(clip: Clip, weights: str) -> tuple[np.ndarray, Track]:
     drawing, watch = Drawing(sitter, "generated", False, False), Watch()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "film.mp4"
-        with media.ClipWriter(path, sitter.size, len(moves)) as writer:
+        with film_writer.ClipWriter(path, sitter.size, len(moves)) as writer:
             for (frame,) in drawing.film(moves, watch):
                 writer.write(frame)
-        frames = list(media.read_clip(media.open_clip(path)))
+        frames = list(film_io.read_clip(film_io.open_clip(path)))
     track = track_video(frames)
     return syncnet.mouths(frames, track), track

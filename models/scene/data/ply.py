@@ -7,6 +7,7 @@ ids by vertex (3RScan) or by face (Replica), and the Gaussians of a splat (Kerbl
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,7 @@ _INSTANCES = re.compile(r"(?:scalar_)?(?:object|instance|ins|inst)_?ids?|instanc
 _KNOWN = re.compile(
     r"[xyz]|n[xyz]|.*(?:red|green|blue)|[rgb]|a|.*alpha|label|quality|confidence|flags", re.IGNORECASE
 )
-_SPLAT = ("f_dc_0", "f_dc_1", "f_dc_2", "opacity")
+_SPLAT = ("f_dc_0", "f_dc_1", "f_dc_2")
 DEGREE_0 = 0.28209479177387814  # the spherical harmonic of degree 0: 1 / (2 sqrt(pi))
 FAINT = 0.1  # opacity below which a Gaussian is a floater
 WIDE = 0.05  # of the splat's extent: a Gaussian as large is no surface
@@ -92,14 +93,18 @@ def read_ply(path: Path, companions: Sequence[Path] = ()) -> Mesh:
         if face is not None and vertex is not None:
             break
     assert vertex is not None  # _check_counts has seen it
-    return _mesh(path.name, vertex, face, textures, companions)
+    mesh = _mesh(path.name, vertex, face, textures, companions)
+    others = [one.name for one in elements if one.count and one.name not in ("vertex", "face")]
+    told = (note("parts_unused", name=path.name, names=", ".join(others[:8])),) if others else ()
+    return replace(mesh, notes=(*mesh.notes, *told))
 
 
 def _mesh(
     name: str, vertex: Table, face: Table | None, textures: Sequence[str], companions: Sequence[Path]
 ) -> Mesh:
     scalars = vertex.scalars
-    vertices = np.stack([scalars[axis].astype(np.float64) for axis in "xyz"], axis=1)
+    with np.errstate(invalid="ignore"):  # signalling NaNs, which are dropped later
+        vertices = np.stack([scalars[axis].astype(np.float64) for axis in "xyz"], axis=1)
     if all(one in scalars for one in _SPLAT):
         return _splat(vertices, scalars)
     faces, row = np.empty((0, 3), np.int64), np.empty(0, np.int64)
@@ -283,7 +288,9 @@ def _splat(vertices: NDArray[np.float64], scalars: dict[str, NDArray]) -> Mesh:
     """The middles of a splat's Gaussians as a coloured cloud, without the faint, the huge and the stray."""
     colours = np.stack([scalars[f"f_dc_{i}"].astype(np.float64) for i in range(3)], axis=1)
     colours = np.clip(np.nan_to_num(0.5 + DEGREE_0 * colours), 0, 1)
-    opacity = 1 / (1 + np.exp(-np.clip(scalars["opacity"].astype(np.float64), -50, 50)))
+    opacity = np.ones(len(vertices))
+    if "opacity" in scalars:
+        opacity = 1 / (1 + np.exp(-np.clip(scalars["opacity"].astype(np.float64), -50, 50)))
     keep = np.isfinite(vertices).all(axis=1) & (opacity >= FAINT)
     if keep.sum() > 100:
         low, high = np.quantile(vertices[keep], (0.01, 0.99), axis=0)
@@ -292,7 +299,9 @@ def _splat(vertices: NDArray[np.float64], scalars: dict[str, NDArray]) -> Mesh:
         scales = [scalars[f"scale_{i}"] for i in range(3) if f"scale_{i}" in scalars]
         if scales:
             size = np.exp(np.clip(np.stack(scales, axis=1).astype(np.float64), -50, 50)).max(axis=1)
-            keep &= size < WIDE * reach.max()
+            small = keep & (size < WIDE * reach.max())
+            # Where most are huge the program that wrote them means something else by a scale.
+            keep = small if 2 * small.sum() > keep.sum() else keep
         keep &= ~_stray(vertices, keep)
     notes = (note("splat", kept=int(keep.sum()), dropped=int((~keep).sum())),)
     return Mesh(
@@ -309,6 +318,8 @@ def _stray(vertices: NDArray[np.float64], keep: NDArray[np.bool_]) -> NDArray[np
     from scipy.spatial import cKDTree
 
     points = vertices[keep]
+    if len(points) < 3:
+        return np.zeros(len(vertices), bool)
     far = cKDTree(points).query(points, k=min(9, len(points)))[0][:, 1:].mean(axis=1)
     stray = np.zeros(len(vertices), bool)
     stray[np.flatnonzero(keep)] = far > np.median(far) * 5 + 1e-9

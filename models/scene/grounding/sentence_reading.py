@@ -44,6 +44,8 @@ largest longest widest made seat stands standing sits sitting placed located put
 objects item items room
 """
 FUNCTION = frozenset(_FUNCTION.split())
+LISTED = re.compile(r"\s*(?:,|;|\band\b|\bor\b)\s*", re.IGNORECASE)
+FOREIGN = re.compile(r"[^\x00-\u024f\W\d_]+")  # words in another script than Latin
 RELATION = re.compile(
     r"\b(?:in|on|at|to|by|with|of|from|into|over|under|above|below|behind|besides?|between|among|near\w*|next|"
     r"close\w*|left|right|front|against|along|across|around|opposite|facing|towards?|away|that|which|is|are)\b"
@@ -86,18 +88,25 @@ def read_sentence(sentence: str, scan: Scan) -> ReadSentence:
     things = _things(text.lower())
     lost = [noun for noun in things if not _called(noun, labels)]
     unknown = [w for w in words if not _is_known(w, there) and w not in " ".join(lost).split()]
+    unknown += FOREIGN.findall(text)
     notes += [note("thing_missing", noun=noun) for noun in lost]
     if unknown:
         notes.append(note("words_unknown", words=", ".join(dict.fromkeys(unknown))))
     asked = _asked_at_once(text.lower())
     if len(asked) > 1:
         notes.append(note("several_asked", first=asked[0], count=len(asked)))
-        text = re.split(r"\s*(?:,|;|\band\b)\s*", text, maxsplit=1)[0]
+        text = LISTED.split(text, maxsplit=1)[0]
     if not scan.coloured:
         text, colours = _without_colours(text)
         if colours:
             notes.append(note("colour_unknown", words=", ".join(colours)))
-    missing = lost[0] if lost else unknown[0] if unknown else ""
+    # A word before the name of a thing says what kind of it, as in "rubbish bin".
+    heads = [
+        w
+        for w in unknown
+        if not (after := re.search(rf"\b{re.escape(w)}\s+([a-z]+)", text.lower())) or not _things(after[1])
+    ]
+    missing = lost[0] if lost else heads[0] if heads else ""
     named = _called(things[0], labels) if things else ()
     return ReadSentence(sentence, text, missing, tuple(notes), named)
 
@@ -206,10 +215,15 @@ def _called(noun: str, labels: Sequence[str]) -> tuple[str, ...]:
 
 def _asked_at_once(text: str) -> list[str]:
     """Things that a sentence asks for beside each other: "the chair and the table and the lamp"."""
-    parts = re.split(r"\s*(?:,|;|\band\b)\s*", text)
+    parts = LISTED.split(text.strip(" .?!"))
     if len(parts) < 2 or RELATION.search(parts[0]):
         return []
-    asked = [things[0] for part in parts if re.match(r"(?:the|a|an)\s", part) and (things := _things(part))]
+    asked = []
+    for part in parts:
+        things = _things(part)
+        bare = len(things) == 1 and len(part.split()) <= len(things[0].split()) + 1
+        if things and (re.match(r"(?:the|a|an)\s", part) or bare):
+            asked.append(things[0])
     return asked if len(asked) > 1 and _things(parts[0]) else []
 
 

@@ -57,12 +57,19 @@ SIGNS = {
     "it": ("per cento", "punto", "chiocciola", "barra"), "pt": ("por cento", "ponto", "arroba", "barra"),
     "nl": ("procent", "punt", "apenstaartje", "schuine streep"),
 }  # fmt: skip
+DEGREES = {
+    "en": "degrees Celsius", "de": "Grad Celsius", "fr": "degrés Celsius", "es": "grados Celsius",
+    "it": "gradi Celsius", "pt": "graus Celsius", "nl": "graden Celsius",
+    "zh": "摄氏度", "yue": "攝氏度", "ja": "度",
+}  # fmt: skip
 HOUR = {"de": "Uhr", "fr": "heures", "nl": "uur"}
 _URL = re.compile(
     r"\b(?:https?://)?(?:www\.)?((?:[\w-]+\.)+(?:[a-z]{2,}))((?:/[^\s,;!?()]*)?)", re.IGNORECASE
 )
 _MAIL = re.compile(r"\b([\w.+-]+)@((?:[\w-]+\.)+[a-z]{2,})", re.IGNORECASE)
-_NUMBER = re.compile(r"(?<![\w.,])[-−]?(?:\d{1,3}(?:[.,  ]\d{3})+|\d+)(?:[.,]\d+)?(?![\w])")
+_AMOUNT = r"(?:\d{1,3}(?:[.,  ]\d{3})+|\d+)(?:[.,]\d+)?"
+_NUMBER = re.compile(rf"(?<![\w.,])[-−]?{_AMOUNT}(?![\w])")
+_PHONE = re.compile(r"(?<![\d.,])(?:\+?\d{2,4}[- ]\d{3,4}[- ]\d{4}|\d{7,})(?![\d.,])")
 
 
 def normalised(text: str, language: str) -> str:
@@ -70,6 +77,7 @@ def normalised(text: str, language: str) -> str:
 
     Emoji and other pictures are left out: no voice says "face with tears of joy".
     """
+    text = re.sub(r"\s*(?:℃|°\s?C)(?!\w)", f" {DEGREES.get(language, '°C')}", text)
     text = "".join(c if unicodedata.category(c) not in ("So", "Sk") or c in "°" else " " for c in text)
     text = re.sub("[\ufe00-\ufe0f\u200d\U0001f3fb-\U0001f3ff]", "", text)
     if language in ("zh", "yue", "ja"):
@@ -155,9 +163,14 @@ def _dates(text: str, language: str) -> str:
         return spoken.replace("ter ", "ten ", 1) if language == "de" and found[0] in declined else spoken
 
     declined = re.findall(r"\b(?:am|vom|zum|den|dem|bis)\s+(\d{1,2}[/.]\d{1,2}[/.]\d{4})\b", text)
-    text = re.sub(r"\b(\d{4})-(\d{2})-(\d{2})\b", lambda m: said(int(m[3]), int(m[2]), m[1]) or m[0], text)
+    iso = r"\b(\d{4})-(\d{2})-(\d{2})(?:T(?=\d\d:)|\b)"
+    text = re.sub(iso, lambda m: f"{said(int(m[3]), int(m[2]), m[1]) or m[0]} ", text)
     text = re.sub(r"\b(\d{1,2})[/.](\d{1,2})[/.](\d{4})\b", numeric, text)
     if language == "de":
+        short = r"\b(am|vom|zum|bis)\s+(\d{1,2})\.(\d{1,2})\.(?!\d)"
+        text = re.sub(
+            short, lambda m: _declined(m[1], said(int(m[2]), int(m[3]), "")) or m[0], text, flags=re.I
+        )
         names = "|".join(months)
         text = re.sub(
             rf"\b(\d{{1,2}})\.\s*(?=(?:{names})\b)", lambda m: f"{_ordinal(int(m[1]), 'de')} ", text
@@ -165,7 +178,15 @@ def _dates(text: str, language: str) -> str:
     return text
 
 
+def _declined(before: str, date: str | None) -> str | None:
+    """A German date after a preposition: am ersten Mai."""
+    return None if date is None else f"{before} {date.replace('ter ', 'ten ', 1)}"
+
+
 def _times(text: str, language: str) -> str:
+    if language == "fr":
+        text = re.sub(r"\b(\d{1,2})\s?h(?:\s?(\d{2}))?\b", lambda m: f"{m[1]}:{m[2] or '00'}", text)
+
     def said(found: re.Match[str]) -> str:
         hour, minute = int(found[1]), int(found[2])
         if hour > 24 or minute > 59:
@@ -190,7 +211,7 @@ def _times(text: str, language: str) -> str:
 
 def _money(text: str, language: str) -> str:
     names = MONEY.get(language, MONEY["en"])
-    number = r"(\d[\d.,  ]*\d|\d)"
+    number = f"({_AMOUNT})"
 
     def said(amount: str, symbol: str) -> str:
         whole, part = _split(amount, language)
@@ -214,6 +235,8 @@ def _percents(text: str, language: str) -> str:
 def _numbers(text: str, language: str) -> str:
     if language not in NUMBERS:
         return text
+    if language == "en":
+        text = re.sub(r"\b(\d{1,4})(?:st|nd|rd|th)\b", lambda m: _ordinal(int(m[1]), "en"), text)
 
     def said(found: re.Match[str]) -> str:
         written = found[0]
@@ -268,6 +291,9 @@ def _sinographic(text: str, language: str) -> str:
     """Chinese and Japanese: signs become words, numbers stay for their readers."""
     names = MONEY.get(language, MONEY["zh"])
     text = re.sub(r"https?://(?:www\.)?", "", text)
+    text = _PHONE.sub(lambda m: "".join("〇一二三四五六七八九"[int(c)] for c in m[0] if c.isdigit()), text)
+    minus = "マイナス" if language == "ja" else "负"
+    text = re.sub(r"(?<![\d\w])[-−](?=\d)|(?<=[\u3040-\u9fff])[-−](?=\d)", minus, text)
     text = re.sub(
         rf"([{SYMBOLS}￥])\s?(\d[\d.,]*)", lambda m: m[2] + names[min(3, (SYMBOLS + "￥").index(m[1]))], text
     )
