@@ -12,7 +12,7 @@ from models.core.registry import Registry
 def table(lab: str, registries: Sequence[Registry[Any]]) -> list[dict[str, Any]]:
     """A row a method: name, task, paper, checkpoint, megabytes, trained_on, figures.
 
-    The last three are the checkpoint's: the size of its weights, and the paragraphs "Data" and "Measured" of
+    The last three are the checkpoint's: the size of its weights, and the sections "Data" and "Measured" of
     its card; None where there is no checkpoint, or its card does not say.
     """
     cards = {card.name: card for card in all_cards(lab)}
@@ -27,8 +27,8 @@ def table(lab: str, registries: Sequence[Registry[Any]]) -> list[dict[str, Any]]
                 "paper": method.paper,
                 "checkpoint": card.name if card else None,
                 "megabytes": round(size / 1e6, 1) if size is not None else None,
-                "trained_on": _paragraph(card.summary, "Data") if card else None,
-                "figures": _paragraph(card.summary, "Measured") if card else None,
+                "trained_on": _section(card.summary, "Data") if card else None,
+                "figures": _section(card.summary, "Measured") if card else None,
             }
         )
     return rows
@@ -48,7 +48,7 @@ def show(lab: str, registries: Sequence[Registry[Any]], as_json: bool) -> None:
                 print(f"  {key.replace('_', ' ')}: {row[key]}")
 
 
-def _paragraph(text: str, heading: str) -> str | None:
-    """The paragraph of a card that begins with a heading in bold."""
-    found = re.search(rf"^\*\*{heading}\.\*\* (.+)$", text, re.MULTILINE)
-    return found[1] if found else None
+def _section(text: str, heading: str) -> str | None:
+    """What a card says from a heading in bold to the next one, with its tables."""
+    found = re.search(rf"^\*\*{heading}\.?\*\*(.+?)(?=^\*\*\w|\Z)", text, re.MULTILINE | re.DOTALL)
+    return found[1].strip() if found else None
