@@ -34,7 +34,7 @@ SCRIPTS = tuple(f"scene_view_{part}.js" for part in ("data", "camera", "touch", 
 SHOWN = 8  # candidates drawn as boxes; more would hide the room
 WORTH = 0.02  # candidates below this probability only clutter the room
 STEEP = 0.3  # height of a face's normal below which it is a wall
-LIDS = (0.15, 0.3, 0.45)  # shares of the height to cut off: a flat ceiling, a roof of two slopes
+LIDS = (0.15, 0.25, 0.35, 0.45)  # shares of the height to cut off: a flat ceiling, a roof of two slopes
 NONE = "null"  # the value where there is no scan; "" stands for one that is still on its way
 COARSE = 20_000  # vertices for a browser that has no GPU
 
@@ -315,12 +315,12 @@ def _lid(xyz: NDArray[np.float32], faces: NDArray[np.int32], facing: int) -> flo
         normal = np.cross(b - a, c - a)
         up = normal[:, 2] * facing if facing else np.abs(normal[:, 2])
         hides = xyz[np.unique(faces[up > STEEP * np.linalg.norm(normal, axis=1)])]
-    floor_plan = _cells(xyz, low)
-    for share in LIDS:
-        cut = float(high[2] - share * (high[2] - low[2]))
-        if len(_cells(hides[hides[:, 2] > cut], low)) > 0.5 * len(floor_plan):
-            return round(cut, 3)
-    return None
+    cuts = [float(high[2] - share * (high[2] - low[2])) for share in LIDS]
+    covered = [len(_cells(hides[hides[:, 2] > cut], low)) for cut in cuts]
+    if covered[-1] <= 0.5 * len(_cells(xyz, low)):
+        return None
+    # As little as takes nearly all of it away.
+    return round(next(cut for cut, one in zip(cuts, covered, strict=True) if one >= 0.95 * covered[-1]), 3)
 
 
 def _cells(xyz: NDArray[np.float32], low: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -6,6 +6,7 @@ import struct
 import threading
 import wave
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -425,9 +426,10 @@ def test_every_sentence_to_try_can_be_spoken():
 
 
 def test_a_portrait_is_tracked_when_it_arrives_and_not_again(monkeypatch, uploads):
-    session, found, orders = Visit().lab(FaceSession), object(), []
+    session, found, orders = Visit().lab(FaceSession), SimpleNamespace(covered=np.array([True])), []
     monkeypatch.setattr(service, "look", lambda image: found)
     kept = service.take_portrait(session, upload(uploads, png(Image.new("RGB", (64, 64))), "face.png"))
+    assert [one.key for one in session.notes] == ["mouth_covered"]
     monkeypatch.setattr(pipeline, "animate", lambda wanted, folder: iter(orders.append(wanted) or ()))
     list(service.animate(session, pipeline.Order(portrait=kept, text="Hello")))
     list(service.animate(session, pipeline.Order(portrait=kept.with_name("other.png"), text="Hello")))

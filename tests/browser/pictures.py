@@ -24,7 +24,7 @@ SHOTS = {
     "phone": ({"__theme": "light"}, (390, 844)),
     "caption": ({"__theme": "light", "q": ""}, (1440, 900)),
     "raw": ({"__theme": "light", "q": ""}, (1440, 900)),
-    **{name: ({"__theme": "light", "q": ""}, (1440, 900)) for name in ODD},
+    **{name: ({"__theme": "light", "q": ""}, (1440, 1080)) for name in ODD},
     "face": ({"__theme": "light", "lab": "face", "say": "Good morning! I am only a picture."}, (1440, 900)),
 }
 RAW = "room_office_01"  # shown without its labels

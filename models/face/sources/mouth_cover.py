@@ -15,7 +15,7 @@ SIDE = 256  # pixels of the square that a face is looked at in
 ROOM = 1.1  # of the face's height: from the middle of that square to its sides
 REACH = 0.16  # of the face's height: how far the bend goes
 MOVES = ((0.06, 0.0), (-0.06, 0.0), (0.0, 0.05), (0.0, -0.05))  # across and up, in parts of that height
-LEAST = 0.47  # of a move that lips go along: seen ones of sixty people more, covered ones less
+LEAST = 0.47  # of a move: seen lips go along by half and more; half-covered ones lie on both sides
 STILL = (33, 263, 133, 362, 1, 168, 6, 10)  # eyes, nose, forehead: beyond the bend
 
 
