@@ -21,7 +21,8 @@ def animate(page: Page) -> None:
     """The example portrait says a sentence."""
     page.locator("#tl-face-example").click()
     expect(page.locator("#tl-face-portrait img")).to_be_visible()
-    page.locator("#tl-face-text textarea").fill("Good morning!")
+    page.locator("#tl-face-chips button").first.click()
+    expect(page.locator("#tl-face-text textarea")).not_to_have_value("")
     page.locator("#tl-face-consent input").check()
     page.locator("#tl-animate").click()
     expect(page.locator(".ts[data-state=ready] video")).to_be_visible()
