@@ -6,43 +6,63 @@ own container. So this middleware puts one script (scripts/page.js) and the styl
 the document, and headers that keep a browser from guessing types or telling where it came from.
 """
 
+import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import brotli
 import gradio
-from starlette.datastructures import MutableHeaders
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import i18n, model_cards
 from app.http_guard import HEADERS
 from app.scripts import script
+from models.core.errors import UserError
 
 
 class Document:
-    """ASGI middleware: the page itself ("/") is rewritten; "/api" and "/cards?lab=" are pages of our own.
+    """ASGI middleware: the page itself ("/") is rewritten; "/api", "/cards" and `data` are ours.
 
     api: gives the HTML of the page for scripts, of a language and the address of the other page.
+    data: by path what gives the JSON for a `?name=`, or raises UserError for a name that is none.
+    ahead: by lab what a browser fetches at once when that lab is opened: "as", "href", and where a parameter
+    of the page's address ends the href, "parameter" and what stands there "else".
     """
 
-    def __init__(self, app: ASGIApp, style: str, api: Callable[[str, str], str]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        style: str,
+        api: Callable[[str, str], str],
+        data: Mapping[str, Callable[[str], str]],
+        ahead: Mapping[str, Any],
+    ) -> None:
         self.app = app
         self.api = api
-        self.head = f"<head><script>{_core()}{script('page')}</script><style>{style}</style>".encode()
+        self.data = data
+        known = f"{_core()}const AHEAD = {json.dumps(ahead)};"
+        self.head = f"<head><script>{known}{script('page')}</script><style>{style}</style>".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and its answer back with our headers and script."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        own = {"/api": self._api, "/cards": self._cards}.get(scope["path"])
+        own = {"/api": self._api, "/cards": self._cards, **dict.fromkeys(self.data, self._data)}.get(
+            scope["path"]
+        )
         if own is not None and scope["method"] == "GET":
-            await HTMLResponse(own(Request(scope)), headers=HEADERS)(scope, receive, send)
+            answer = await run_in_threadpool(own, Request(scope))
+            await answer(scope, receive, send)
             return
         page = scope["path"] == "/" and scope["method"] == "GET"
+        accepted = Headers(scope=scope).get("accept-encoding", "")
         held: dict[str, Any] = {"start": None, "body": b""}
 
         async def sender(message: Message) -> None:
@@ -57,19 +77,41 @@ class Document:
                 held["body"] += message.get("body", b"")
                 if message.get("more_body"):
                     return
-                body = held["body"].replace(b"<head>", self.head, 1)
-                MutableHeaders(scope=held["start"])["content-length"] = str(len(body))
+                packed, more = compressed(held["body"].replace(b"<head>", self.head, 1), accepted)
+                headers = MutableHeaders(scope=held["start"])
+                headers.update({**more, "content-length": str(len(packed))})
                 await send(held["start"])
-                message = {"type": "http.response.body", "body": body}
+                message = {"type": "http.response.body", "body": packed}
             await send(message)
 
         await self.app(scope, receive, sender)
 
-    def _api(self, request: Request) -> str:
-        return self.api(i18n.language(request), str(request.url.replace(query="")).removesuffix("api"))
+    def _api(self, request: Request) -> Response:
+        address = str(request.url.replace(query="")).removesuffix("api")
+        return HTMLResponse(self.api(i18n.language(request), address), headers=HEADERS)
 
-    def _cards(self, request: Request) -> str:
-        return model_cards.html(request.query_params.get("lab", "")[:20])
+    def _cards(self, request: Request) -> Response:
+        return HTMLResponse(model_cards.html(request.query_params.get("lab", "")[:20]), headers=HEADERS)
+
+    def _data(self, request: Request) -> Response:
+        try:
+            found = self.data[request.url.path](request.query_params.get("name", "")[:100])
+        except UserError as error:
+            told = i18n.explain(i18n.language(request), error)
+            return PlainTextResponse(told, status_code=404, headers=HEADERS)
+        body, more = compressed(found.encode(), request.headers.get("accept-encoding", ""))
+        kept = {"cache-control": "max-age=86400"}  # it ships, and changes with the program alone
+        return Response(body, media_type="application/json", headers={**HEADERS, **kept, **more})
+
+
+def compressed(body: bytes, accepted: str) -> tuple[bytes, dict[str, str]]:
+    """A body as a browser accepts it, and the headers that say so. Gradio goes by a path's ending alone."""
+    told = {"vary": "accept-encoding"}
+    if "br" in accepted:
+        return brotli.compress(body, quality=4), {**told, "content-encoding": "br"}
+    if "gzip" in accepted:
+        return gzip.compress(body, 6), {**told, "content-encoding": "gzip"}
+    return body, told
 
 
 def _core() -> str:

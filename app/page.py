@@ -200,8 +200,10 @@ def start(
                 Middleware(page_cache.PageCache),
                 Middleware(
                     html_middleware.Document,
-                    style=theme.CSS.read_text(encoding="utf-8"),
+                    style=theme.css(),
                     api=lambda language, address: api_page.html(language, page.get_api_info(), address),
+                    data=_of_labs("data"),
+                    ahead=_of_labs("ahead"),
                 ),
             ]
         },
@@ -232,6 +234,12 @@ def _load(lab: Lab) -> Any:
         return importlib.import_module(lab.module)
     except Exception as error:  # a lab that fails must not take the page with it
         return in_plain_words(error)
+
+
+def _of_labs(name: str) -> dict[str, Any]:
+    """What the labs have under a name, "data" or "ahead", put together; see `html_middleware.Document`."""
+    found = (getattr(_load(lab), name, None) for lab in LABS)
+    return {key: value for one in found if one for key, value in one().items()}
 
 
 def _build_lab(lab: Lab, module: Any, visits: Visits, i18n: gr.I18n) -> None:

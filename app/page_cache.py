@@ -19,7 +19,24 @@ KEPT = 32  # answers; whoever sends made-up Host headers pushes out old ones and
 # What Gradio builds addresses from, and what decides how a body is encoded.
 VARIES = ("host", "x-forwarded-host", "x-forwarded-proto", "x-gradio-server", "accept-encoding")
 # Parameters that only the browser's scripts read; with any other an answer is its own.
-IDLE = frozenset({"__theme", "lab", "talk", "view", "scan", "q", "methods", "serialize"})
+IDLE = frozenset(
+    {
+        "__theme",
+        "lab",
+        "talk",
+        "view",
+        "scan",
+        "q",
+        "methods",
+        "object",
+        "mask",
+        "seed",
+        "model",
+        "look",
+        "count",
+        "serialize",
+    }
+)
 
 Key = tuple[str, ...]
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import gradio as gr
 from gradio.themes.utils.colors import Color
 
-CSS = Path(__file__).with_name("theme.css")
+# The page's own, for the stage of a hall, for a phone: what comes later prevails.
+SHEETS = ("theme.css", "talk.css", "phone.css")
 
 # A calm petrol blue on cool paper: figures carry the colour, the page does not.
 PETROL = Color(
@@ -37,6 +38,11 @@ INK = Color(
 # No web fonts: the page asks nobody but its own server for anything.
 SANS = ("Inter", "Segoe UI", "Noto Sans", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Noto Sans Mono", "monospace")
+
+
+def css() -> str:
+    """The stylesheet of the page."""
+    return "\n".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in SHEETS)
 
 
 def theme() -> gr.themes.Base:

@@ -159,6 +159,8 @@ class ColonoscopyTab:
         page = Context.root_block
         assert page is not None
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        arrived = page.load(self.arrive, None, [self.model, self.seed, self.look, self.count], **quiet)
+        arrived.then(None, None, None, js=script("link_read"), **quiet)
         fields = [self.pad, self.count, self.seed, self.model, self.steps, self.sampler, self.judge]
         fields += [self.look, self.task]
         drawn = [self.strip, self.status, self.notice, self.draw, self.stop, self.home]
@@ -182,6 +184,18 @@ class ColonoscopyTab:
     def session(self, request: gr.Request) -> ColonoscopySession:
         """What the lab remembers of who asks."""
         return self.visits.of(request).lab(ColonoscopySession)
+
+    def arrive(self, request: gr.Request) -> Updates:
+        """The page opens: a link to a frame names model, look, seed and how many; the pad reads its mask."""
+        asked = dict(request.query_params)
+        few = range(1, service.MOST_FRAMES + 1)
+        known: Updates = {}
+        for widget, name, able in ((self.model, "model", self.models), (self.look, "look", LOOKS)):
+            known[widget] = asked[name] if asked.get(name) in able else gr.skip()
+        for field, name, span in ((self.seed, "seed", range(10**9)), (self.count, "count", few)):
+            number = int(text) if (text := asked.get(name, "")[:9]).isdecimal() else -1
+            known[field] = number if number in span else gr.skip()
+        return known
 
     def take_frame(self, file: str | None, request: gr.Request) -> Updates:
         """A frame to draw over arrived: a polyp is drawn into it unless something else is asked."""

@@ -3,6 +3,7 @@
 import time
 from html import escape
 
+from app.components import mask_pad
 from app.components.result_strip import Card, outline_path, picture_url
 from app.i18n import say
 from app.messages import quiet
@@ -32,8 +33,20 @@ def card(name: str, sample: Sample) -> Card:
         name=model(name, sample.model),
         title=say(name, f"colonoscopy.{title}", dice=f"{sample.dice:.2f}"),
         lines=tuple(lines),
+        file=f"synthetic_{sample.model}_{sample.seed}",
+        copied=str(sample.seed),
+        link=link(sample),
         before="" if sample.before is None else picture_url(squared(letterboxed(sample.before), SIZE)),
     )
+
+
+def link(sample: Sample) -> dict[str, str]:
+    """What leads to the frame again, as parameters of the address; nothing for a change in one's own."""
+    if sample.kind != "drawn":
+        return {}
+    mask = fitted(padded(sample.mask), SIZE, SIZE)
+    known = {"model": sample.model, "seed": str(sample.seed), "look": sample.look, "count": "1"}
+    return {"lab": "colonoscopy", mask_pad.LINK: mask_pad.code(mask), **known}
 
 
 def model(name: str, key: str) -> str:
@@ -82,4 +95,4 @@ def caution(name: str, alters: bool = False) -> str:
     """What must be read before any frame is believed, as HTML. alters: frames of one's own are, too."""
     key = "caution_altered" if alters else "caution"
     first, rest = escape(say(name, "colonoscopy.caution_first")), escape(say(name, f"colonoscopy.{key}"))
-    return f'<p class="tl-caution" role="note"><b>{first}</b> {rest}</p>'
+    return f'<p class="tl-caution" role="note"><b>{first}</b> <span>{rest}</span></p>'

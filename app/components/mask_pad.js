@@ -6,8 +6,9 @@ function startPad() {
     ['tools', 'stage', 'hint', 'area', 'presets', 'thickness'].map(name => root.querySelector(`.mp-${name}`));
   // Drawn by the processor: so small a picture is there sooner than a software GPU has begun.
   const canvas = stage.querySelector('canvas'), context = canvas.getContext('2d', {willReadFrequently: true});
+  const CLOSE = 6; // pixels from its first corner where a polygon ends
   const HISTORY = 60; // steps to undo, 64 kB each
-  const state = {region: emptyRegion(), backdrop: null, tool: 'brush', past: [], future: [], laid: null, hover: null, drag: null};
+  const state = {region: emptyRegion(), backdrop: null, tool: 'brush', past: [], future: [], laid: null, hover: null, drag: null, corners: []};
   let words = {}, asked = 0;
 
   // ---- words
@@ -71,13 +72,25 @@ function startPad() {
     context.lineCap = 'round';
     line(outline, 4.5, 'rgba(0, 0, 0, .55)');
     line(outline, 2.2, '#2fd3e6');
-    if (state.hover && state.tool !== 'ellipse') {
+    if (state.corners.length) drawCorners(scale);
+    if (state.hover && ['brush', 'eraser'].includes(state.tool)) {
       const ring = new Path2D();
       ring.arc(state.hover[0] * scale, state.hover[1] * scale, thickness.value * scale / 2, 0, 2 * Math.PI);
       line(ring, 3, 'rgba(0, 0, 0, .6)');
       line(ring, 1.3, state.tool === 'eraser' ? '#ff9a8a' : '#fff');
     }
     tell();
+  }
+
+  // What of a polygon is there, and the side to where the pointer is.
+  function drawCorners(scale) {
+    const path = new Path2D();
+    for (const [x, y] of state.hover ? [...state.corners, state.hover] : state.corners) path.lineTo(x * scale, y * scale);
+    const [x, y] = state.corners[0];
+    path.moveTo((x + CLOSE) * scale, y * scale);
+    path.arc(x * scale, y * scale, CLOSE * scale, 0, 2 * Math.PI);
+    line(path, 3, 'rgba(0, 0, 0, .6)');
+    line(path, 1.5, '#fff');
   }
 
   function line(path, width, colour) {
@@ -135,6 +148,7 @@ function startPad() {
 
   function choose(tool) {
     state.tool = tool;
+    state.corners = [];
     for (const button of tools.querySelectorAll('[data-tool]')) button.setAttribute('aria-pressed', button.dataset.tool === tool);
     redraw();
   }
@@ -167,6 +181,8 @@ function startPad() {
     stage.focus({preventScroll: true});
     try { stage.setPointerCapture(event.pointerId); } catch { /* a pointer that has gone already */ }
     const place = placeOf(event);
+    if (state.tool === 'fill') return commit(filled(state.region, place));
+    if (state.tool === 'polygon') return corner(place);
     state.drag = {pointer: event.pointerId, by: event.pointerType, from: place, at: place, shown: state.region.slice()};
     if (state.tool !== 'ellipse') fillDisc(state.drag.shown, place, thickness.value / 2, state.tool === 'brush' ? 1 : 0);
     redraw();
@@ -175,6 +191,20 @@ function startPad() {
   // A palm beside the pen would pan the page.
   const hold = event => { if (state.drag?.by === 'pen') event.preventDefault(); };
   for (const kind of ['touchstart', 'touchmove']) stage.addEventListener(kind, hold, {passive: false});
+
+  function corner(place) {
+    const [first] = state.corners;
+    if (first && Math.hypot(place[0] - first[0], place[1] - first[1]) < CLOSE) return closePolygon();
+    state.corners.push(place);
+    redraw();
+  }
+
+  function closePolygon() {
+    const region = state.region.slice();
+    fillPolygon(region, state.corners);
+    state.corners = [];
+    commit(region);
+  }
 
   stage.addEventListener('pointermove', event => {
     state.hover = event.pointerType === 'touch' ? null : placeOf(event);
@@ -237,7 +267,9 @@ function startPad() {
 
   // ---- keys
 
-  const letters = {b: () => choose('brush'), e: () => choose('ellipse'), x: () => choose('eraser')};
+  const letters = {b: () => choose('brush'), e: () => choose('ellipse'), x: () => choose('eraser'), p: () => choose('polygon'), f: () => choose('fill')};
+  // What is drawn is pushed and scaled: a shape needs no mouse.
+  const pushes = {arrowleft: [-1, 0, 1], arrowright: [1, 0, 1], arrowup: [0, -1, 1], arrowdown: [0, 1, 1], '+': [0, 0, 1.1], '=': [0, 0, 1.1], '-': [0, 0, 1 / 1.1]};
   // Undo is heard wherever nothing is being typed, letters where the pad has the focus.
   function pressed(event) {
     if (!root.isConnected) return document.removeEventListener('keydown', pressed);
@@ -250,6 +282,12 @@ function startPad() {
     } else if (!event.altKey && root.contains(target)) {
       act = letters[key] ?? (key === 'delete' ? actions.clear : null);
       if (key === '[' || key === ']') act = () => { thickness.valueAsNumber += key === ']' ? 3 : -3; redraw(); };
+      if (pushes[key] && target === stage && state.region.includes(1)) {
+        const [dx, dy, scale] = pushes[key], step = event.shiftKey ? 16 : 4;
+        act = () => commit(shifted(state.region, step * dx, step * dy, scale));
+      }
+      if (key === 'enter' && state.corners.length > 2) act = closePolygon;
+      if (key === 'escape' && state.corners.length) act = () => { state.corners = []; redraw(); };
       if (key === 'escape' && state.drag) act = () => { state.drag = null; redraw(); };
     }
     if (!act) return;
@@ -269,9 +307,22 @@ function startPad() {
     if (mask) await layMask(mask);
   }
 
+  // A link may bring a mask; the address forgets it, else the next one would be told beside it.
+  function recall() {
+    const text = new URLSearchParams(location.search).get('mask');
+    if (!text) return;
+    try {
+      commit(decoded(text));
+    } catch (error) {
+      console.error('mask pad:', error);
+    }
+    window.trilab?.address({mask: null});
+  }
+
   new ResizeObserver(redraw).observe(stage);
   speaking(speak);
   watch('laid', refresh);
+  recall();
   refresh();
   redraw();
 }

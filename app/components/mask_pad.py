@@ -10,12 +10,15 @@ Python lays on the pad travels apart, so that it never meets a stroke that is be
     return lay(backdrop=url)                # a picture to draw over
 """
 
+import base64
 import itertools
 import json
 from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
+import numpy as np
+from numpy.typing import NDArray
 
 from app.components.component import Component
 
@@ -23,10 +26,13 @@ SIZE = 256  # pixels of the region's sides; mask_pad_shapes.js has the same
 
 # What the pad says. A page passes its translations of the same keys.
 WORDS = {
-    "pad": "Drawing pad. B brush, E ellipse, X eraser, [ and ] set the size, Ctrl+Z undoes, Delete clears.",
+    "pad": "Drawing pad. B brush, E ellipse, P polygon, F fill, X eraser, [ and ] set the size; arrows move "
+    "what is drawn, plus and minus scale it, Ctrl+Z undoes, Delete clears.",
     "hint": "Draw here, or pick a shape below",
     "brush": "Brush (B)",
     "ellipse": "Ellipse: drag it out (E)",
+    "polygon": "Polygon: click its corners, the first one last (P)",
+    "fill": "Fill a ring (F)",
     "eraser": "Eraser (X)",
     "thickness": "Size of brush and eraser",
     "undo": "Undo (Ctrl+Z)",
@@ -38,6 +44,7 @@ WORDS = {
     "presets": "Shapes",
 }
 _laid = itertools.count(1)
+LINK = "mask"  # parameter of the page's address that lays a region on the pad; mask_pad.js has the same
 
 
 class MaskPad(Component):
@@ -62,6 +69,22 @@ class MaskPad(Component):
     def fixed(self) -> dict[str, Any]:
         """See `Component`."""
         return {"presets": self.presets}
+
+
+def code(region: NDArray[np.bool_]) -> str:
+    """A region (SIZE, SIZE) as an address can hold it: lengths of the runs of 0 and 1 in turn, 0 first.
+
+    Seven bits a byte, the high bit where more follow (LEB128), in URL-safe base64.
+    """
+    flat = np.concatenate([[False], region.ravel()])
+    turns = np.flatnonzero(flat[1:] != flat[:-1])
+    packed = bytearray()
+    for length in np.diff([0, *turns, region.size]).tolist():
+        while length > 127:
+            packed.append(length & 127 | 128)
+            length >>= 7
+        packed.append(length)
+    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
 
 def lay(mask: str | None = None, backdrop: str | None = None, given: str | None = None) -> dict[str, Any]:

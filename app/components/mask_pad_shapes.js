@@ -54,6 +54,42 @@ function closeRings(region, before) {
   holesOf(region).forEach((hole, place) => { if (hole && !old[place]) region[place] = 1; });
 }
 
+// The polygon of some corners, by the even-odd rule.
+function fillPolygon(region, corners) {
+  for (let y = 0; y < SIZE; y++) {
+    const crossed = [];
+    corners.forEach(([x0, y0], n) => {
+      const [x1, y1] = corners[(n + 1) % corners.length];
+      if ((y0 > y + 0.5) !== (y1 > y + 0.5)) crossed.push(x0 + (y + 0.5 - y0) / (y1 - y0) * (x1 - x0));
+    });
+    crossed.sort((a, b) => a - b);
+    for (let n = 0; n + 1 < crossed.length; n += 2) fillRows(region, y + 0.5, y + 0.5, () => [crossed[n], crossed[n + 1]], 1);
+  }
+}
+
+// The region with the hole around a place filled; unchanged where that is no hole.
+function filled(region, [x, y]) {
+  const holes = holesOf(region), next = region.slice(), stack = [Math.floor(y) * SIZE + Math.floor(x)];
+  while (stack.length) {
+    const place = stack.pop();
+    if (!holes[place] || next[place]) continue;
+    next[place] = 1;
+    stack.push(place - 1, place + 1, place - SIZE, place + SIZE);
+  }
+  return next;
+}
+
+// The region pushed by some pixels, and scaled about its middle.
+function shifted(region, dx, dy, scale) {
+  let sum = 0, mx = 0, my = 0;
+  region.forEach((pixel, place) => { if (pixel) { sum++; mx += place % SIZE; my += Math.floor(place / SIZE); } });
+  [mx, my] = [mx / sum, my / sum];
+  return region.map((_, place) => {
+    const x = Math.round(mx + (place % SIZE - dx - mx) / scale), y = Math.round(my + (Math.floor(place / SIZE) - dy - my) / scale);
+    return x < 0 || y < 0 || x >= SIZE || y >= SIZE ? 0 : region[y * SIZE + x];
+  });
+}
+
 const areaOf = region => { let sum = 0; for (const pixel of region) sum += pixel; return sum / region.length; };
 
 // The outline between pixel centres by marching squares (Lorensen and Cline 1987, in the plane), as a Path2D.
@@ -103,6 +139,23 @@ function regionOf(picture) {
   context.drawImage(picture, 0, 0, SIZE, SIZE);
   const {data} = context.getImageData(0, 0, SIZE, SIZE), region = emptyRegion();
   for (let i = 0; i < region.length; i++) region[i] = data[4 * i] > 127 && data[4 * i + 3] > 127 ? 1 : 0;
+  return region;
+}
+
+// A region from a page's address, as mask_pad.py codes it. Throws where it is none.
+function decoded(text) {
+  const packed = Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), char => char.charCodeAt(0));
+  const region = emptyRegion();
+  let place = 0, length = 0, shift = 0, value = 0;
+  for (const byte of packed) {
+    length |= (byte & 127) << shift;
+    shift += 7;
+    if (byte > 127) continue;
+    region.fill(value, place, place + length);
+    place += length;
+    [length, shift, value] = [0, 0, 1 - value];
+  }
+  if (place !== SIZE * SIZE) throw new Error('not a mask');
   return region;
 }
 

@@ -57,9 +57,28 @@ function startStrip() {
     const choose = made('button', '', card.before ? words.change : words.choose);
     choose.type = 'button';
     choose.onclick = () => card.before ? openBefore(place) : choosePair(place, null);
-    caption.append(made('b', '', card.title), ...card.lines.map(line => made('span', '', line)), choose);
+    caption.append(made('b', '', card.title), ...card.lines.map(line => made('span', '', line)), choose, toolsOf(card));
     figure.append(button, caption);
     return figure;
+  }
+
+  function toolsOf(card) {
+    const row = made('div', 'rs-own'), told = made('span', 'rs-told');
+    told.setAttribute('role', 'status');
+    const copied = done => { told.textContent = done ? words.copied : words.not_copied; };
+    const tools = {
+      save: () => saveCard(card, words.mark),
+      copy: card.copied && (async () => copied(await window.trilab.copyText(card.copied))),
+      link: card.link.lab && (async () => copied(await window.trilab.copy(card.link))),
+    };
+    for (const [name, act] of Object.entries(tools)) {
+      if (!act) continue;
+      const button = Object.assign(made('button', `rs-${name}`), {type: 'button', title: words[name], onclick: act});
+      button.setAttribute('aria-label', words[name]);
+      row.append(button);
+    }
+    row.append(told);
+    return row;
   }
 
   function showCards() {

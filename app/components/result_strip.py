@@ -15,7 +15,8 @@ being made; the value is the number of cards to show:
 import base64
 import io
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import gradio as gr
@@ -42,6 +43,11 @@ WORDS = {
     "previous": "Previous",
     "next": "Next",
     "close": "Close",
+    "save": "Save this frame",
+    "copy": "Copy the seed",
+    "link": "Copy a link to exactly this frame",
+    "copied": "Copied.",
+    "not_copied": "This browser lets no page copy.",
 }
 
 
@@ -54,6 +60,8 @@ class Card:
 
     size: of its sides in pixels. name: who drew it. title, lines: plain text under it.
     before: the same of what it was made from, which can be laid over it; "" for none, then another model can.
+    file: what a saved picture is called, without its ending. copied: what can be copied of it, as its seed.
+    link: parameters of the page's address that lead to it again, none where nothing does.
     """
 
     image: str
@@ -64,12 +72,15 @@ class Card:
     title: str
     lines: tuple[str, ...]
     before: str = ""
+    file: str = "frame"
+    copied: str = ""
+    link: Mapping[str, str] = field(default_factory=dict)
 
 
 class ResultStrip(Component):
     """The strip as a Gradio component. words: what it says, keys as in WORDS. The event is `choose`."""
 
-    NAME, WORDS = "result_strip", WORDS
+    NAME, SCRIPTS, WORDS = "result_strip", ("result_strip_save.js",), WORDS
 
     def changing(self) -> tuple[str, ...]:
         """See `Component`."""

@@ -2,10 +2,10 @@
 
 function startViewer() {
   const root = element.querySelector('.sv');
-  const [stage, plot, labelBox, tip, message, tools] =
-    ['stage', 'plot', 'labels', 'tip', 'message', 'tools'].map(name => root.querySelector(`.sv-${name}`));
+  const [stage, plot, labelBox, tip, message, tools, scale, toast] =
+    ['stage', 'plot', 'labels', 'tip', 'message', 'tools', 'scale', 'told'].map(name => root.querySelector(`.sv-${name}`));
   const state = {scan: null, overlay: null, labels: [], software: false, seeThrough: true, moved: false, value: null, over: null, view: '', repairs: '',
-    oneSided: new Set(), glowing: new Set()};
+    oneSided: new Set(), glowing: new Set(), ends: null, sides: 0, recalled: false};
   const NOTHING = {candidates: [], anchors: [], from: null, marks: [], picked: null, cell: null};
   let words = {}, Plotly = null, pending = 0;
 
@@ -14,6 +14,7 @@ function startViewer() {
   function speak() {
     words = spoken();
     stage.setAttribute('aria-label', words.view);
+    scale.title = words.scale;
     for (const button of tools.children) {
       const name = words[button.dataset.do];
       button.setAttribute('aria-label', name);
@@ -44,39 +45,17 @@ function startViewer() {
     return window.svPlotly;
   }
 
+  // A scan that ships lies at an address, where the browser may have it already.
+  async function payload(text) {
+    const {at} = JSON.parse(text);
+    return at ? (await fetch(at)).text() : text;
+  }
+
   const scene = () => plot._fullLayout?.scene?._scene;
   const inner = () => scene()?.glplot;
   // Where the eye is now: the layout tells it only after a turn has ended, and of fingers never.
   const camera = () => scene().getCamera();
   const size = () => [plot.clientWidth, plot.clientHeight];
-
-  // Two things that Plotly's meshes cannot do are done in WebGL, in the draw calls that have as many
-  // corners as the mesh in question. `oneSided`: backs of faces are left out, so that walls and ceiling
-  // are open to someone outside. `glowing`: what lies behind something else shines through.
-  function refine() {
-    const {gl} = inner();
-    const draw = gl.drawArrays.bind(gl);
-    gl.drawArrays = (mode, first, count) => {
-      if (mode !== gl.TRIANGLES) return draw(mode, first, count);
-      const opened = state.seeThrough && !state.scan?.two_sided && state.oneSided.has(count);
-      if (opened) {
-        gl.enable(gl.CULL_FACE);
-        gl.cullFace(gl.FRONT); // Plotly's projection mirrors, so fronts are WebGL's backs
-      }
-      if (state.glowing.has(count) && !gl.getParameter(gl.BLEND)) {
-        gl.disable(gl.DEPTH_TEST);
-        gl.enable(gl.BLEND);
-        gl.blendColor(0, 0, 0, 0.4);
-        gl.blendFunc(gl.CONSTANT_ALPHA, gl.ONE_MINUS_CONSTANT_ALPHA);
-        draw(mode, first, count);
-        gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
-        gl.disable(gl.BLEND);
-        gl.enable(gl.DEPTH_TEST);
-      }
-      draw(mode, first, count);
-      if (opened) gl.disable(gl.CULL_FACE);
-    };
-  }
 
   // ---- drawing
 
@@ -100,6 +79,7 @@ function startViewer() {
     const turn = ++pending;
     state.scan = null;
     state.labels = [];
+    if (state.ends) state.ends = [];
     placeLabels(true);
     if (!text || text === 'null') { if (Plotly) Plotly.purge(plot); return say(text ? 'empty' : 'opening'); }
     say('loading');
@@ -108,8 +88,8 @@ function startViewer() {
     state.software = kind === 'software';
     try {
       await painted();
-      const scan = await unpackScan(text, state.software);
-      Plotly = await loadPlotly();
+      const [scan, drawer] = await Promise.all([payload(text).then(whole => unpackScan(whole, state.software)), loadPlotly()]);
+      Plotly = drawer;
       if (turn !== pending) return;
       scan.frame = frameOf(scan.bounds);
       mend(scan, state.repairs);
@@ -120,11 +100,12 @@ function startViewer() {
       if (turn !== pending) return;
       Plotly.purge(plot);
       await Plotly.newPlot(plot, [scan.trace], layout(fitted(scan, START, room())), OPTIONS);
-      refine();
+      refine(inner().gl, state);
       root.dataset.vertices = scan.mesh.x.length;
       await layOver();
       inner().redraw();
       say('ready');
+      recall();
     } catch (error) {
       console.error('scene view:', error);
       if (turn === pending) { state.scan = null; say('broken'); }
@@ -152,10 +133,10 @@ function startViewer() {
   async function layOver() {
     const {scan} = state;
     if (!scan || !Plotly) return;
-    const {traces, labels} = overlayOf(scan, {...NOTHING, ...state.overlay}, words);
+    const {traces, labels} = overlayOf(scan, {...NOTHING, ...state.overlay, ends: state.ends ?? []}, words);
     const corners = names => traces.filter(trace => trace.i && names.test(trace.name)).map(trace => trace.i.length * 3);
     state.oneSided = new Set([scan.drawn.i.length * 3, ...corners(/ object$/)]);
-    state.glowing = new Set(corners(/^(winner|winner object|candidates|anchors|picked)$/));
+    state.glowing = new Set(corners(/^(winner|winner object|candidates|anchors|picked|measure)$/));
     state.labels = labels;
     showLabels();
     await Plotly.react(plot, [scan.trace, ...traces], layout(camera()), OPTIONS);
@@ -190,6 +171,7 @@ function startViewer() {
     if (view === state.view && !force) return;
     state.view = view;
     tellTurn();
+    showScale(scale, camera(), state.scan.frame, height);
     const taken = [];
     for (const label of state.labels) {
       const spot = onScreen(label.at, state.scan.frame, params, width, height);
@@ -237,6 +219,11 @@ function startViewer() {
     if (state.overlay?.picked != null) choose(null);
   }
 
+  function measure(xyz) {
+    state.ends = state.ends.length < 2 ? [...state.ends, xyz] : [xyz];
+    layOver();
+  }
+
   let pressed = null, hovering = 0;
 
   stage.addEventListener('pointerdown', event => {
@@ -250,6 +237,7 @@ function startViewer() {
     pressed = null;
     if (!still || !state.scan || !stage.contains(event.target)) return;
     const found = under(event);
+    if (state.ends) return found && measure(found.xyz);
     found ? choose(found.instance.id, found.xyz) : clear();
   }, true);
   stage.addEventListener('pointermove', event => {
@@ -279,6 +267,22 @@ function startViewer() {
     const x = Math.min(event.clientX - frame.left + 14, frame.width - tip.offsetWidth - 6);
     const y = Math.max(event.clientY - frame.top - tip.offsetHeight - 10, 6);
     tip.style.transform = `translate(${x}px, ${y}px)`;
+  }
+
+  function tell(text) {
+    toast.textContent = text;
+    setTimeout(() => { if (toast.textContent === text) toast.textContent = ''; }, 4000);
+  }
+
+  // A link may say where to stand and which object is meant; once, for the scan that it opens.
+  function recall() {
+    if (state.recalled || !window.trilab) return;
+    state.recalled = true;
+    const asked = new URLSearchParams(location.search), found = state.scan.byId.get(Number(asked.get('object') ?? NaN));
+    const from = cameraOf(asked.get('view'));
+    window.trilab.address({object: null, view: null});
+    if (from) { state.moved = true; lookFrom(from); }
+    if (found) choose(found.id, topOf(found.box));
   }
 
   // ---- camera, tools, keys
@@ -311,6 +315,16 @@ function startViewer() {
       tools.querySelector('[data-do=walls]').setAttribute('aria-pressed', state.seeThrough);
       inner().redraw();
     },
+    side: () => { state.moved = true; return lookFrom(fitted(state.scan, SIDES[state.sides++ % SIDES.length], room())); },
+    full: () => (document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen()),
+    measure: () => {
+      state.ends = state.ends ? null : [];
+      root.toggleAttribute('data-measuring', !!state.ends);
+      tools.querySelector('[data-do=measure]').setAttribute('aria-pressed', !!state.ends);
+      tell(state.ends ? words.measuring : '');
+      return layOver();
+    },
+    link: async () => tell(await window.trilab.copy({object: state.overlay?.picked, view: told(camera())}) ? words.copied : words.not_copied),
     picture: () => savePicture(inner(), state, getComputedStyle(root), size()[0]),
   };
   tools.addEventListener('click', event => {
@@ -370,6 +384,12 @@ function startViewer() {
   document.addEventListener('tl:opening', event => {
     if (event.detail) say('opening');
     else if (root.dataset.state === 'opening' && state.scan) say('ready');
+  });
+  document.addEventListener('tl:fly', event => {
+    const found = state.scan?.byId.get(event.detail);
+    if (!found || !inner()) return;
+    state.moved = true;
+    lookFrom(near(found.box, camera(), state.scan.frame));
   });
   watch(['value', 'overlay', 'repairs'], refresh);
   refresh();

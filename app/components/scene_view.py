@@ -1,12 +1,13 @@
 """The 3D viewer: draws a scan and what lies over it, and sends back one event, the pick.
 
 It knows no lab: it gets plain values and gives `Pick`s. Python packs, scene_view*.js draw
-(Plotly, from the plotly package: no network) and find what was clicked. Two values travel
+(Plotly's part for 3D, in assets/plotly) and find what was clicked. Two values travel
 apart, so that a question never resends the scan:
 
     view = SceneView(words=...)
     view.pick(fn, None, outputs, trigger_mode="always_last")  # fn(event: gr.EventData): read_pick(event)
     return show(scan_payload(scan))     # a new scan, which clears the overlay
+    return show(at("scan?name=room"))   # the same, fetched from an address that gives scan_payload(scan)
     return lay_over(overlay_payload(answer, picked))
     return lay_over(overlay_payload(None), repairs_payload(repaired, owners))  # its instances were repaired
 """
@@ -17,7 +18,6 @@ import math
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,11 @@ from models.scene.data import scan as scans
 from models.scene.data.scan import Instance, Scan
 from models.scene.types import Answer, Caption
 
-SCRIPTS = tuple(f"scene_view_{part}.js" for part in ("data", "camera", "touch", "shapes", "picture"))
+SCRIPTS = tuple(
+    f"scene_view_{part}.js" for part in ("data", "camera", "touch", "gl", "shapes", "tools", "picture")
+)
+# Plotly's own bundle of its 3D traces: a third of the whole, which a slow line would wait for.
+PLOTLY = Path(__file__).resolve().parents[2] / "assets" / "plotly" / "plotly-gl3d.min.js"
 SHOWN = 8  # candidates drawn as boxes; more would hide the room
 WORTH = 0.02  # candidates below this probability only clutter the room
 STEEP = 0.3  # height of a face's normal below which it is a wall
@@ -54,6 +58,14 @@ WORDS = {
     "walls": "See through the near walls",
     "picture": "Save a picture",
     "floor": "expected place",
+    "side": "Seen from each side, one after the other",
+    "measure": "Measure between two places",
+    "measuring": "Click two places.",
+    "full": "Full screen",
+    "link": "Copy a link to exactly this view",
+    "copied": "The link is copied.",
+    "not_copied": "This browser lets no page copy. The link stands in the address bar.",
+    "scale": "True in the middle of the view",
 }
 
 
@@ -80,12 +92,17 @@ class SceneView(Component):
 
     def fixed(self) -> dict[str, Any]:
         """See `Component`."""
-        return {"plotly": _plotly_url()}
+        return {"plotly": plotly_url()}
 
 
 def show(payload: str | None) -> dict[str, Any]:
     """The update that shows a scan (None: none) with nothing over it."""
     return gr.update(value=payload or NONE, overlay="", repairs="")
+
+
+def at(address: str) -> str:
+    """Stands for the payload of a scan that the browser fetches itself, and keeps."""
+    return json.dumps({"at": address})
 
 
 def lay_over(payload: str, repairs: str | None = None) -> dict[str, Any]:
@@ -337,10 +354,7 @@ def _dump(body: dict[str, Any]) -> str:
     return json.dumps(body, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
-def _plotly_url() -> str:
-    """Where the page finds plotly.min.js of the installed package, relative to the page."""
-    package = find_spec("plotly")  # found, not imported: the page is up sooner
-    assert package is not None and package.origin is not None
-    script = Path(package.origin).parent / "package_data" / "plotly.min.js"
-    gr.set_static_paths([script])
-    return f"gradio_api/file={script}"
+def plotly_url() -> str:
+    """Where the page finds Plotly, relative to the page."""
+    gr.set_static_paths([PLOTLY])
+    return f"gradio_api/file={PLOTLY}"

@@ -1,6 +1,6 @@
 // Plotly traces: the scan itself, and the small ones that lie over it.
 
-const COLOURS = {winner: [255, 45, 110], middle: [255, 176, 46], low: [140, 155, 170], anchor: [47, 111, 237], picked: [0, 188, 212]};
+const COLOURS = {winner: [255, 45, 110], middle: [255, 176, 46], low: [140, 155, 170], anchor: [47, 111, 237], picked: [0, 188, 212], measure: [0, 120, 88]};
 const SURE = 0.5; // a candidate below this probability is a guess, and drawn as one
 const css = rgb => `rgb(${rgb.map(Math.round).join()})`;
 const mixed = (a, b, share) => a.map((value, n) => value + (b[n] - value) * share);
@@ -162,6 +162,9 @@ function overlayOf(scan, overlay, words) {
     const at = [x0 + (x1 - x0) * (overlay.cell.x + 0.5) / 3, y0 + (y1 - y0) * (overlay.cell.y + 0.5) / 3, scan.floor];
     labels.push({text: `${words.floor} · ${percent(overlay.cell.probability)}`, at, kind: 'cell', id: null, rank: 99});
   }
+  const rod = measured(overlay.ends);
+  traces.push(...rod.traces);
+  labels.push(...rod.labels);
   labels.sort((a, b) => a.rank - b.rank);
   return {traces: traces.filter(Boolean), labels};
 }

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from html import escape
 from typing import Any
+from urllib.parse import urlencode
 
 import gradio as gr
 
@@ -152,10 +153,15 @@ def _choice(registry: Registry[Any], label: Any, elem_id: str) -> gr.Radio:
 
 
 def _payload(session: SceneSession, scan: Scan) -> str:
-    """The scan packed for the viewer; a shipped one is packed once for everybody."""
+    """The scan packed for the viewer, or where it lies: a shipped one is packed once for everybody."""
     if session.shipped:
-        return shipped_payload(session.shipped)
+        return scene_view.at(shipped_address(session.shipped))
     return service.reading.run(lambda: scene_view.scan_payload(scan), session.visit.gone)
+
+
+def shipped_address(scan: str) -> str:
+    """Where the page serves a shipped scan, relative to the page."""
+    return f"scan?{urlencode({'name': scan})}"
 
 
 @lru_cache(maxsize=12)

@@ -215,8 +215,7 @@ def room(language: str, session: SceneSession, at_work: bool = False, selected: 
     else:
         lead = say(language, "scene.describe_lead")
         parts.append(_doing(lead, _button(language, "describe", "describe")))
-    if session.found or session.captions:
-        parts.append(_list(session, scan, selected))
+    parts.append(_list(language, session, scan, selected))
     return _room(language, "".join(parts))
 
 
@@ -240,12 +239,16 @@ def _button(language: str, key: str, do: str) -> str:
     return f'<button type="button" data-do="{do}">{escape(say(language, f"scene.{key}"))}</button>'
 
 
-def _list(session: SceneSession, scan: Scan, selected: int | None) -> str:
-    """A row an object: of all that a network found, else of those that were described."""
+def _list(language: str, session: SceneSession, scan: Scan, selected: int | None) -> str:
+    """A row an object, and a field to search them by; floor and walls only where a network found them."""
     said = {one.object_id: one.text for one in session.captions}
-    shown = [one for one in scan.instances if session.found or one.id in said]
+    shown = [one for one in scan.instances if session.found or one.label not in STRUCTURE]
     rows = "".join(_row(one, said.get(one.id, ""), session.found, one.id == selected) for one in shown)
-    return f'<ol class="tl-list">{rows}</ol>'
+    search = escape(say(language, "scene.search"))
+    return (
+        f'<input type="search" class="tl-search" placeholder="{search}" aria-label="{search}">'
+        f'<ol class="tl-list" title="{escape(say(language, "scene.fly"))}">{rows}</ol>'
+    )
 
 
 def _row(one: Instance, text: str, found: bool, lit: bool) -> str:

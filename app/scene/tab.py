@@ -4,7 +4,7 @@ it shows in `views` and `object_views`; what happens to an object is in `object_
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html import escape
 from typing import Any
 
@@ -17,7 +17,7 @@ from app.messages import Updates, about, quiet, why
 from app.scene import comparison, example_cache, object_views, service, views
 from app.scene.api import SceneApi
 from app.scene.choices import Choices
-from app.scene.layout import SceneWidgets, chips
+from app.scene.layout import SceneWidgets, chips, shipped_payload
 from app.scene.object_panel import Looking
 from app.scene.room_panel import Room
 from app.scene.session import SceneSession
@@ -49,6 +49,18 @@ def scan_title(name: str, scan: str) -> str:
     title = say(name, f"rooms.{kind.removeprefix('room_')}")
     alike = [other for other in pipeline.examples() if re.sub(r"_\d+$", "", other) == kind]
     return f"{title} {alike.index(scan) + 1}" if len(alike) > 1 else title
+
+
+def data() -> dict[str, Callable[[str], str]]:
+    """What is fetched of this lab by an address of its own: the scans that ship."""
+    return {"/scan": shipped_payload}
+
+
+def ahead() -> dict[str, list[dict[str, str]]]:
+    """What a browser that opens this lab fetches beside Gradio's own scripts: Plotly, and the scan."""
+    names = example_cache.names()
+    scan = {"as": "fetch", "href": "scan?name=", "parameter": "scan", "else": names[0] if names else ""}
+    return {"scene": [{"as": "script", "href": scene_view.plotly_url()}, scan]}
 
 
 def build(visits: Visits, i18n: gr.I18n) -> None:

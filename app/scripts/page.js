@@ -1,6 +1,7 @@
 // What stands before everything else in the document: the address says which lab is open, in which language and
 // which colours, and whether the page is on a stage; each changes in place, so that nothing a visitor has is lost.
-// CORE, the address of Gradio's own translations, is put before this by Python.
+// CORE, the address of Gradio's own translations, and AHEAD, what each lab fetches at once, are put before this by
+// Python.
 (() => {
 const root = document.documentElement;
 const asked = () => new URLSearchParams(location.search);
@@ -19,6 +20,13 @@ const dark = () => {
 Object.defineProperty(navigator, 'language', {get: () => root.lang, configurable: true});
 root.lang = languageOf();
 root.classList.toggle('talk', asked().get('talk') === '1');
+
+for (const {as, href, parameter, else: other} of AHEAD[labOf()] ?? []) {
+  const link = Object.assign(document.createElement('link'), {rel: 'preload', as});
+  link.href = href + (parameter ? new URLSearchParams({'': asked().get(parameter) || other}).toString().slice(1) : '');
+  if (as === 'fetch') link.crossOrigin = 'anonymous';
+  document.head.append(link);
+}
 
 // ---- the address
 
@@ -139,7 +147,7 @@ const keys = {
     all[example++ % all.length]?.click();
   },
   a: () => shown('#tl-find, #tl-animate, #tl-draw')?.click(),
-  c: () => shown('.rs-card figcaption button')?.click(),
+  c: () => shown('.rs-card')?.querySelector('figcaption button').click(),
   f: () => (document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen()),
   q: () => document.querySelector('.tl-leave button')?.click(),
   '?': () => document.querySelector('.tl-keys')?.showModal(),
@@ -167,5 +175,16 @@ async function save(id) {
   document.querySelector(`#${id} button, button#${id}, #${id}`).click();
 }
 
-window.trilab = {address, lab, opening, save};
+// Copies the page's address with these parameters; whether it could. Where the browser forbids it, the address has them.
+async function copy(changes) {
+  const url = new URL(location.href);
+  for (const [key, value] of Object.entries(changes)) if (value != null) url.searchParams.set(key, value);
+  const done = await copyText(url.href);
+  if (!done) address(changes);
+  return done;
+}
+
+const copyText = text => Promise.resolve(navigator.clipboard?.writeText(text)).then(() => !!navigator.clipboard, () => false);
+
+window.trilab = {address, copy, copyText, lab, opening, save};
 })();

@@ -70,6 +70,36 @@ def test_every_error_sentence_is_raised_somewhere():
     assert [key for key in keys if f'"{key}"' not in code and f"errors.{key}" not in code] == []
 
 
+def asked_for() -> tuple[set[str], list[re.Pattern[str]]]:
+    """What the code says: texts as they stand, and patterns of those put together (f"face.took_{step}")."""
+    plain: set[str] = set()
+    composed: set[str] = set()
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = [str(one.value) if isinstance(one, ast.Constant) else None for one in node.values]
+                composed.add("".join("[a-z0-9_]+" if one is None else re.escape(one) for one in parts))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                plain.add(node.value)
+    # Of f"scene.{key}" nothing is told: there the keys stand as they are elsewhere.
+    telling = re.compile("[a-z]{2}")
+    told = [one for one in composed if telling.search(one.replace("[a-z0-9_]+", "").rpartition("\\.")[2])]
+    return plain, [re.compile(one) for one in told]
+
+
+def test_every_key_is_asked_for():
+    plain, composed = asked_for()
+
+    def used(key: str) -> bool:
+        name = key.partition(".")[2]
+        return {key, name} & plain != set() or any(
+            one.fullmatch(text) for one in composed for text in (key, name)
+        )
+
+    assert not used("colonoscopy.no_such_help")
+    assert [key for key in i18n.words("en") if not used(key)] == []
+
+
 def test_every_key_of_the_page_exists():
     sections = "page|colonoscopy|find|face|scene|stage|viewer|rooms|progress|errors"
     pattern = re.compile(rf'["\'](({sections})\.[a-z_]+)["\']')

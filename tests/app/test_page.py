@@ -24,7 +24,6 @@ HEAVY = (
     "spconv",
     "trimesh",
     "scipy",
-    "plotly",
     "matplotlib",
 )
 

@@ -17,8 +17,15 @@ from app.scripts import FOLDER
 
 ROOT = Path(__file__).parents[2]
 OXLINT = shutil.which("oxlint", path=Path(sys.executable).parent)
-CALLED = ("dice", "hold", "face_address", "scene_address", "scene_opening")  # functions that Gradio calls
-PUT_IN = {"page": ("CORE",), "scene_address": ("FIRST",)}  # by Python, before the browser gets it
+CALLED = (
+    "link_read",
+    "dice",
+    "hold",
+    "face_address",
+    "scene_address",
+    "scene_opening",
+)  # functions that Gradio calls
+PUT_IN = {"page": ("CORE", "AHEAD"), "scene_address": ("FIRST",)}  # by Python, before the browser gets it
 
 
 def linted(folder: Path, *rules: str) -> str:

@@ -150,6 +150,76 @@ def test_ellipse_eraser_and_undo_by_keyboard(pad: Page) -> None:
     assert area(pad) < full - 1
 
 
+def test_a_polygon_a_fill_and_a_shape_that_keys_move(pad: Page) -> None:
+    pad.keyboard.press("p")
+    for place in ((0.2, 0.2), (0.6, 0.2), (0.6, 0.6), (0.2, 0.6), (0.2, 0.2)):
+        drag(pad, place)
+    square = area(pad)
+    assert square == pytest.approx(100 * 0.4 * 0.4, rel=0.03)
+    pad.keyboard.press("x")
+    drag(pad, (0.4, 0.4), (0.42, 0.4))
+    assert area(pad) < square
+    pad.keyboard.press("f")
+    drag(pad, (0.41, 0.4))
+    assert area(pad) == square
+    drag(pad, (0.9, 0.9))  # what is outside is no hole
+    assert area(pad) == square
+    pad.keyboard.press("+")
+    assert area(pad) == pytest.approx(1.1 * 1.1 * square, rel=0.03)
+    pad.keyboard.press("-")
+    for _ in range(6):
+        pad.keyboard.press("Shift+ArrowLeft")
+    assert area(pad) < 0.7 * square  # over the edge
+    for _ in range(8):
+        pad.keyboard.press("Control+z")
+    assert area(pad) == square
+
+
+def test_a_shape_needs_no_mouse(pad: Page) -> None:
+    pad.locator("[data-preset=round]").focus()
+    pad.keyboard.press("Enter")
+    expect(pad.locator(".mp-area")).to_contain_text("Polyp area")
+    before = area(pad)
+    pad.locator(".mp-stage").focus()
+    pad.keyboard.press("ArrowRight")
+    pad.keyboard.press("ArrowDown")
+    assert area(pad) == before
+    pad.keyboard.press("Control+z")
+    pad.keyboard.press("Control+z")
+    pad.keyboard.press("Control+z")
+    assert area(pad) == 0  # three steps: each key was one
+
+
+def test_a_frame_is_taken_home_by_itself_and_by_a_link(
+    pad: Page, context: BrowserContext, tmp_path: Path
+) -> None:
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    pad.locator("[data-preset=oval]").click()
+    draw_frames(pad, 2)
+    with pad.expect_download() as saved:
+        pad.locator(".rs-save").nth(1).click()
+    assert saved.value.suggested_filename == "synthetic_arsdm_8.png"
+    saved.value.save_as(tmp_path / "frame.png")
+    picture = np.asarray(Image.open(tmp_path / "frame.png").convert("RGB")).astype(int)
+    assert picture.shape == (256, 256, 3)
+    assert picture[-14:, -90:].std() > 2 * picture[-40:-20, -90:].std()  # the mark is drawn into it
+    pad.locator(".rs-copy").nth(1).click()
+    expect(pad.locator(".rs-told").nth(1)).to_have_text("Copied.")
+    assert pad.evaluate("navigator.clipboard.readText()") == "8"
+    covered = area(pad)
+    pad.locator(".rs-link").nth(1).click()
+    pad.wait_for_function("navigator.clipboard.readText().then(text => text.includes('mask='))")
+    other = context.new_page()
+    other.goto(pad.evaluate("navigator.clipboard.readText()"))
+    expect(other.locator("#tl-seed input")).to_have_value("8")
+    expect(other.locator(".mp")).to_have_attribute("data-area", f"{covered:.2f}")
+    other.locator("#tl-draw").click()
+    expect(other.locator(".rs[data-count='1'] .rs-card figcaption")).to_contain_text("Seed 8 · ArSDM")
+    assert "mask=" not in other.url
+    assert "seed=" not in other.url
+    other.close()
+
+
 def test_a_finger_draws_as_well(pad: Page) -> None:
     pad.locator(".mp-stage").evaluate(TOUCH_JS)
     assert 1 < area(pad) < 5

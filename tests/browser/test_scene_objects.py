@@ -98,3 +98,36 @@ def test_the_room_is_described_and_taken_home(page: Page, address: str) -> None:
     page.locator(f".tl-list li[data-object='{CHAIR_ID}']").click()
     expect(page.locator(SAID)).to_contain_text("This is a chair.")
     expect(page.locator(".sv")).to_have_attribute("data-picked", str(CHAIR_ID))
+
+
+def test_an_object_is_searched_and_the_view_flies_there(page: Page, address: str) -> None:
+    opened(page, address)
+    page.locator(".tl-search").fill("chai")
+    expect(page.locator(".tl-list li:visible")).to_have_count(1)
+    before = page.locator(".sv-scale").inner_text()
+    row = page.locator(".tl-list li:visible button")
+    page.locator(".tl-search").press("ArrowDown")
+    expect(row).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#tl-object .tl-caption:not(.tl-saying)")).to_contain_text("chair")
+    expect(page.locator(".sv")).to_have_attribute("data-picked", str(CHAIR_ID))
+    row.dblclick()
+    expect(page.locator(".sv-scale")).not_to_have_text(before)
+    expect(page.locator(".tl-search")).to_have_value("chai")
+
+
+def test_a_link_leads_to_exactly_this_view(page: Page, address: str) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    opened(page, address)
+    page.locator(f".tl-list li[data-object='{CHAIR_ID}']").click()
+    expect(page.locator(".sv")).to_have_attribute("data-picked", str(CHAIR_ID))
+    page.locator(f".tl-list li[data-object='{CHAIR_ID}']").click()
+    expect(page.locator(".sv-label.sv-picked")).to_be_visible()
+    scale = page.locator(".sv-scale").inner_text()
+    page.locator("[data-do=link]").click()
+    expect(page.locator(".sv-told")).to_have_text("The link is copied.")
+    page.goto(page.evaluate("navigator.clipboard.readText()"))
+    expect(page.locator(".sv[data-state=ready]")).to_be_visible()
+    expect(page.locator("#tl-object")).to_contain_text("chair")
+    expect(page.locator(".sv-scale")).to_have_text(scale)
+    assert "view=" not in page.url

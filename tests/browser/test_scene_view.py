@@ -21,7 +21,7 @@ from tests.app.test_scene_view import EVIL, furnished_room, roofed
 SCAN = furnished_room(0.1)
 BY_LABEL = {instance.label: instance for instance in SCAN.instances}
 expect.set_options(timeout=60_000)  # the machine may be busy, and draws in software
-BUTTONS = ("reset", "top", "closer", "further", "walls", "picture")
+BUTTONS = ("reset", "top", "side", "closer", "further", "walls", "measure", "full", "link", "picture")
 
 
 def _candidate(label: str, score: float) -> Candidate:
@@ -285,6 +285,42 @@ def test_tools(shown: Page) -> None:
         expect(shown.locator("[data-do=walls]")).to_have_attribute("aria-pressed", opened)
         assert np.abs(start.astype(int) - _picture(shown)).mean() >= change
     assert len(_middles(_picture(shown), SCAN)) == 10
+
+
+def test_two_clicks_measure(shown: Page) -> None:
+    shown.locator("[data-do=reset]").click()
+    shown.locator("[data-do=measure]").click()
+    expect(shown.locator(".sv-told")).to_have_text("Click two places.")
+    middles = list(_middles(_picture(shown), SCAN).values())
+    frame = shown.locator(".sv").bounding_box()
+    assert frame is not None
+    for x, y in middles[:2]:
+        shown.mouse.click(frame["x"] + x, frame["y"] + y)
+    expect(shown.locator(".sv-measure")).to_have_text(re.compile(r"\d\.\d\d m"))
+    told = shown.locator("#told textarea").input_value()
+    shown.locator("[data-do=measure]").click()
+    expect(shown.locator(".sv-measure")).to_have_count(0)
+    assert shown.locator("#told textarea").input_value() == told  # nothing was picked meanwhile
+
+
+def test_a_bar_tells_the_scale_and_each_side_has_its_view(shown: Page) -> None:
+    bar = shown.locator(".sv-scale")
+    length, unit = bar.inner_text().split()
+    assert unit == "m"
+    assert float(length) > 0
+    box = bar.bounding_box()
+    assert box is not None and 20 < box["width"] < 130
+    seen = []
+    for _ in range(4):
+        shown.locator("[data-do=side]").click()
+        _settled(shown)
+        seen.append(_picture(shown).astype(int))
+    assert all(np.abs(one - other).mean() > 3 for n, one in enumerate(seen) for other in seen[n + 1 :])
+    shown.locator("[data-do=full]").click()
+    shown.wait_for_function("document.fullscreenElement?.matches('.sv')")
+    shown.locator("[data-do=full]").click()
+    shown.wait_for_function("!document.fullscreenElement")
+    shown.locator("[data-do=reset]").click()
 
 
 def test_saves_a_picture(shown: Page) -> None:

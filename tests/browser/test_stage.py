@@ -1,0 +1,110 @@
+"""Talk mode: for the last row of a hall, driven by a presenter's keys."""
+
+from collections.abc import Iterator
+
+import pytest
+
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser.jobs import FIELD, JOBS, LABS, open_lab
+from tests.browser.patience import patient
+from tests.browser.whole import whole
+
+LEAST = 24  # pixels of type
+# What can be read and is smaller than that: its words, and its size.
+SMALL_JS = """least => {
+  const small = new Set(), walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walk.nextNode(); node; node = walk.nextNode()) {
+    const text = node.nodeValue.trim(), {parentElement: parent} = node;
+    if (!text || parent.matches('script, style, option, svg *')) continue;
+    if (!parent.checkVisibility({visibilityProperty: true})) continue;
+    const range = document.createRange();
+    range.selectNode(node);
+    const {width, height, bottom} = range.getBoundingClientRect();
+    const size = parseFloat(getComputedStyle(parent).fontSize);
+    if (width > 1 && height > 1 && bottom > 0 && size < least) small.add(`${text.slice(0, 30)} ${size}`);
+  }
+  for (const field of document.querySelectorAll('textarea, input:not([type])')) {
+    const size = parseFloat(getComputedStyle(field).fontSize);
+    if (field.checkVisibility() && size < least) small.add(`${field.value} ${size}`);
+  }
+  return [...small];
+}"""
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with whole(tmp_path_factory.mktemp("scans")) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    with patient(browser) as context:
+        yield context
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    page = context.new_page()
+    yield page
+    page.close()
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_the_result_fills_the_screen_in_large_type(page: Page, address: str, lab: str) -> None:
+    page.set_viewport_size({"width": 1920, "height": 1080})
+    open_lab(page, address, lab, "talk=1")
+    JOBS[lab](page)
+    result = page.locator({"scene": "#tl-view .sv", "face": ".ts-screen", "colonoscopy": ".rs-cards"}[lab])
+    for width, height in ((1920, 1080), (1280, 720)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_timeout(300)
+        assert page.evaluate(SMALL_JS, LEAST) == []
+        assert page.evaluate("document.documentElement.scrollHeight") <= height
+        box = result.bounding_box()
+        assert box is not None and box["y"] >= 0 and box["y"] + box["height"] <= height
+        assert box["width"] * box["height"] > 0.2 * width * height
+
+
+def test_a_presenter_needs_no_mouse(page: Page, address: str) -> None:
+    open_lab(page, address, "scene", "talk=1")
+    expect(page.locator("#tl-examples button").first).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.locator(".tl-keys")).to_be_visible()
+    expect(page.locator(".tl-keys dt")).to_have_count(7)
+    page.keyboard.press("Escape")
+    page.keyboard.press("n")
+    expect(page.locator(".tl-verdict b")).to_contain_text("table")
+    page.locator(FIELD).fill("the chair")
+    page.keyboard.press("Escape")
+    page.keyboard.press("a")
+    expect(page.locator(".tl-verdict b")).to_contain_text("chair")
+    page.keyboard.press("3")
+    page.keyboard.press("n")
+    expect(page.locator(".mp-area")).to_contain_text("Polyp area")
+    page.keyboard.press("a")
+    expect(page.locator(".rs[data-count='4']")).to_be_visible()
+    expect(page.locator("#tl-draw")).to_be_enabled()
+    page.keyboard.press("c")
+    expect(page.locator(".rs-beside .rs-over svg")).to_be_attached()
+    page.keyboard.press("Escape")
+    page.keyboard.press("f")
+    page.wait_for_function("document.fullscreenElement")
+    page.keyboard.press("f")
+    page.wait_for_function("!document.fullscreenElement")
+    page.keyboard.press("q")
+    expect(page.locator("#tl-header header")).to_be_visible()
+    expect(page.locator(".rs-card b")).to_have_count(4)
+    page.get_by_role("tab", name="Scene").click()
+    expect(page.locator(".tl-verdict b")).to_contain_text("chair")
+
+
+def test_scans_and_models_are_a_click_away(page: Page, address: str) -> None:
+    open_lab(page, address, "scene", "talk=1")
+    page.locator("#tl-scans label", has_text="Office").click()
+    expect(page.locator("#tl-scans label:has-text('Office') input")).to_be_checked()
+    page.get_by_role("tab", name="Colonoscopy").click()
+    page.locator("#tl-model label").nth(1).click()
+    expect(page.locator("#tl-model input").nth(1)).to_be_checked()
