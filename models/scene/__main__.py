@@ -85,11 +85,16 @@ def parser() -> argparse.ArgumentParser:
             "comparison",
             "benchmark",
             "captioning",
+            "self-retrieval",
             "truth",
             "segmentation",
             "detection",
         ),
-        help="truth: how often a caption's colour, class and neighbour are right",
+        help="truth: how often a caption's colour, class and neighbour are right; self-retrieval: how often "
+        "grounding finds the object of a caption",
+    )
+    evaluate.add_argument(
+        "--scan", nargs="+", default=(), help="of self-retrieval: names or folders; else the shipped scans"
     )
     evaluate.add_argument("--data", type=Path)
     evaluate.add_argument("--model", default="instancerefer", help="of grounding: the method")
@@ -258,6 +263,7 @@ def _train(options: argparse.Namespace) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     from models.scene import benchmark
     from models.scene.captioning import evaluation as captioning_evaluation
+    from models.scene.captioning import self_retrieval
     from models.scene.grounding import comparison
     from models.scene.grounding import evaluation as grounding_evaluation
     from models.scene.segmentation import detection_evaluation, evaluation
@@ -266,6 +272,8 @@ def _evaluate(options: argparse.Namespace) -> None:
         found: object = benchmark.measure()
     elif options.name == "captioning":
         found = captioning_evaluation.evaluate(options.data, options.language)
+    elif options.name == "self-retrieval":
+        found = self_retrieval.evaluate(options.scan)
     elif options.name == "truth":
         found = captioning_evaluation.evaluate_truth(options.data)
     elif options.name == "segmentation":

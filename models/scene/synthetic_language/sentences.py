@@ -36,11 +36,13 @@ def make_sentences(
     rng: random.Random,
     fronts: dict[int, NDArray[np.float32]] | None = None,
     each: int = 12,
+    most: int = 6,
 ) -> list[Said]:
     """Up to `each` sentences of every kind about one scene.
 
     objects: annotated instances, boxes in the axis-aligned frame, metres.
     fronts: object id -> (2,) unit vector in plan, for the allocentric sides.
+    most: rivals of one label that a sentence may have; Sr3D's are 6.
     """
     kept = [o for o in objects if o.label not in STRUCTURE]
     if len(kept) < 3:
@@ -55,7 +57,7 @@ def make_sentences(
     sides = {places[i]: f for i, f in (fronts or {}).items() if i in places}
     centres = box_centres(boxes)
     room = Room(
-        kept, boxes, centres, box_gaps(boxes, boxes), sides, groups, (low + high) / 2, high - low, rng
+        kept, boxes, centres, box_gaps(boxes, boxes), sides, groups, (low + high) / 2, high - low, rng, most
     )
     said: list[Said] = []
     for kind, family in FAMILIES.items():

@@ -21,7 +21,7 @@ MARGIN = 0.2  # metres by which the answer must beat the runner-up
 
 @dataclass(frozen=True)
 class Room:
-    """A scene as arrays, in the order of `objects`."""
+    """A scene as arrays, in the order of `objects`. most: rivals of one label that a sentence may have."""
 
     objects: Sequence[Instance]
     boxes: NDArray[np.float32]
@@ -32,6 +32,7 @@ class Room:
     middle: NDArray[np.float32]
     extent: NDArray[np.float32]
     rng: random.Random
+    most: int
 
     def unique(self, *but: str) -> list[int]:
         """Objects alone in their class, which can serve as anchors."""
@@ -53,9 +54,9 @@ def _winner(values: NDArray[np.float32], margin: float = MARGIN) -> int | None:
     return int(order[0])
 
 
-def _several(room: Room, most: int = 6) -> Iterator[tuple[str, list[int]]]:
+def _several(room: Room, most: int | None = None) -> Iterator[tuple[str, list[int]]]:
     for label, group in room.groups.items():
-        if 2 <= len(group) <= most:
+        if 2 <= len(group) <= (most or room.most):
             yield label, group
 
 
@@ -215,7 +216,7 @@ def _facing(room: Room) -> Found:
 def _sides(room: Room) -> Found:
     """Left and right of an anchor, as seen from the middle of the room, and in a row of peers."""
     for label, group in room.groups.items():
-        if len(group) > 6:
+        if len(group) > room.most:
             continue
         for anchor in room.unique(label):
             view = room.centres[anchor, :2] - room.middle[:2]
@@ -322,7 +323,7 @@ def _places(room: Room) -> Found:
 
 def _colours(room: Room) -> Found:
     for _, group in room.groups.items():
-        if len(group) > 6:
+        if len(group) > room.most:
             continue
         named = [colour_name(room.objects[i].colour) for i in group]
         for target, (colour, sure) in zip(group, named, strict=True):

@@ -2,7 +2,8 @@
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from models.core import device
 from models.core.checkpoints import load_checkpoint
 from models.core.errors import UserError
 from models.scene.captioning.decoding import say
+from models.scene.captioning.listener import Listener, proven, told_apart
 from models.scene.captioning.xtrans2cap.meshed_memory import PAD
 from models.scene.captioning.xtrans2cap.open_xtrans2cap import (
     END,
@@ -44,6 +46,8 @@ class Captioner:
         self.device = device.best()
         self.network: OpenXTrans2Cap = load_checkpoint(OpenXTrans2Cap, checkpoint)
         self.prepared = prepared_scans()
+        self.listener = Listener()
+        self._proven: dict[int, Mapping[int, list[str]]] = {}
 
     def __call__(self, scan: Scan, object_id: int) -> Caption:
         """What there is to say of an object. Raises UserError: object_unknown, scan_unlabelled."""
@@ -51,14 +55,22 @@ class Captioner:
         found = np.flatnonzero(objects.ids == object_id)
         if not len(found):
             raise UserError("object_unknown", object=object_id)
-        return self._said(objects, [int(found[0])], self._never(scan))[0]
+        return self._said(scan, objects, [int(found[0])])[0]
 
     def describe(self, scan: Scan) -> Iterator[Caption]:
         """A caption of every object that is no wall, floor or ceiling; raises as `__call__` does."""
         objects = self.prepared[scan]
         places = [place for place, label in enumerate(objects.labels) if label not in STRUCTURE]
         for start in range(0, len(places), AT_ONCE):
-            yield from self._said(objects, places[start : start + AT_ONCE], self._never(scan))
+            yield from self._said(scan, objects, places[start : start + AT_ONCE])
+
+    def _proofs(self, scan: Scan) -> Mapping[int, list[str]]:
+        """See `proven`; kept as long as the scan is."""
+        key = id(scan)
+        if key not in self._proven:
+            self._proven[key] = proven(self.prepared[scan], coloured=scan.coloured)
+            weakref.finalize(scan, self._proven.pop, key, None)
+        return self._proven[key]
 
     def _never(self, scan: Scan) -> tuple[int, ...]:
         """Ids of words that aren't said: colours of a scan that has none would be made up."""
@@ -68,10 +80,11 @@ class Captioner:
         return (*SILENT, *(place for word, place in self.network.places.items() if word in names))
 
     @torch.inference_mode()
-    def _said(self, objects: Objects, targets: Sequence[int], never: Sequence[int]) -> list[Caption]:
+    def _said(self, scan: Scan, objects: Objects, targets: Sequence[int]) -> list[Caption]:
         start = time.monotonic()
         if len(objects) == 1:
             return [_alone(objects, self.checkpoint)]
+        clauses = self._proofs(scan)
         places = [places_around(objects, target) for target in targets]
         around = collate([chosen(objects, rows) for rows in places]).to(self.device)
         levels, decoder = self.network.encode(around), self.network.captioner.decoder
@@ -83,7 +96,7 @@ class Captioner:
             END,
             beams=BEAMS,
             count=SHOWN,
-            never=never,
+            never=self._never(scan),
         )
         looks = decoder.attended(ids[:, 0], decoder.look(levels), around.exists).cpu()
         likely = (scores / (ids[..., 1:] != PAD).sum(-1)).exp().cpu()
@@ -91,6 +104,7 @@ class Captioner:
         captions = []
         for row, target in enumerate(targets):
             texts = [readable(self.network.text(said)) for said in ids[row].tolist()]
+            texts = told_apart(self.listener, objects, target, texts, clauses.get(target, ()))
             captions.append(
                 Caption(
                     int(objects.ids[target]),
