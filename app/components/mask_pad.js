@@ -322,7 +322,7 @@ function startPad() {
   new ResizeObserver(redraw).observe(stage);
   speaking(speak);
   watch('laid', refresh);
-  recall();
+  setTimeout(recall, 300); // Gradio passes on only what changes once the page stands
   refresh();
   redraw();
 }

@@ -5,7 +5,7 @@ import gradio as gr
 from app.components import video_stage
 from app.components.upload_widgets import Footage, Picture, Sound, any_file
 from app.face.session import FaceSession
-from app.i18n import part
+from app.i18n import part, say
 from app.messages import hears_language, html
 from app.scripts import script
 from app.session import Visits
@@ -82,8 +82,8 @@ class FaceWidgets:
                     min_width=120,
                 )
                 self.voice = gr.Dropdown(
-                    speakers("en"),
-                    value=speakers("en")[0][1],
+                    speakers("en", "en"),
+                    value=speakers("en", "en")[0][1],
                     label=i18n("face.voice"),
                     elem_id="tl-face-voice",
                     min_width=120,
@@ -136,8 +136,13 @@ class FaceWidgets:
         return self.visits.of(request).lab(FaceSession)
 
 
-def speakers(tongue: str) -> list[tuple[str, str]]:
-    """The voices of a language as choices: what each is called beside the language, and its name."""
+def speakers(tongue: str, name: str) -> list[tuple[str, str]]:
+    """The voices of a language as choices: what each is called beside the language, and its name.
+
+    name: of the page's language.
+    """
     label = voices.LANGUAGES[tongue].label
     able = [voice for voice in voices.offered() if voice.language == tongue]
-    return [(voice.label.removeprefix(label).strip(" ·"), voice.name) for voice in able]
+    called = [voice.label.removeprefix(label).strip(" ·") for voice in able]
+    signs = {"♂": say(name, "face.voice_male"), "♀": say(name, "face.voice_female")}
+    return [(signs.get(text, text), voice.name) for text, voice in zip(called, able, strict=True)]

@@ -85,7 +85,7 @@ class FaceTab(FaceWidgets):
         """The page opens: `?say=` and `?tongue=` are typed."""
         name, asked = language(request), dict(request.query_params)
         tongue = asked.get("tongue", "zh" if name == "zh-CN" else "en")
-        return self._typed(asked.get("say", "")[: voices.MAX_TEXT], tongue)
+        return self._typed(request, asked.get("say", "")[: voices.MAX_TEXT], tongue)
 
     def speak(self, request: gr.Request) -> Updates:
         """The page speaks another language: what is told of the result is said in it."""
@@ -100,20 +100,20 @@ class FaceTab(FaceWidgets):
             self.notice: "",
         }
 
-    def choose_language(self, tongue: str | None) -> Updates:
+    def choose_language(self, tongue: str | None, request: gr.Request) -> Updates:
         """Another language of the text: its voices."""
-        able = speakers(tongue if tongue in voices.LANGUAGES else "en")
+        able = speakers(tongue if tongue in voices.LANGUAGES else "en", language(request))
         return {self.voice: gr.update(choices=able, value=able[0][1])}
 
-    def choose_text(self, event: gr.EventData) -> Updates:
+    def choose_text(self, request: gr.Request, event: gr.EventData) -> Updates:
         """A sentence to try was clicked."""
         data = getattr(event, "_data", None)
         chosen = data if isinstance(data, dict) else {}
-        return self._typed(str(chosen.get("text") or ""), str(chosen.get("language") or ""))
+        return self._typed(request, str(chosen.get("text") or ""), str(chosen.get("language") or ""))
 
-    def _typed(self, text: str, tongue: str) -> Updates:
+    def _typed(self, request: gr.Request, text: str, tongue: str) -> Updates:
         known = tongue if tongue in voices.LANGUAGES else "en"
-        return {self.text: text, self.language: known, **self.choose_language(known)}
+        return {self.text: text, self.language: known, **self.choose_language(known, request)}
 
     def make(
         self,

@@ -25,6 +25,7 @@ SHOTS = {
     "caption": ({"__theme": "light", "q": ""}, (1440, 900)),
     "raw": ({"__theme": "light", "q": ""}, (1440, 900)),
     **{name: ({"__theme": "light", "q": ""}, (1440, 1080)) for name in ODD},
+    "colonoscopy": ({"__theme": "light", "lab": "colonoscopy"}, (1440, 900)),
     "face": ({"__theme": "light", "lab": "face", "say": "Good morning! I am only a picture."}, (1440, 900)),
 }
 RAW = "room_office_01"  # shown without its labels
@@ -49,9 +50,9 @@ def main(names: list[str]) -> None:
             if name in ODD:
                 bring(tab, name)
             else:
-                {"caption": look, "raw": find, "face": speak}.get(name, answered)(tab)
+                {"caption": look, "raw": find, "face": speak, "colonoscopy": draw}.get(name, answered)(tab)
             tab.wait_for_timeout(2000)
-            tab.screenshot(path=DOCS / f"{name}.png", full_page=name == "phone")
+            tab.screenshot(path=DOCS / f"{name}.png")
             tab.close()
         browser.close()
     running.close(verbose=False)
@@ -89,6 +90,13 @@ def bring(tab: Page, name: str) -> None:
         tab.wait_for_selector(".tl-read, #tl-notice p, #tl-status p", state="attached")
     tab.wait_for_selector(".sv[data-state=ready]")
     tab.wait_for_timeout(15_000)
+
+
+def draw(tab: Page) -> None:
+    """Four frames of a shape that is offered."""
+    tab.locator("[data-preset=oval]").click()
+    tab.locator("#tl-draw").click()
+    tab.wait_for_selector(".rs[data-count='4']")
 
 
 def speak(tab: Page) -> None:
