@@ -1,7 +1,7 @@
 """The 3D viewer: draws a scan and what lies over it, and sends back one event, the pick.
 
 It knows no lab: it gets plain values and gives `Pick`s. Python packs, scene_view*.js draw
-(Plotly's part for 3D, in assets/plotly) and find what was clicked. Two values travel
+(Plotly, from the plotly package: no network) and find what was clicked. Two values travel
 apart, so that a question never resends the scan:
 
     view = SceneView(words=...)
@@ -18,6 +18,7 @@ import math
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,6 @@ from models.scene.types import Answer, Caption
 SCRIPTS = tuple(
     f"scene_view_{part}.js" for part in ("data", "camera", "touch", "gl", "shapes", "tools", "picture")
 )
-# Plotly's own bundle of its 3D traces: a third of the whole, which a slow line would wait for.
-PLOTLY = Path(__file__).resolve().parents[2] / "assets" / "plotly" / "plotly-gl3d.min.js"
 SHOWN = 8  # candidates drawn as boxes; more would hide the room
 WORTH = 0.02  # candidates below this probability only clutter the room
 STEEP = 0.3  # height of a face's normal below which it is a wall
@@ -355,6 +354,9 @@ def _dump(body: dict[str, Any]) -> str:
 
 
 def plotly_url() -> str:
-    """Where the page finds Plotly, relative to the page."""
-    gr.set_static_paths([PLOTLY])
-    return f"gradio_api/file={PLOTLY}"
+    """Where the page finds plotly.min.js of the installed package, relative to the page."""
+    package = find_spec("plotly")  # found, not imported: the page is up sooner
+    assert package is not None and package.origin is not None
+    script = Path(package.origin).parent / "package_data" / "plotly.min.js"
+    gr.set_static_paths([script])
+    return f"gradio_api/file={script}"

@@ -37,11 +37,9 @@ def upload(address: str, *files: tuple[str, bytes]) -> list[str]:
 
 
 def served_file(address: str) -> Path:
-    """A file of ours that the page serves, by the path that /config tells everybody."""
+    """A file of a package that the page serves, by the path that /config tells everybody."""
     config = json.dumps(httpx.get(f"{address}config", timeout=90).json())
-    return Path(
-        "/" + unquote(config.split("plotly-gl3d.min.js")[0].rsplit("file=/", 1)[1]) + "plotly-gl3d.min.js"
-    )
+    return Path("/" + unquote(config.split("plotly.min.js")[0].rsplit("file=/", 1)[1]) + "plotly.min.js")
 
 
 def test_every_widget_that_takes_files_takes_only_what_was_uploaded_for_it():

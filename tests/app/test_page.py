@@ -24,6 +24,7 @@ HEAVY = (
     "spconv",
     "trimesh",
     "scipy",
+    "plotly",
     "matplotlib",
 )
 
