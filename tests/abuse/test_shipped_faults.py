@@ -15,13 +15,14 @@ from app.face import service
 from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core import checkpoints
 from models.scene import pipeline
+from models.scene.captioning.registry import CAPTIONERS
 from tests.abuse.test_page import META, call
 from tests.abuse.test_uploaded_files import upload
 from tests.launched import Launched, launched
 from tests.scene.scan_makers import scannet
 
 NEEDED = (
-    *("instancerefer", "xtrans2cap", "shapes", "polyps", "colonoscopy_memory"),
+    *("instancerefer", *CAPTIONERS["xtrans2cap"].checkpoints, "polyps", "colonoscopy_memory"),
     *(*GENERATORS["arsdm"].checkpoints, "face_motion", "face_generator", "face_sync"),
 )
 # launch.py on a copy of the checkpoints, which a test may break.

@@ -54,7 +54,7 @@ def test_the_polyp_is_where_the_mouse_drew_it(lab: Page) -> None:
 def test_another_model_draws_the_same_noise(lab: Page) -> None:
     if len(service.models()) < 2:
         pytest.skip("only one model is installed")
-    lab.locator(".rs-card figcaption button").first.click()
+    lab.get_by_role("button", name="Compare models").first.click()
     expect(lab.locator(".rs-over svg")).to_be_attached()
     lab.locator(".rs-beside .rs-close").click()
 

@@ -165,7 +165,7 @@ def test_models_are_compared_before_the_eyes(page: Page, address: str) -> None:
     page.locator("#tl-draw").click()
     expect(page.locator(".rs[data-count='4']")).to_be_visible()
     expect(page.locator("#tl-draw")).to_be_enabled()
-    page.locator(".rs-card figcaption button").last.click()
+    page.get_by_role("button", name="Compare models").last.click()
     window = page.locator(".rs-beside")
     expect(window).to_be_in_viewport(ratio=1)
     # How far the other model is, in words, gives way to what it drew.

@@ -12,6 +12,7 @@ from models.core.registry import Method, Published, Registry
 if TYPE_CHECKING:
     from models.scene.captioning.base import CaptioningModel
 
+NEEDS = ("shapes", "scanrefer")  # points are read by the one, captions heard by the other
 PAPER = "Yuan et al., CVPR 2022"
 NETWORK = "models.scene.captioning.xtrans2cap.open_xtrans2cap:OpenXTrans2Cap"
 
@@ -36,7 +37,7 @@ def _write_words(words: Path, folder: Path, network: Any) -> None:
 
 CAPTIONERS: "Registry[CaptioningModel]" = Registry(
     "captioning",
-    Method("xtrans2cap", "X-Trans2Cap", PAPER, "xtrans2cap", NETWORK, _captioner, ("shapes",)),
+    Method("xtrans2cap", "X-Trans2Cap", PAPER, "xtrans2cap", NETWORK, _captioner, NEEDS),
     Method(
         "transcap",
         "TransCap",
@@ -44,7 +45,7 @@ CAPTIONERS: "Registry[CaptioningModel]" = Registry(
         "xtrans2cap_alone",
         NETWORK,
         _captioner,
-        ("shapes",),
+        NEEDS,
     ),
     published=(
         Published(
