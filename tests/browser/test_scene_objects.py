@@ -121,8 +121,11 @@ def test_a_link_leads_to_exactly_this_view(page: Page, address: str) -> None:
     opened(page, address)
     page.locator(f".tl-list li[data-object='{CHAIR_ID}']").click()
     expect(page.locator(".sv")).to_have_attribute("data-picked", str(CHAIR_ID))
+    before = page.locator(".sv-scale").inner_text()
     page.locator(f".tl-list li[data-object='{CHAIR_ID}']").click()
     expect(page.locator(".sv-label.sv-picked")).to_be_visible()
+    expect(page.locator(".sv-scale")).not_to_have_text(before)
+    page.wait_for_timeout(1500)  # the flight has ended
     scale = page.locator(".sv-scale").inner_text()
     page.locator("[data-do=link]").click()
     expect(page.locator(".sv-told")).to_have_text("The link is copied.")

@@ -226,6 +226,8 @@ def captioner() -> Captioner:
     made = Captioner.__new__(Captioner)
     made.checkpoint, made.device, made.network = "untrained", "cpu", network(4).eval()
     made.prepared = PreparedScans(NoPoints())  # type: ignore[arg-type]
+    made.listener = lambda objects, place, sentences: np.ones(len(sentences))  # type: ignore[assignment]
+    made._proven = {}
     return made
 
 
