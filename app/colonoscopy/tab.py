@@ -169,7 +169,7 @@ class ColonoscopyTab:
         self.stop.click(self.halt, None, None, queue=False, **quiet)
         self.dice.click(None, None, self.seed, js=script("dice"), **quiet)
         self.frame_upload.upload(
-            self.take_frame, self.frame_upload, [self.pad, self.task, self.notice], **quiet
+            self.take_frame, [self.frame_upload, self.task], [self.pad, self.task, self.notice], **quiet
         )
         self.mask_upload.upload(self.take_mask, self.mask_upload, [self.pad, self.notice], **quiet)
         compared = [self.strip, self.status, self.notice, self.draw, self.stop]
@@ -197,16 +197,18 @@ class ColonoscopyTab:
             known[field] = number if number in span else gr.skip()
         return known
 
-    def take_frame(self, file: str | None, request: gr.Request) -> Updates:
-        """A frame to draw over arrived: a polyp is drawn into it unless something else is asked."""
+    def take_frame(self, file: str | None, task: str, request: gr.Request) -> Updates:
+        """A frame to draw over arrived: a polyp is drawn into it unless one is to be removed."""
 
         def work(session: ColonoscopySession) -> Updates:
             frame, read = service.open_frame(_files(file))
             alters = pipeline.INPAINTER in self.models
             session.own_frame = frame if alters else None
+            # What alters already is not set again: by now the visitor may have chosen another.
+            kept = alters and task in TASKS[1:]
             return {
                 self.pad: mask_pad.lay(backdrop=result_strip.picture_url(service.on_pad(frame))),
-                self.task: gr.update(visible=alters, value=TASKS[alters]),
+                self.task: gr.skip() if kept else gr.update(visible=alters, value=TASKS[alters]),
                 self.notice: notes(request, read),
             }
 

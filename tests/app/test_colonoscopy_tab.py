@@ -82,7 +82,7 @@ def drawn(tab, task):
 @pytest.mark.parametrize("task", ["inpaint", "remove"])
 def test_ones_own_frame_is_altered(tab, frame_file, task):
     path, pixels = frame_file
-    laid = tab.take_frame(str(path), REQUEST)
+    laid = tab.take_frame(str(path), "draw", REQUEST)
     assert laid[tab.task] == gr.update(visible=True, value="inpaint") and laid[tab.notice] == ""
     assert "data:image/jpeg" in laid[tab.pad]["laid"] and not path.exists()
     steps, mask = drawn(tab, task)
@@ -99,11 +99,16 @@ def test_ones_own_frame_is_altered(tab, frame_file, task):
     assert compared[-1][tab.notice]
 
 
+def test_another_frame_leaves_what_is_to_be_done(tab, frame_file):
+    laid = tab.take_frame(str(frame_file[0]), "remove", REQUEST)
+    assert laid[tab.task] == gr.skip() and "data:image/jpeg" in laid[tab.pad]["laid"]
+
+
 def test_without_the_inpainter_a_frame_is_only_drawn_over(monkeypatch, frame_file):
     path, _ = frame_file
     models = [name for name in GENERATORS if name != pipeline.INPAINTER]
     tab = tab_of(monkeypatch, models)
-    assert tab.take_frame(str(path), REQUEST)[tab.task] == gr.update(visible=False, value="draw")
+    assert tab.take_frame(str(path), "draw", REQUEST)[tab.task] == gr.update(visible=False, value="draw")
 
 
 def test_altering_without_a_frame_is_told(tab):
@@ -114,7 +119,7 @@ def test_altering_without_a_frame_is_told(tab):
 
 
 def test_previews_are_squares_of_the_strip(tab, frame_file):
-    tab.take_frame(str(frame_file[0]), REQUEST)
+    tab.take_frame(str(frame_file[0]), "draw", REQUEST)
     steps, _ = drawn(tab, "inpaint")
     shown = [step[tab.strip]["preview"] for step in steps if "preview" in step.get(tab.strip, {})]
     assert any("data:image/jpeg" in one for one in shown)
