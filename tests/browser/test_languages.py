@@ -15,7 +15,8 @@ from tests.browser.whole import whole
 # What is wider than the box that it stands in, or cut by it: its words.
 CUT_JS = """() => {
   // What scrolls sideways in its own row, and what is only heard.
-  const BESIDES = 'script, style, option, select, .visually-hidden, .sr-only, .tl-chips, #tl-scans, #tl-methods';
+  const BESIDES = 'script, style, option, select, .visually-hidden, .sr-only, .tl-chips, #tl-scans'
+    + ', #tl-methods';
   const cut = new Set(), walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let node = walk.nextNode(); node; node = walk.nextNode()) {
     const text = node.nodeValue.trim(), {parentElement: parent} = node;
