@@ -76,8 +76,8 @@ TITLE = """## Opening the page on a slow line
 Each lab opened by its address in a browser that has nothing of it; 400 ms there and back, 1.6 Mbit/s down.
 Usable is when the room is drawn, the face's examples stand there, the shapes can be clicked; shift is the
 cumulative layout shift. The room is drawn in software, on a machine that had other work.
-Before the document was compressed, the scan had an address and Plotly was its 3D part, the same command
-on the same machine gave 61.2, 12.4 and 12.2 s for 2.35, 0.86 and 0.86 MB."""
+Before the document was compressed and the scan had an address, the same command on the same machine gave
+61.2, 12.4 and 12.2 s for 2.35, 0.86 and 0.86 MB."""
 
 if __name__ == "__main__":
     main("--write" in sys.argv)
