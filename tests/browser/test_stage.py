@@ -17,7 +17,7 @@ SMALL_JS = """least => {
   const small = new Set(), walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let node = walk.nextNode(); node; node = walk.nextNode()) {
     const text = node.nodeValue.trim(), {parentElement: parent} = node;
-    if (!text || parent.matches('script, style, option, svg *')) continue;
+    if (!text || parent.matches('script, style, option, svg *, .sr-only')) continue;  // the last is heard
     if (!parent.checkVisibility({visibilityProperty: true})) continue;
     const range = document.createRange();
     range.selectNode(node);
