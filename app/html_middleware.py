@@ -9,6 +9,7 @@ the document, and headers that keep a browser from guessing types or telling whe
 import gzip
 import json
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ class Document:
         self.app = app
         self.api = api
         self.data = data
+        # A name that is none raises, and is not kept: no more is than ships, in each encoding.
+        self.packed = cache(lambda path, name, encoding: compressed(data[path](name).encode(), encoding))
         known = f"{_core()}const AHEAD = {json.dumps(ahead)};"
         self.head = f"<head><script>{known}{script('page')}</script><style>{style}</style>".encode()
 
@@ -62,7 +65,7 @@ class Document:
             await answer(scope, receive, send)
             return
         page = scope["path"] == "/" and scope["method"] == "GET"
-        accepted = Headers(scope=scope).get("accept-encoding", "")
+        encoding = accepted_encoding(Headers(scope=scope).get("accept-encoding", ""))
         held: dict[str, Any] = {"start": None, "body": b""}
 
         async def sender(message: Message) -> None:
@@ -77,7 +80,7 @@ class Document:
                 held["body"] += message.get("body", b"")
                 if message.get("more_body"):
                     return
-                packed, more = compressed(held["body"].replace(b"<head>", self.head, 1), accepted)
+                packed, more = compressed(held["body"].replace(b"<head>", self.head, 1), encoding)
                 headers = MutableHeaders(scope=held["start"])
                 headers.update({**more, "content-length": str(len(packed))})
                 await send(held["start"])
@@ -94,24 +97,28 @@ class Document:
         return HTMLResponse(model_cards.html(request.query_params.get("lab", "")[:20]), headers=HEADERS)
 
     def _data(self, request: Request) -> Response:
+        encoding = accepted_encoding(request.headers.get("accept-encoding", ""))
         try:
-            found = self.data[request.url.path](request.query_params.get("name", "")[:100])
+            body, more = self.packed(request.url.path, request.query_params.get("name", "")[:100], encoding)
         except UserError as error:
             told = i18n.explain(i18n.language(request), error)
             return PlainTextResponse(told, status_code=404, headers=HEADERS)
-        body, more = compressed(found.encode(), request.headers.get("accept-encoding", ""))
         kept = {"cache-control": "max-age=86400"}  # it ships, and changes with the program alone
         return Response(body, media_type="application/json", headers={**HEADERS, **kept, **more})
 
 
-def compressed(body: bytes, accepted: str) -> tuple[bytes, dict[str, str]]:
-    """A body as a browser accepts it, and the headers that say so. Gradio goes by a path's ending alone."""
+def accepted_encoding(accepted: str) -> str:
+    """The best that we have of those that a browser accepts; "" for none."""
+    return next((name for name in ("br", "gzip") if name in accepted), "")
+
+
+def compressed(body: bytes, encoding: str) -> tuple[bytes, dict[str, str]]:
+    """A body in an encoding, and the headers that say so. Gradio goes by a path's ending alone."""
     told = {"vary": "accept-encoding"}
-    if "br" in accepted:
-        return brotli.compress(body, quality=4), {**told, "content-encoding": "br"}
-    if "gzip" in accepted:
-        return gzip.compress(body, 6), {**told, "content-encoding": "gzip"}
-    return body, told
+    if not encoding:
+        return body, told
+    packed = brotli.compress(body, quality=4) if encoding == "br" else gzip.compress(body, 6)
+    return packed, {**told, "content-encoding": encoding}
 
 
 def _core() -> str:

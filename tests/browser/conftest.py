@@ -37,3 +37,21 @@ def page(browser: "sync_api.Browser") -> Iterator["sync_api.Page"]:
     yield page
     page.close()
     assert thrown == []
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The whole page on stand-ins, for files that serve nothing of their own."""
+    from tests.browser.whole import whole
+
+    with whole(tmp_path_factory.mktemp("scans")) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def context(browser: "sync_api.Browser") -> Iterator["sync_api.BrowserContext"]:
+    """A patient context of 1280 x 900, shared by the tests of a file."""
+    from tests.browser.patience import patient
+
+    with patient(browser) as context:
+        yield context

@@ -1,34 +1,18 @@
 """axe-core looks at every lab, in both themes, before and after its main job."""
 
-from collections.abc import Iterator
-
 import pytest
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytest.importorskip("axe_playwright_python", reason="axe-core is not installed")
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page
 
 from tests.browser.jobs import JOBS, LABS, open_lab
-from tests.browser.patience import patient
-from tests.browser.whole import whole
 
 GRAVE = ("critical", "serious")
 FAINT_JS = "one => { one.style.cssText = 'color: #999 !important; background: #777 !important'; }"
 # A button that is just being enabled is on its way between two colours.
 SETTLED_JS = "() => Promise.allSettled(document.getAnimations().map(one => one.finished))"
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with whole(tmp_path_factory.mktemp("scans")) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    with patient(browser, width=1280) as context:
-        yield context
 
 
 def grave(page: Page) -> list[str]:

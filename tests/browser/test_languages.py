@@ -5,12 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from app.i18n import LANGUAGES, words
 from tests.browser.jobs import JOBS, LABS, open_lab
-from tests.browser.patience import patient
-from tests.browser.whole import whole
 
 # What is wider than the box that it stands in, or cut by it: its words.
 CUT_JS = """() => {
@@ -39,18 +37,6 @@ new MutationObserver(() => {
   const text = document.body?.innerText;
   if (text && text !== window.heard.at(-1)) window.heard.push(text);
 }).observe(document, {childList: true, subtree: true, characterData: true});"""
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with whole(tmp_path_factory.mktemp("scans")) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    with patient(browser) as context:
-        yield context
 
 
 @pytest.fixture

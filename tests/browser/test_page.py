@@ -9,7 +9,6 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.patience import patient
-from tests.browser.whole import whole
 
 # Keeps everything that the viewer says.
 LISTEN_JS = """window.said = [];
@@ -18,12 +17,6 @@ new MutationObserver(() => {
   if (text && window.said.at(-1) !== text) window.said.push(text);
 }).observe(document, {childList: true, subtree: true, characterData: true});"""
 FIELD = "#tl-sentence :is(input, textarea)"
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with whole(tmp_path_factory.mktemp("scans")) as address:
-        yield address
 
 
 @pytest.fixture(scope="module")

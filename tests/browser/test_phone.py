@@ -9,7 +9,6 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.browser.jobs import JOBS, LABS, open_lab
 from tests.browser.patience import SLOW
-from tests.browser.whole import whole
 
 WIDTH, HEIGHT = 390, 844
 FINGER = 40  # pixels that a finger needs, at least one way round
@@ -23,12 +22,6 @@ THIN_JS = """([touched, besides, least]) => [...document.querySelectorAll(touche
   .map(one => [one, one.getBoundingClientRect()])
   .filter(([, box]) => box.width > 1 && box.height > 1 && box.bottom > 0 && box.height < least - 0.5)
   .map(([one, box]) => `${one.tagName}.${one.className} ${one.textContent.trim()} ${box.height}`)"""
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with whole(tmp_path_factory.mktemp("scans")) as address:
-        yield address
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from models.core.upload_validation import MEGABYTE
-from tests.browser.patience import patient
 from tests.browser.whole import whole
 
 FIELDS = {"scene": "#tl-upload", "colonoscopy": "#tl-mask-upload", "face": "#tl-face-portrait"}
@@ -33,12 +32,6 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         patch.setattr("app.page.MAX_FILE", 2 * MEGABYTE)
         with whole(tmp_path_factory.mktemp("scans")) as address:
             yield address
-
-
-@pytest.fixture(scope="module")
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    with patient(browser, width=1280) as context:
-        yield context
 
 
 def opened(context: BrowserContext, address: str, lab: str, lang: str = "en") -> Page:

@@ -5,11 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.jobs import FIELD, JOBS, LABS, open_lab
-from tests.browser.patience import patient
-from tests.browser.whole import whole
 
 LEAST = 24  # pixels of type
 # What can be read and is smaller than that: its words, and its size.
@@ -31,18 +29,6 @@ SMALL_JS = """least => {
   }
   return [...small];
 }"""
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with whole(tmp_path_factory.mktemp("scans")) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    with patient(browser) as context:
-        yield context
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ noise, so that the decoder forgives what a sampler leaves.
 """
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.colonoscopy.synthesis.autoencoder import Autoencoder
-from models.colonoscopy.synthesis.picture_losses import PictureLosses
-from models.colonoscopy.synthesis.whole_frames import SIZE, TrainingFrames, training_frames
-from models.core.training import first_alone, fit, unwrapped
+from models.colonoscopy.synthesis.picture_losses import PictureLosses, train_restorer
+from models.colonoscopy.synthesis.whole_frames import SIZE, TrainingFrames
+from models.core.training import unwrapped
 
 NAME = "colonoscopy_autoencoder"
 CROP = 96
@@ -60,17 +59,11 @@ def crops(frames: TrainingFrames, seed: int) -> Iterator[Tensor]:
 
 def train_autoencoder(data: Path, minutes: float, run: str = NAME) -> nn.Module:
     """Fit the components and train the repair for `minutes` in total; the averaged autoencoder."""
-    losses = RepairLosses()
-    with first_alone():
-        frames = training_frames(data)
-    network, done = fit(
+    return train_restorer(
         run,
-        Autoencoder().fit_components(scaled(frames.frames[::4])),
-        partial(crops, frames),
-        losses,
-        rate=RATE,
-        minutes=minutes,
-        beside={"judge": losses},
+        lambda frames: Autoencoder().fit_components(scaled(frames.frames[::4])),
+        crops,
+        RepairLosses(),
+        data,
+        minutes,
     )
-    print(run, done, flush=True)
-    return network

@@ -20,7 +20,7 @@ from models.colonoscopy.data.test_sets import fingerprint
 from models.colonoscopy.pipeline import Order
 from models.colonoscopy.synthesis import sampling
 from models.colonoscopy.synthesis.cascade import SMALL
-from models.colonoscopy.synthesis.generator import Cascade, picture
+from models.colonoscopy.synthesis.generator import Cascade, picture, pixels
 from models.colonoscopy.synthesis.whole_frames import SIZE, whole
 from models.core.errors import UserError
 from models.core.training import RUNS
@@ -85,8 +85,7 @@ def enlarged_again(given: Squares, cascade: Cascade) -> list[Frame]:
     """The real frames made as small as a cascade's base draws, and enlarged by its other stages."""
     found = []
     for index, (frame, mask) in enumerate(zip(given.frames, given.masks, strict=True)):
-        pixels = torch.from_numpy(frame).permute(2, 0, 1)[None].float() / 127.5 - 1
-        small = adaptive_avg_pool2d(pixels, SMALL).to(cascade.base.device)
+        small = adaptive_avg_pool2d(pixels(frame), SMALL).to(cascade.base.device)
         polyp = torch.from_numpy(mask)[None].float().to(small)
         generator = torch.Generator().manual_seed(SEED + index)
         found.append(picture(cascade.enlarge(small, polyp, generator)))

@@ -99,6 +99,11 @@ def look_place(look: str) -> int:
     return ANY if look == "any" else LOOKS.index(look)
 
 
+def pixels(frame: Frame) -> Tensor:
+    """A uint8 frame (H, W, 3) as (1, 3, H, W) in -1..1."""
+    return torch.from_numpy(frame).permute(2, 0, 1)[None].float() / 127.5 - 1
+
+
 def picture(frame: Tensor) -> Frame:
     """(1, 3, H, W) in -1..1 as a uint8 frame."""
     return ((frame[0].float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).cpu().numpy()

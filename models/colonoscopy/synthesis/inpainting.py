@@ -21,7 +21,7 @@ from models.colonoscopy.data.images import Frame, Mask
 from models.colonoscopy.synthesis.arsdm import clean_estimate
 from models.colonoscopy.synthesis.cascade import SMALL, small_label
 from models.colonoscopy.synthesis.denoising import Predict, guided
-from models.colonoscopy.synthesis.generator import SIZE, Cascade, look_place, picture
+from models.colonoscopy.synthesis.generator import SIZE, Cascade, look_place, picture, pixels
 from models.colonoscopy.synthesis.super_resolution import MIDDLE, enlarged
 
 ROUND = 2.4  # sides of the square that is drawn, in sides of the polyp's box
@@ -91,7 +91,7 @@ def _squares(
     """The square (SIZE, SIZE, 3) with its hole filled, at 32 pixels, at 128, at 256."""
     where = cascade.base.device
     generator = torch.Generator().manual_seed(seed)
-    frame = torch.from_numpy(known).permute(2, 0, 1)[None].float().to(where) / 127.5 - 1
+    frame = pixels(known).to(where)
     polyp = torch.from_numpy(mask & (not remove)).float()[None].to(where)
     holes = torch.from_numpy(hole).float()[None, None].to(where)
     places = torch.tensor([look_place(look)], device=where)

@@ -1,7 +1,6 @@
 """Training the cascade's last stage: 128 to 256 pixels, with a perceptual loss and a judge of patches."""
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-from models.colonoscopy.synthesis.picture_losses import PictureLosses
+from models.colonoscopy.synthesis.picture_losses import PictureLosses, train_restorer
 from models.colonoscopy.synthesis.super_resolution import Sharpener
-from models.colonoscopy.synthesis.whole_frames import SIZE, TrainingFrames, training_frames
-from models.core.training import first_alone, fit
+from models.colonoscopy.synthesis.whole_frames import SIZE, TrainingFrames
 
 CROP = 96
 BATCH = 4
@@ -54,18 +52,4 @@ class SharpenerLosses(PictureLosses):
 
 def train_sharpener(data: Path, minutes: float, steps: int = 0, run: str = "cascade_sharpener") -> nn.Module:
     """The last stage from nothing, in runs/RUN, for `minutes` or `steps` in total; the averaged network."""
-    losses = SharpenerLosses()
-    with first_alone():
-        frames = training_frames(data)
-    network, done = fit(
-        run,
-        Sharpener(),
-        partial(crops, frames),
-        losses,
-        rate=RATE,
-        minutes=minutes,
-        steps=steps,
-        beside={"judge": losses},
-    )
-    print(run, done, flush=True)
-    return network
+    return train_restorer(run, lambda _: Sharpener(), crops, SharpenerLosses(), data, minutes, steps)

@@ -1,7 +1,6 @@
 """Training the cascade's super-resolution: 32 to 128 pixels, by a perceptual loss and a judge of patches."""
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import cv2
@@ -10,10 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, l1_loss
 
-from models.colonoscopy.synthesis.picture_losses import PictureLosses
+from models.colonoscopy.synthesis.picture_losses import PictureLosses, train_restorer
 from models.colonoscopy.synthesis.super_resolution import AUGMENTED, FACTOR, MIDDLE, Upscaler
-from models.colonoscopy.synthesis.whole_frames import TrainingFrames, training_frames
-from models.core.training import first_alone, fit
+from models.colonoscopy.synthesis.whole_frames import TrainingFrames
 
 CROP = 96
 BATCH = 4
@@ -72,18 +70,4 @@ class UpscalerLosses(PictureLosses):
 
 def train_upscaler(data: Path, minutes: float, steps: int = 0, run: str = "cascade_upscaler") -> nn.Module:
     """Super-resolution from nothing, in runs/RUN, for `minutes` or `steps` in total; the averaged network."""
-    losses = UpscalerLosses()
-    with first_alone():
-        frames = training_frames(data)
-    network, done = fit(
-        run,
-        Upscaler(),
-        partial(crops, frames),
-        losses,
-        rate=RATE,
-        minutes=minutes,
-        steps=steps,
-        beside={"judge": losses},
-    )
-    print(run, done, flush=True)
-    return network
+    return train_restorer(run, lambda _: Upscaler(), crops, UpscalerLosses(), data, minutes, steps)

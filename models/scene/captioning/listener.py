@@ -22,7 +22,7 @@ from models.scene.grounding.scanrefer import ScanReferLocalizer
 from models.scene.objects.batching import padded_objects
 from models.scene.objects.object_set import Objects
 from models.scene.synthetic_language.sentences import make_sentences
-from models.scene.synthetic_language.vocabulary import SYNONYMS
+from models.scene.synthetic_language.vocabulary import SYNONYMS, with_article
 
 CHECKPOINT = "scanrefer"
 ROUNDS = 8  # of made sentences: each puts a relation another way
@@ -97,11 +97,12 @@ def told_apart(
     The captioner's best stays where the listener finds the object by it; else the caption is said by which it
     finds it best, one of those that are proven where there are some.
     """
-    label = objects.labels[place]
-    article = "an" if label[:1] in tuple("aeiou") else "a"
-    made = [f"This is {article} {label}. It is {clause}." for clause in clauses[:CLAUSES]]
+    named = f"This is {with_article(objects.labels[place])}."
+    made = [f"{named} It is {clause}." for clause in clauses[:CLAUSES]]
     every = [*texts, *made]
     margins = listener(objects, place, every)
-    start = 0 if margins[0] > 0 or not made else len(texts)
-    best = 0 if margins[0] > 0 else start + int(margins[start:].argmax())
+    if margins[0] > 0:
+        return list(texts)
+    start = len(texts) if made else 0
+    best = start + int(margins[start:].argmax())
     return [every[best], *(text for text in texts if text != every[best])][: len(texts)]

@@ -56,3 +56,8 @@ def colour_name(colour: NDArray[np.float32]) -> tuple[str, float]:
     far = np.linalg.norm(np.array([COLOURS[n] for n in names]) - np.asarray(colour)[:3], axis=1)
     order = np.argsort(far)
     return names[order[0]], float(far[order[1]] - far[order[0]])
+
+
+def with_article(label: str) -> str:
+    """A label as one says it: "a chair", "an ottoman"."""
+    return f"{'an' if label[:1] in tuple('aeiou') else 'a'} {label}"

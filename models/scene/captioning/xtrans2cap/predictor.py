@@ -28,7 +28,7 @@ from models.scene.data.scan import Scan
 from models.scene.grounding.sentence_reading import MORE_COLOURS
 from models.scene.objects.cache import prepared_scans
 from models.scene.objects.object_set import Objects
-from models.scene.synthetic_language.vocabulary import COLOURS, STRUCTURE
+from models.scene.synthetic_language.vocabulary import COLOURS, STRUCTURE, with_article
 from models.scene.types import Anchor, Caption
 
 BEAMS = 5
@@ -125,8 +125,7 @@ def _alone(objects: Objects, checkpoint: str) -> Caption:
     with none it repeats itself.
     """
     label = objects.labels[0]
-    article = "an" if label[:1] in tuple("aeiou") else "a"
-    text = f"This is {article} {label}. It is the only object in this scan."
+    text = f"This is {with_article(label)}. It is the only object in this scan."
     return Caption(int(objects.ids[0]), label, text, (), (1.0,), (), checkpoint, 0.0)
 
 
