@@ -116,7 +116,9 @@ def _said(language: str, scan: Scan, said: Caption, how: str) -> Iterable[str]:
     yield f'<p class="tl-how">{escape(took)}<span>{escape(how)}</span></p>'
 
 
-def _odds(language: str, odds: float) -> str:
+def _odds(language: str, odds: float | None) -> str:
+    if odds is None:
+        return f"<i>{escape(say(language, 'scene.proven'))}</i>"
     told = escape(say(language, "scene.word_odds", percent=_percent(odds)))
     return f'<i title="{escape(say(language, "scene.word_odds_help"))}">{told}</i>'
 

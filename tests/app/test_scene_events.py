@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.scene import service
+from app.scene import object_views, service
 from models.core.progress import Progress
 from models.scene import pipeline
 from models.scene.data.scan import Scan
@@ -210,3 +210,8 @@ def test_another_scan_is_opened_while_objects_are_found(page: Page, monkeypatch:
     assert stopped
     assert "found by a network" not in json.dumps(shown)
     assert "This is a chair." in pick(page, CHAIR)["tl-object"]
+
+
+@pytest.mark.parametrize(("odds", "told"), [(0.62, "62 % a word"), (None, "proven by the boxes")])
+def test_how_sure_a_caption_is(odds: float | None, told: str) -> None:
+    assert told in object_views._odds("en", odds)

@@ -241,6 +241,30 @@ def test_a_caption_of_an_object(captioner):
     assert not {NOTHING[i] for i in SILENT} & set(found.text.split())
 
 
+def test_what_boxes_prove_has_no_probability_and_was_read_from_nothing(captioner):
+    captioner.listener = lambda objects, place, sentences: np.where(
+        ["nearest to the lamp" in one for one in sentences], 1.0, -1.0
+    )
+    room = scan()
+    captioner._proven[id(room)] = {place: ["on the left", "nearest to the lamp"] for place in range(5)}
+    found = captioner(room, 7)
+    assert found.text == "This is a table. It is nearest to the lamp."
+    assert found.likely[0] is None and all(0 < likely <= 1 for likely in found.likely[1:])
+    assert len(found.likely) == 1 + len(found.others) and found.anchors == ()
+
+
+def test_a_caption_that_was_not_the_likeliest_keeps_its_own_probability(captioner):
+    room = scan()
+    plain = captioner(room, 7)
+    second = plain.others[0]
+    captioner.listener = lambda objects, place, sentences: np.where(
+        [one == second for one in sentences], 1.0, -1.0
+    )
+    captioner._proven[id(room)] = {}
+    found = captioner(room, 7)
+    assert found.text == second and found.likely[0] == plain.likely[1] and plain.likely[0] in found.likely
+
+
 def test_the_room_is_described_object_by_object(captioner):
     told = list(captioner.describe(scan()))
     assert [said.object_id for said in told] == [3, 7, 8, 11]  # no wall

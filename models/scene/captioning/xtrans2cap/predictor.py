@@ -98,21 +98,32 @@ class Captioner:
             count=SHOWN,
             never=self._never(scan),
         )
-        looks = decoder.attended(ids[:, 0], decoder.look(levels), around.exists).cpu()
         likely = (scores / (ids[..., 1:] != PAD).sum(-1)).exp().cpu()
+        written = [[readable(self.network.text(said)) for said in row] for row in ids.tolist()]
+        chosen_texts = [
+            told_apart(self.listener, objects, target, texts, clauses.get(target, ()))
+            for target, texts in zip(targets, written, strict=True)
+        ]
+        # Of those said first, which of the network's own it is; None for one that boxes prove.
+        first = [
+            texts.index(one[0]) if one[0] in texts else None
+            for texts, one in zip(written, chosen_texts, strict=True)
+        ]
+        own = ids[torch.arange(len(ids)), [place or 0 for place in first]]
+        looks = decoder.attended(own, decoder.look(levels), around.exists).cpu()
         seconds = round((time.monotonic() - start) / len(targets), 3)
         captions = []
         for row, target in enumerate(targets):
-            texts = [readable(self.network.text(said)) for said in ids[row].tolist()]
-            texts = told_apart(self.listener, objects, target, texts, clauses.get(target, ()))
+            texts = chosen_texts[row]
+            odds = dict(zip(written[row], likely[row].tolist(), strict=True))
             captions.append(
                 Caption(
                     int(objects.ids[target]),
                     objects.labels[target],
                     texts[0],
                     tuple(texts[1:]),
-                    tuple(round(float(p), 3) for p in likely[row]),
-                    _anchors(objects, places[row], looks[row], ids[row, 0].cpu()),
+                    tuple(round(odds[text], 3) if text in odds else None for text in texts),
+                    () if first[row] is None else _anchors(objects, places[row], looks[row], own[row].cpu()),
                     self.checkpoint,
                     seconds,
                 )
