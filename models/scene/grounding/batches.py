@@ -9,14 +9,14 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.core.device import Movable
 from models.scene.data.datasets import (
     PEOPLE,
     Sentence,
 )
-from models.scene.grounding.instancerefer.open_instancerefer import OpenBatch, OpenInstanceRefer
+from models.scene.grounding.instancerefer.open_instancerefer import OpenBatch
 from models.scene.objects.batching import padded, padded_objects, rounded
 from models.scene.objects.object_set import Objects, label_vectors
 
@@ -223,17 +223,18 @@ def _cell(objects: Objects, target: int) -> int:
 
 @torch.inference_mode()
 def answers(
-    network: OpenInstanceRefer,
+    network: nn.Module,
     asked: Sequence[tuple[Objects, str]],
     words: Words,
     at_once: int = 64,
 ) -> list[Tensor]:
-    """Scores over the objects of each (scene, sentence), in the order asked."""
+    """Scores over the objects of each (scene, sentence), in the order asked. network: any compared one."""
+    device = next(network.parameters()).device
     order = sorted(range(len(asked)), key=lambda place: len(asked[place][0]))
     found: dict[int, Tensor] = {}
     for start in range(0, len(order), at_once):
         chosen = order[start : start + at_once]
         batch = collate([asked[p][0] for p in chosen], [asked[p][1] for p in chosen], words)
-        scores = network(batch.to(network.weights.device)).over_objects().cpu()
+        scores = network(batch.to(device)).over_objects().cpu()
         found.update((p, scores[row, : len(asked[p][0])]) for row, p in enumerate(chosen))
     return [found[place] for place in range(len(asked))]

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from models.scene.grounding.batches import Targets
+from models.scene.captioning.around import chosen
+from models.scene.grounding.batches import Targets, answers
 from models.scene.grounding.compared import RIVALS
 from models.scene.grounding.comparison_training import losses
 from models.scene.grounding.instancerefer.open_instancerefer import OpenBatch
@@ -16,7 +17,9 @@ from models.scene.grounding.object_networks import PointBatch, last_state, neigh
 from models.scene.grounding.referit3dnet import EdgeConv, ReferIt3DNet
 from models.scene.grounding.registry import GROUNDERS
 from models.scene.grounding.scanrefer import ScanRefer
+from models.scene.grounding.sentence_vectors import WordIndices
 from models.scene.grounding.tgnn import TGNN
+from tests.core.trainers_data import labelled_room
 
 B, N, T = 4, 7, 5
 CLASSES = tuple("abcdef")
@@ -203,3 +206,19 @@ def test_scanrefer_as_published_scores_its_own_proposals():
     assert found.scores.shape == (1, 256)
     assert found.proposals.boxes().shape == (1, 256, 6)
     assert found.said.shape == (1, 18)
+
+
+@pytest.mark.parametrize("name", [*RIVALS, GROUNDERS.default])
+def test_each_method_answers_questions_about_scenes_of_any_size(name: str):
+    """What evaluation and the trainings' checks ask of a network, whichever it is."""
+    words = WordIndices(VOCABULARY, least=1)
+    if name == GROUNDERS.default:
+        net: nn.Module = GROUNDERS[name].kind(width=32, label_count=4, vocabulary=len(words))
+    else:
+        net = GROUNDERS[name].kind(classes=CLASSES, vocabulary=words.known)
+    whole = labelled_room()
+    small = chosen(whole, [0, 2, 3])
+    asked = [(whole, "word3 word1"), (small, "word2"), (whole, "word7 unheard word1")]
+    found = answers(net.eval(), asked, words)
+    assert [len(scores) for scores in found] == [len(whole), 3, len(whole)]
+    torch.testing.assert_close(found[1], answers(net, asked[1:2], words)[0], rtol=1e-3, atol=1e-3)
