@@ -73,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--data", type=Path, required=True)
     train.add_argument("--minutes", type=float, default=60, help="of work in total; a stopped run goes on")
-    train.add_argument("--model", default="instancerefer", help="of grounding: the method")
+    train.add_argument("--model", help="of grounding and captioning: the method")
     train.add_argument("--out", type=Path, help="the checkpoint's folder")
 
     evaluate = commands.add_parser("evaluate", help="measure; the last line is one JSON object")
@@ -85,6 +85,7 @@ def parser() -> argparse.ArgumentParser:
             "comparison",
             "benchmark",
             "captioning",
+            "dense-captioning",
             "self-retrieval",
             "truth",
             "segmentation",
@@ -237,17 +238,20 @@ def _train(options: argparse.Namespace) -> None:
     if options.name == "shapes":
         objects_training.train(options.data, options.out or FOLDER / "shapes", options.minutes)
     elif options.name == "grounding":
-        if options.model == "instancerefer":
-            grounding_training.train(options.data, options.out or FOLDER / "instancerefer", options.minutes)
+        method = GROUNDERS[options.model or GROUNDERS.default]
+        out = options.out or FOLDER / method.checkpoint
+        if method.name == GROUNDERS.default:
+            grounding_training.train(options.data, out, options.minutes)
         else:
-            checkpoint = GROUNDERS[options.model].checkpoint
-            comparison_training.train(
-                options.data, options.model, options.out or FOLDER / checkpoint, options.minutes
-            )
+            comparison_training.train(options.data, method.name, out, options.minutes)
     elif options.name == "comparison":
         comparison_training.train_comparison(options.data)
     elif options.name == "captioning":
-        training.train(options.data, options.out or FOLDER / "xtrans2cap")
+        said_by = CAPTIONERS[options.model or CAPTIONERS.default]
+        if said_by.name == "scan2cap":
+            training.train_scan2cap(options.data, options.out or FOLDER / said_by.checkpoint)
+        else:  # TransCap is a stage of X-Trans2Cap
+            training.train(options.data, options.out or FOLDER / CAPTIONERS[CAPTIONERS.default].checkpoint)
     elif options.name == "votenet":
         check = detection_evaluation.quick_check(options.data)
         votenet_training.train(options.data, options.out or FOLDER / "votenet", options.minutes, check)
@@ -262,8 +266,8 @@ def _train(options: argparse.Namespace) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     from models.scene import benchmark
+    from models.scene.captioning import dense_evaluation, self_retrieval
     from models.scene.captioning import evaluation as captioning_evaluation
-    from models.scene.captioning import self_retrieval
     from models.scene.grounding import comparison
     from models.scene.grounding import evaluation as grounding_evaluation
     from models.scene.segmentation import detection_evaluation, evaluation
@@ -272,6 +276,8 @@ def _evaluate(options: argparse.Namespace) -> None:
         found: object = benchmark.measure()
     elif options.name == "captioning":
         found = captioning_evaluation.evaluate(options.data, options.language)
+    elif options.name == "dense-captioning":
+        found = dense_evaluation.evaluate(options.data)
     elif options.name == "self-retrieval":
         found = self_retrieval.evaluate(options.scan)
     elif options.name == "truth":

@@ -42,6 +42,7 @@ from models.face.sync.syncnet import SyncNet
 from models.scene.captioning import batches as captioning_batches
 from models.scene.captioning import training as captioning_training
 from models.scene.captioning.metrics import CiderReward, framed
+from models.scene.captioning.scan2cap import Scan2Cap
 from models.scene.data.datasets import Cloud, Sentence
 from models.scene.grounding import batches as grounding_batches
 from models.scene.grounding import training as grounding_training
@@ -91,10 +92,23 @@ def _captioning(losses: Any, name: str, **how: Any) -> Any:
     def drawn(seed: int) -> Iterator[captioning_batches.Told]:
         torch.manual_seed(seed)
         while True:
-            told = lesson(network)
+            told = lesson(network.spoken)
             yield replace(told, around=replace(told.around, shapes=torch.randn_like(told.around.shapes)))
 
     return fit(name, network, drawn, losses, rate=1e-3, **how)
+
+
+def _scan2cap(name: str, **how: Any) -> Any:
+    network = Scan2Cap(words=network_of_words().spoken.words, width=16, word_width=16, hidden=24)
+
+    def drawn(seed: int) -> Iterator[captioning_batches.Told]:
+        torch.manual_seed(seed)
+        while True:
+            told = lesson(network.spoken)
+            facing = torch.nn.functional.normalize(torch.randn_like(told.around.facing), dim=-1)
+            yield replace(told, around=replace(told.around, facing=facing))
+
+    return fit(name, network, drawn, captioning_training.losses_scan2cap, rate=1e-3, **how)
 
 
 def _critical(name: str, **how: Any) -> Any:
@@ -104,7 +118,7 @@ def _critical(name: str, **how: Any) -> Any:
     def drawn(seed: int) -> Iterator[captioning_batches.Judged]:
         torch.manual_seed(seed)
         while True:
-            around = lesson(network).around
+            around = lesson(network.spoken).around
             moved = replace(around, shapes=torch.randn_like(around.shapes))
             yield captioning_batches.Judged(
                 moved, references, [(labelled_room(), place) for place in (0, 1, 3)]
@@ -231,6 +245,7 @@ TRAINERS: dict[str, Trainer] = {
     "captioning_alone": partial(_captioning, captioning_training.losses_alone),
     "captioning_taught": partial(_captioning, captioning_training.losses_taught),
     "captioning_critical": _critical,
+    "scan2cap": _scan2cap,
     "pointgroup": _pointgroup,
     "shapes": _shapes,
     "motion": _motion,

@@ -9,15 +9,11 @@ from models.face.rendering.examples import Examples
 from models.face.speech.features import Heard
 from models.face.sync.syncnet import SIDE
 from models.face.sync.training import Seen
+from models.scene.captioning.around import chosen, collate, places_around
 from models.scene.captioning.batches import NOTHING, Told
 from models.scene.captioning.object_views import flat_views
-from models.scene.captioning.xtrans2cap.open_xtrans2cap import (
-    OpenXTrans2Cap,
-    chosen,
-    collate,
-    padded_ids,
-    places_around,
-)
+from models.scene.captioning.spoken_words import SpokenWords, padded_ids
+from models.scene.captioning.xtrans2cap.open_xtrans2cap import OpenXTrans2Cap
 from models.scene.objects.object_set import LABEL, SHAPE, Objects
 from models.scene.segmentation.pointgroup import SHIPPED
 from models.scene.segmentation.scenes import Scene
@@ -59,13 +55,13 @@ def network_of_words() -> OpenXTrans2Cap:
     return OpenXTrans2Cap(words=WORDS, width=32, inner=48, longest=10, layers=2)
 
 
-def lesson(network: OpenXTrans2Cap) -> Told:
+def lesson(spoken: SpokenWords) -> Told:
     """Three captions."""
     objects = labelled_room()
     said = ["this is a red chair .", "a blue table . it is near the red chair .", "a lamp ."]
     shown = [chosen(objects, places_around(objects, place)) for place in (0, 2, 5)]
     around = collate(shown, [item.names for item in shown], [flat_views(item) for item in shown])
-    ids = padded_ids([network.ids(text.split(), "scanrefer") for text in said])
+    ids = padded_ids([spoken.ids(text.split(), "scanrefer") for text in said])
     return Told(around, ids, torch.arange(3))
 
 

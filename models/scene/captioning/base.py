@@ -1,10 +1,36 @@
-"""The contract of dense captioning: a scan and an object give a caption, by whatever method."""
+"""The contracts of dense captioning: a scan and an object give a caption, by whatever method."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from torch import Tensor
+from torch.nn import Parameter
+
+from models.scene.captioning.around import Around
+from models.scene.captioning.spoken_words import SILENT, SpokenWords
 from models.scene.data.scan import Scan
 from models.scene.types import Caption
+
+
+class SpeakingNetwork(Protocol):
+    """A network that says captions of B targets among N objects; one predictor serves all of them."""
+
+    spoken: SpokenWords
+
+    def best(self, around: Around, style: str, never: Sequence[int] = SILENT) -> tuple[Tensor, Tensor]:
+        """(B, C, T) ids of its captions, best first, and (B, C) the sums of their words' log-probabilities.
+
+        style: one of STYLES. never: ids that aren't said.
+        """
+        ...
+
+    def attended(self, around: Around, ids: Tensor) -> Tensor:
+        """(B, T, N) how much each word of (B, T) looked at each object."""
+        ...
+
+    def parameters(self) -> Iterator[Parameter]:
+        """As a module has them."""
+        ...
 
 
 class CaptioningModel(Protocol):

@@ -12,20 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.core.device import Movable
-from models.scene.captioning.decoding import say
+from models.scene.captioning.around import Around, chosen, collate, places_around
+from models.scene.captioning.base import SpeakingNetwork
 from models.scene.captioning.metrics import LONGEST, caption_words, framed
 from models.scene.captioning.object_views import flat_views
-from models.scene.captioning.xtrans2cap.open_xtrans2cap import (
-    END,
-    SILENT,
-    STYLES,
-    Around,
-    OpenXTrans2Cap,
-    chosen,
-    collate,
-    padded_ids,
-    places_around,
-)
+from models.scene.captioning.spoken_words import SpokenWords, padded_ids
 from models.scene.data.datasets import (
     Sentence,
     annotated,
@@ -43,8 +34,6 @@ from models.scene.objects.object_set import Objects
 from models.scene.objects.point_encoder import ShapeEncoder
 from models.scene.synthetic_language.sentences import make_sentences
 from models.scene.synthetic_rooms.training_rooms import room_views, rooms
-
-BEAMS = 5
 
 SHARES = {"scanrefer": 18, "nr3d": 10, "unsure": 6, "made": 10}  # captions of each sort in a batch
 TRIED = 2  # objects of the class that an utterance without an id is tried on
@@ -106,13 +95,14 @@ class CaptionCorpus:
             if sentence.scene not in held_out and sentence.label in self.scenes[sentence.scene].labels:
                 sorts["unsure"].append(self._caption(sentence, "nr3d"))
         rng = random.Random(seed)
+        known = annotated(data)
+        self.facing = {scene: fronts(known[scene]) for scene in self.scenes if scene in known}
         for scene in sorted(self.scenes.keys() - held_out):
             if scene in synthetic:
-                described, facing = [item for item, _ in synthetic[scene]], {}
+                described = [item for item, _ in synthetic[scene]]
             else:
-                rows = annotated(data)[scene]
-                described, facing = instances(rows), fronts(rows)
-            for said in make_sentences(described, rng, facing, EACH):
+                described = instances(known[scene])
+            for said in make_sentences(described, rng, self.facing.get(scene, {}), EACH):
                 sorts["made"].append(self._caption(Sentence(scene, said.sentence, said.target), "nr3d"))
         self.sorts = {
             sort: [c for c in captions if 2 < len(c.words) <= LONGEST] for sort, captions in sorts.items()
@@ -142,7 +132,7 @@ class CaptionCorpus:
         kept = [word for word, count in counts.most_common() if count >= RARE or word in named]
         return (*NOTHING, *kept)
 
-    def batches(self, network: OpenXTrans2Cap, seed: int) -> Iterator[Told]:
+    def batches(self, spoken: SpokenWords, seed: int) -> Iterator[Told]:
         """Endless: captions of every sort by SHARES, their scenes disturbed."""
         rng, noise = random.Random(seed), np.random.default_rng(seed)
         while True:
@@ -153,7 +143,7 @@ class CaptionCorpus:
                 for target in rng.sample(caption.targets, min(TRIED, len(caption.targets)))
             ]
             around = self._around([(caption.scene, target) for _, caption, target in rows], noise)
-            ids = padded_ids([network.ids(caption.words, caption.style) for _, caption, _ in rows])
+            ids = padded_ids([spoken.ids(caption.words, caption.style) for _, caption, _ in rows])
             yield Told(around, ids, torch.tensor([place for place, _, _ in rows]))
 
     def judged(self, count: int, seed: int) -> Iterator[Judged]:
@@ -178,8 +168,8 @@ class CaptionCorpus:
 
     def _seen(
         self, scene: str, target: int, noise: np.random.Generator
-    ) -> tuple[Objects, NDArray[np.float32], NDArray[np.float32]]:
-        """A target's surroundings as a detector might give them; true names and views for the teacher."""
+    ) -> tuple[Objects, NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """A target's surroundings as a detector might give them; true names, views, fronts to learn from."""
         objects = self.scenes[scene]
         place = place_of(objects, target)
         changed, kept = disturbed(objects, noise, self.labels, [place])
@@ -189,7 +179,9 @@ class CaptionCorpus:
         shown = chosen(changed, places)
         original = kept[places]
         views = self.views[scene] if scene in self.views else flat_views(objects)
-        return shown, objects.names[original], views[original]
+        fronts_known = self.facing.get(scene, {})
+        facing = np.array([fronts_known.get(int(id_), (0, 0)) for id_ in objects.ids[original]], np.float32)
+        return shown, objects.names[original], views[original], facing
 
 
 def place_of(objects: Objects, target: int) -> int:
@@ -202,27 +194,18 @@ def asked_about(scenes: Mapping[str, Objects], keys: Sequence[tuple[str, int]]) 
     return [(scenes[scene], place_of(scenes[scene], target)) for scene, target in keys]
 
 
-@torch.no_grad()
-def searched(network: OpenXTrans2Cap, around: Around, style: str, beams: int, count: int = 1) -> Tensor:
-    """(B, count, T) ids of the best captions that beam search finds."""
-    levels, decoder = network.encode(around), network.captioner.decoder
-    start = STYLES[style]
-    return say(decoder, levels, around.exists, start, END, beams=beams, count=count, never=SILENT)[0]
-
-
 @torch.inference_mode()
 def captions(
-    network: OpenXTrans2Cap,
+    network: SpeakingNetwork,
     asked: Sequence[tuple[Objects, int]],
-    beams: int = BEAMS,
     style: str = "scanrefer",
     at_once: int = 48,
 ) -> list[list[str]]:
     """Words of the best caption of each (objects, place of the target)."""
-    found, device = [], network.captioner.decoder.fc.weight.device
+    found, device = [], next(network.parameters()).device
     for start in range(0, len(asked), at_once):
         rows = asked[start : start + at_once]
         around = collate([chosen(objects, places_around(objects, place)) for objects, place in rows])
-        ids = searched(network, around.to(device), style, beams)
-        found += [network.text(row) for row in ids[:, 0].tolist()]
+        ids, _ = network.best(around.to(device), style)
+        found += [network.spoken.text(row) for row in ids[:, 0].tolist()]
     return found

@@ -10,7 +10,8 @@ from transformers import GenerationMixin, PreTrainedConfig, PreTrainedModel
 from transformers.cache_utils import Cache
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
-from models.scene.captioning.xtrans2cap.meshed_memory import PAD, Decoder
+from models.scene.captioning.spoken_words import PAD
+from models.scene.captioning.xtrans2cap.meshed_memory import Decoder
 
 
 class GenerationAdapter(PreTrainedModel, GenerationMixin):

@@ -1,9 +1,10 @@
-"""The predictor around the shipped X-Trans2Cap: a scan is prepared once, then its objects are described."""
+"""The predictor around the shipped captioners: a scan is prepared once, then its objects are described."""
 
 import re
 import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,18 +13,10 @@ from torch import Tensor
 from models.core import device
 from models.core.checkpoints import load_checkpoint
 from models.core.errors import UserError
-from models.scene.captioning.decoding import say
+from models.scene.captioning.around import chosen, collate, places_around
+from models.scene.captioning.base import SpeakingNetwork
 from models.scene.captioning.listener import Listener, proven, told_apart
-from models.scene.captioning.xtrans2cap.meshed_memory import PAD
-from models.scene.captioning.xtrans2cap.open_xtrans2cap import (
-    END,
-    SILENT,
-    STYLES,
-    OpenXTrans2Cap,
-    chosen,
-    collate,
-    places_around,
-)
+from models.scene.captioning.spoken_words import PAD, SILENT
 from models.scene.data.scan import Scan
 from models.scene.grounding.sentence_reading import MORE_COLOURS
 from models.scene.objects.cache import prepared_scans
@@ -31,7 +24,6 @@ from models.scene.objects.object_set import Objects
 from models.scene.synthetic_language.vocabulary import COLOURS, STRUCTURE, with_article
 from models.scene.types import Anchor, Caption
 
-BEAMS = 5
 SHOWN = 3  # captions, and objects attended to
 AT_ONCE = 8
 LIGHT = 0.05  # attention from which an object is shown
@@ -40,11 +32,11 @@ LIGHT = 0.05  # attention from which an object is shown
 class Captioner:
     """Loads a checkpoint and its point encoder, and describes objects of scans."""
 
-    def __init__(self, checkpoint: str) -> None:
-        """Raises UserError("checkpoint_missing" or "checkpoint_broken") naming the file."""
+    def __init__(self, kind: type[Any], checkpoint: str) -> None:
+        """kind: a SpeakingNetwork's class. Raises UserError("checkpoint_missing" or "checkpoint_broken")."""
         self.checkpoint = checkpoint
         self.device = device.best()
-        self.network: OpenXTrans2Cap = load_checkpoint(OpenXTrans2Cap, checkpoint)
+        self.network: SpeakingNetwork = load_checkpoint(kind, checkpoint)
         self.prepared = prepared_scans()
         self.listener = Listener()
         self._proven: dict[int, Mapping[int, list[str]]] = {}
@@ -77,7 +69,7 @@ class Captioner:
         if scan.coloured:
             return SILENT
         names = {*COLOURS, *MORE_COLOURS}
-        return (*SILENT, *(place for word, place in self.network.places.items() if word in names))
+        return (*SILENT, *(place for word, place in self.network.spoken.places.items() if word in names))
 
     @torch.inference_mode()
     def _said(self, scan: Scan, objects: Objects, targets: Sequence[int]) -> list[Caption]:
@@ -87,19 +79,9 @@ class Captioner:
         clauses = self._proofs(scan)
         places = [places_around(objects, target) for target in targets]
         around = collate([chosen(objects, rows) for rows in places]).to(self.device)
-        levels, decoder = self.network.encode(around), self.network.captioner.decoder
-        ids, scores = say(
-            decoder,
-            levels,
-            around.exists,
-            STYLES["scanrefer"],
-            END,
-            beams=BEAMS,
-            count=SHOWN,
-            never=self._never(scan),
-        )
+        ids, scores = self.network.best(around, "scanrefer", self._never(scan))
         likely = (scores / (ids[..., 1:] != PAD).sum(-1)).exp().cpu()
-        written = [[readable(self.network.text(said)) for said in row] for row in ids.tolist()]
+        written = [[readable(self.network.spoken.text(said)) for said in row] for row in ids.tolist()]
         chosen_texts = [
             told_apart(self.listener, objects, target, texts, clauses.get(target, ()))
             for target, texts in zip(targets, written, strict=True)
@@ -110,7 +92,7 @@ class Captioner:
             for texts, one in zip(written, chosen_texts, strict=True)
         ]
         own = ids[torch.arange(len(ids)), [place or 0 for place in first]]
-        looks = decoder.attended(own, decoder.look(levels), around.exists).cpu()
+        looks = self.network.attended(around, own).cpu()
         seconds = round((time.monotonic() - start) / len(targets), 3)
         captions = []
         for row, target in enumerate(targets):

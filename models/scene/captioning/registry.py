@@ -18,9 +18,9 @@ NETWORK = "models.scene.captioning.xtrans2cap.open_xtrans2cap:OpenXTrans2Cap"
 
 
 def _captioner(kind: type[Any], checkpoint: str) -> "CaptioningModel":
-    from models.scene.captioning.xtrans2cap.predictor import Captioner
+    from models.scene.captioning.predictor import Captioner
 
-    return Captioner(checkpoint)
+    return Captioner(kind, checkpoint)
 
 
 def _published(kind: type[Any], checkpoint: str) -> "CaptioningModel":

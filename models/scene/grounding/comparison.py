@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from models.core.checkpoints import card, load_checkpoint
@@ -21,6 +20,7 @@ from models.scene.grounding.evaluation import (
     by_network,
     figures,
     load,
+    offered_boxes,
 )
 from models.scene.grounding.instancerefer.open_instancerefer import OpenInstanceRefer
 from models.scene.grounding.registry import GROUNDERS
@@ -130,10 +130,7 @@ def _table_one(data: Path, encoder: ShapeEncoder) -> list[dict[str, Any]]:
 def _sources(data: Path, encoder: ShapeEncoder) -> dict[str, Asked]:
     """Mask3D's boxes of all scenes; Mask3D's and PointGroup's of the scenes that have points."""
     mask3d = load(data, "scanrefer", points=encoder)
-    with TemporaryDirectory() as temporary:
-        boxes = Path(temporary) / "boxes.json"
-        boxes.write_text(json.dumps(pointgroup_boxes(data)))
-        found = load(data, "scanrefer", boxes, points=encoder)
+    found = offered_boxes(data, "scanrefer", pointgroup_boxes(data), encoder)
     part = [row for row in mask3d.rows if row["scene_id"] in found.offered]
     return {
         "Mask3D": mask3d,

@@ -5,11 +5,13 @@ target's class: it comes from the sentence.
 """
 
 import csv
+import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -99,6 +101,15 @@ def load(
         }
     rows = [row for row in rows if row["scene_id"] in offered]
     return Asked(task, rows, offered, truth)
+
+
+def offered_boxes(data: Path, task: str, boxes: Mapping[str, Any], points: ShapeEncoder | None) -> Asked:
+    """A task's sentences about the scenes of some boxes, which are offered. boxes: as in Mask3D's file."""
+    with TemporaryDirectory() as temporary:
+        file = Path(temporary) / "boxes.json"
+        file.write_text(json.dumps(boxes))
+        found = load(data, "scanrefer", file, data / f"language/{LANGUAGE[task]}.json.gz", points=points)
+    return replace(found, task=task)
 
 
 def _unnamed(objects: Objects) -> Objects:

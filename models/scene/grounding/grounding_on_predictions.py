@@ -1,14 +1,12 @@
 """Grounding on what PointGroup finds in the real val clouds, beside Mask3D's and the true objects."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from models.core.checkpoints import load_checkpoint
-from models.scene.grounding.evaluation import by_network, figures, load, point_encoder
+from models.scene.grounding.evaluation import by_network, figures, load, offered_boxes, point_encoder
 from models.scene.grounding.instancerefer.open_instancerefer import OpenInstanceRefer
 from models.scene.grounding.sentence_vectors import WordVectors
 from models.scene.segmentation.predictor import Found
@@ -37,10 +35,7 @@ def rows_of(scene: Scene, found: Found, labels: Sequence[str]) -> list[dict[str,
 def grounding(data: Path, found: Mapping[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
     """ScanRefer val_a, asked of three sets of objects, on the scenes in which something was found."""
     encoder = point_encoder()
-    with TemporaryDirectory() as folder:
-        boxes = Path(folder) / "found.json"
-        boxes.write_text(json.dumps(found))
-        ours = load(data, "scanrefer", boxes, points=encoder)
+    ours = offered_boxes(data, "scanrefer", found, encoder)
     scenes = ours.offered.keys()
     theirs = load(data, "scanrefer", points=encoder)
     theirs = replace(theirs, rows=[row for row in theirs.rows if row["scene_id"] in scenes])

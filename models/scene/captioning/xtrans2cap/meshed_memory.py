@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 from transformers.cache_utils import Cache
 
-PAD = 0
+from models.scene.captioning.spoken_words import PAD
 
 
 class Attention(nn.Module):

@@ -16,18 +16,17 @@ B captions, N objects: the target first, then the others by how near they are.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from models.scene.captioning.xtrans2cap.meshed_memory import PAD, Captioner
-from models.scene.data.geometry import box_gaps
-from models.scene.objects.batching import PaddedObjects, padded, padded_objects
-from models.scene.objects.object_set import LABEL, SHAPE, Objects
+from models.scene.captioning.around import Around
+from models.scene.captioning.decoding import say
+from models.scene.captioning.spoken_words import END, SILENT, STYLES, SpokenWords
+from models.scene.captioning.xtrans2cap.meshed_memory import Captioner
+from models.scene.objects.object_set import LABEL, SHAPE
 from models.scene.objects.spatial_features import (
     CANDIDATE_WIDTH,
     PAIR_WIDTH,
@@ -40,66 +39,15 @@ from models.scene.objects.spatial_features import (
     sizes,
 )
 
-UNKNOWN, END = 1, 3
-STYLES = {"scanrefer": 2, "nr3d": 4}  # the first word tells the decoder whose way of speaking to take
-FIRST_WORD = 5
-SILENT = (PAD, UNKNOWN, *STYLES.values())  # never said
-NEAREST = 24
+BEAMS, KEPT = 5, 3  # of beam search: tried, and told
 NAME, PLACE = 128, 64
 ALIKE = 0.6  # cosine of two labels from which their objects begin to count as peers
-
-
-@dataclass(frozen=True, kw_only=True)
-class Around(PaddedObjects):
-    """B targets, each the first of its row, with the objects around them.
-
-    true_names: (B, N, 384), views: (B, N, VIEW_WIDTH), what the teacher sees instead of names and colours.
-    """
-
-    true_names: Tensor
-    views: Tensor
-
-
-def places_around(objects: Objects, target: int, most: int = NEAREST) -> list[int]:
-    """The target's place, then those of the objects nearest to it; its namesakes count as half as far."""
-    gaps = box_gaps(objects.boxes[target : target + 1], objects.boxes)[0]
-    peer = objects.names @ objects.names[target] > 0.95
-    order = np.where(peer, gaps / 2, gaps)
-    order[target] = -1
-    return np.argsort(order, kind="stable")[:most].tolist()
-
-
-def chosen(objects: Objects, places: Sequence[int]) -> Objects:
-    """The objects at some places, in that order."""
-    rows = list(places)
-    return replace(
-        objects,
-        ids=objects.ids[rows],
-        labels=tuple(objects.labels[place] for place in rows),
-        names=objects.names[rows],
-        boxes=objects.boxes[rows],
-        colours=objects.colours[rows],
-        confidence=objects.confidence[rows],
-        shapes=objects.shapes[rows],
-    )
-
-
-def collate(
-    shown: Sequence[Objects],
-    true_names: Sequence[np.ndarray] | None = None,
-    views: Sequence[np.ndarray] | None = None,
-) -> Around:
-    """A batch. shown: the objects of each caption, target first. The rest is for the teacher, 0 without."""
-    true_names = [np.zeros_like(item.names) for item in shown] if true_names is None else true_names
-    views = [np.zeros((len(item), VIEW_WIDTH)) for item in shown] if views is None else views
-    most = max(map(len, shown))
-    return Around(**padded_objects(shown), true_names=padded(true_names, most), views=padded(views, most))
 
 
 class OpenXTrans2Cap(nn.Module, PyTorchModelHubMixin):
     """Captions for objects with any label.
 
-    words: the vocabulary; ids 0 to 4 are padding, unknown, ScanRefer's start, end and Nr3D's start.
+    words: the vocabulary, see SpokenWords.
     teacher: whether the teacher is there; it is needed in training only.
     """
 
@@ -117,8 +65,7 @@ class OpenXTrans2Cap(nn.Module, PyTorchModelHubMixin):
         teacher: bool = True,
     ) -> None:
         super().__init__()
-        self.words = tuple(words)
-        self.places = {word: place for place, word in enumerate(self.words)}
+        self.spoken = SpokenWords(tuple(words), longest)
         sizes_ = {"longest": longest, "width": width, "heads": heads, "inner": inner, "layers": layers}
         sizes_ |= {"decoder_layers": 1, "memory": memory}
         self.name = nn.Sequential(nn.Linear(LABEL, NAME), nn.LayerNorm(NAME))
@@ -126,13 +73,13 @@ class OpenXTrans2Cap(nn.Module, PyTorchModelHubMixin):
         self.relative = _measured(PAIR_WIDTH)
         self.rank = _measured(CANDIDATE_WIDTH)
         tokens = SHAPE + NAME + 3 * PLACE
-        self.captioner = Captioner(tokens, len(self.words), **sizes_, dropout=dropout)
+        self.captioner = Captioner(tokens, len(words), **sizes_, dropout=dropout)
         self.captioner_teacher = None
         if teacher:
             self.view = _measured(VIEW_WIDTH)
             self.view_box = _measured(4)
             tokens = NAME + 3 * PLACE
-            self.captioner_teacher = Captioner(tokens, len(self.words), **sizes_, dropout=dropout)
+            self.captioner_teacher = Captioner(tokens, len(words), **sizes_, dropout=dropout)
 
     def encode(self, around: Around) -> Tensor:
         """(B, layers, N, width): what the student makes of the objects."""
@@ -200,14 +147,23 @@ class OpenXTrans2Cap(nn.Module, PyTorchModelHubMixin):
         seen = above.look(self.encode_with_view(around, levels)).repeat_interleave(each, 0)
         return (*found, *above(ids, seen, exists))
 
-    def ids(self, words: Sequence[str], style: str) -> list[int]:
-        """Start, words, end; cut to what a caption may have."""
-        inside = [self.places.get(word, UNKNOWN) for word in words][: self.captioner.decoder.longest - 2]
-        return [STYLES[style], *inside, END]
+    @torch.no_grad()
+    def search(
+        self, around: Around, style: str, beams: int, count: int, never: Sequence[int] = SILENT
+    ) -> tuple[Tensor, Tensor]:
+        """(B, count, T) ids of the student's best captions and (B, count) their scores, by beam search."""
+        levels, decoder = self.encode(around), self.captioner.decoder
+        return say(decoder, levels, around.exists, STYLES[style], END, beams=beams, count=count, never=never)
 
-    def text(self, ids: Sequence[int]) -> list[str]:
-        """The words between start and end."""
-        return [self.words[i] for i in ids if i >= FIRST_WORD or i == UNKNOWN]
+    def best(self, around: Around, style: str, never: Sequence[int] = SILENT) -> tuple[Tensor, Tensor]:
+        """See SpeakingNetwork."""
+        return self.search(around, style, BEAMS, KEPT, never)
+
+    @torch.no_grad()
+    def attended(self, around: Around, ids: Tensor) -> Tensor:
+        """See SpeakingNetwork."""
+        decoder = self.captioner.decoder
+        return decoder.attended(ids, decoder.look(self.encode(around)), around.exists)
 
     def student(self) -> "OpenXTrans2Cap":
         """A copy without the teacher: what ships."""
@@ -231,12 +187,6 @@ def view_boxes(boxes: Tensor, room: Tensor) -> Tensor:
     bearing = torch.atan2(left, (plan * ahead).sum(-1)) / math.pi
     wide = sizes(boxes)[..., :2].norm(dim=-1) / (distance + 0.5)
     return torch.stack([bearing, offset[..., 2] / (distance + 0.5), wide, distance], -1)
-
-
-def padded_ids(rows: Sequence[Sequence[int]]) -> Tensor:
-    """(B, T) of captions of different lengths."""
-    longest = max(map(len, rows))
-    return torch.tensor([[*row, *[PAD] * (longest - len(row))] for row in rows])
 
 
 def _measured(width: int) -> nn.Sequential:

@@ -17,8 +17,8 @@ from models.core import device
 from models.core.checkpoints import folder_of, load_checkpoint
 from models.core.errors import UserError
 from models.scene.captioning.decoding import say
-from models.scene.captioning.xtrans2cap.meshed_memory import PAD
-from models.scene.captioning.xtrans2cap.predictor import AT_ONCE, LIGHT, SHOWN, readable
+from models.scene.captioning.predictor import AT_ONCE, LIGHT, SHOWN, readable
+from models.scene.captioning.spoken_words import PAD
 from models.scene.captioning.xtrans2cap.vocabulary import read_vocabulary
 from models.scene.captioning.xtrans2cap.xtrans2cap import END, START, Scenes, XTrans2Cap
 from models.scene.data.scan import Scan

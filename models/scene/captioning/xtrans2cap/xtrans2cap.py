@@ -19,7 +19,8 @@ from torch.nn.functional import cross_entropy, mse_loss
 
 from models.core.device import Movable
 from models.core.pretrained import fill, read_tensors
-from models.scene.captioning.xtrans2cap.meshed_memory import PAD, Captioner
+from models.scene.captioning.spoken_words import PAD
+from models.scene.captioning.xtrans2cap.meshed_memory import Captioner
 from models.scene.objects import pointnet
 
 UNKNOWN, START, END = 1, 2, 3
