@@ -17,6 +17,7 @@ from app.scene import example_cache, layout, service
 from models.core.errors import UserError
 from models.core.progress import Progress
 from models.scene import pipeline
+from models.scene.captioning.registry import CAPTIONERS
 from models.scene.data.scan import Scan, instances_of
 from models.scene.grounding.base import Grounding, RankedObject
 from models.scene.grounding.registry import GROUNDERS
@@ -82,10 +83,11 @@ def label_sayer(scan: Scan, object_id: int, model: str = "") -> Caption:
     if found is None:
         raise UserError("object_unknown", object=object_id)
     other = next((one for one in scan.instances if one.id != object_id), found)
+    said = "It is next to" if model in ("", CAPTIONERS.default) else f"By {model} it is near"
     return Caption(
         object_id=object_id,
         label=found.label,
-        text=f"This is a {found.label}. It is next to the {other.label}.",
+        text=f"This is a {found.label}. {said} the {other.label}.",
         others=(f"A {found.label} in the room.", f"There is a {found.label}."),
         likely=(0.61, 0.42, 0.3),
         anchors=(Anchor(other.id, other.label, 0.4),) if other is not found else (),
@@ -135,6 +137,7 @@ def served(folder: Path, ground: Ground = name_matcher) -> Iterator[str]:
         patch.setattr(pipeline, "ground", ground)
         patch.setattr(pipeline, "ground_by", method_matcher)
         patch.setattr(GROUNDERS, "installed", lambda: tuple(GROUNDERS))
+        patch.setattr(CAPTIONERS, "installed", lambda: tuple(CAPTIONERS))
         patch.setattr(pipeline, "caption", label_sayer)
         patch.setattr(pipeline, "describe", all_said)
         patch.setattr(pipeline, "segmenting", paint_finder)

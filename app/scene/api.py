@@ -1,7 +1,7 @@
 """The scene lab's named API endpoints: plain JSON in and out, for gradio_client and curl.
 
-`/scene_open`, `/scene_segment`, `/scene_ground`, `/scene_pick`, `/scene_caption` and `/scene_describe` do
-what a visitor does on the page. A client keeps its scan between calls as a page does, until its session ends.
+They do what a visitor does on the page. A client keeps its scan between calls as a page does, until its
+session ends.
 """
 
 from dataclasses import asdict
@@ -15,6 +15,7 @@ from app.messages import answered
 from app.scene import comparison, service
 from app.scene.session import SceneSession
 from app.session import Visits
+from models.scene.captioning.registry import CAPTIONERS
 from models.scene.grounding.registry import GROUNDERS
 from models.scene.types import as_json, as_scan2cap
 
@@ -38,6 +39,7 @@ class SceneApi:
         button.click(self.pick, [number], result, api_name="scene_pick")
         button.click(self.segment, [scan, files], result, api_name="scene_segment")
         button.click(self.caption, [number], result, api_name="scene_caption")
+        button.click(self.captions, [number, methods], result, api_name="scene_captions")
         button.click(self.describe, None, result, api_name="scene_describe")
 
     def open(self, scan: str, files: list[str] | None, request: gr.Request) -> dict[str, Any]:
@@ -99,6 +101,16 @@ class SceneApi:
         return answered(
             self.visits, request, SceneSession, lambda session: asdict(service.caption(session, object_id))
         )
+
+    def captions(self, object_id: int, methods: str, request: gr.Request) -> dict[str, Any]:
+        """What several captioners, "a,b", say of an object; all that are installed where none is named."""
+
+        def work(session: SceneSession) -> dict[str, Any]:
+            service.choose_captioners(session, methods or ",".join(CAPTIONERS.installed()))
+            said = service.captions(session, object_id)
+            return {"methods": {name: asdict(one) for name, one in said.items()}}
+
+        return answered(self.visits, request, SceneSession, work)
 
     def describe(self, request: gr.Request) -> dict[str, Any]:
         """Captions of all objects of the scan that is open, also in Scan2Cap's form."""

@@ -64,9 +64,8 @@ class SceneWidgets:
                 i18n("scene.find"), variant="primary", elem_id="tl-find", scale=0, min_width=110
             )
         self.chips = html(elem_id="tl-examples", js_on_load=script("chips"))
-        choices = [(GROUNDERS[name].title, name) for name in GROUNDERS.installed()]
         self.methods = gr.CheckboxGroup(
-            choices, value=[GROUNDERS.default], label=i18n("scene.methods"), elem_id="tl-methods"
+            _choices(GROUNDERS), value=[GROUNDERS.default], label=i18n("scene.methods"), elem_id="tl-methods"
         )
         self.notice = html(elem_id="tl-notice")
         self.view = scene_view.SceneView(words=part("viewer", scene_view.WORDS), elem_id="tl-view")
@@ -79,8 +78,21 @@ class SceneWidgets:
         self.object = html(elem_id="tl-object", js_on_load=script("object"))
         self.hearing = hears_language()
         self.room = html(elem_id="tl-room", js_on_load=script("room"))
-        self.captioner = _choice(CAPTIONERS, i18n("scene.captioner"), "tl-captioner")
-        self.segmenter = _choice(SEGMENTERS, i18n("scene.segmenter"), "tl-segmenter")
+        captioners, segmenters = _choices(CAPTIONERS), _choices(SEGMENTERS)
+        self.captioners = gr.CheckboxGroup(
+            captioners,
+            value=[CAPTIONERS.default],
+            label=i18n("scene.captioners"),
+            elem_id="tl-captioners",
+            visible=len(captioners) > 1,
+        )
+        self.segmenter = gr.Radio(
+            segmenters,
+            value=SEGMENTERS.default,
+            label=i18n("scene.segmenter"),
+            elem_id="tl-segmenter",
+            visible=len(segmenters) > 1,
+        )
         html(i18n("html.scene_cards"), elem_id="tl-scene-card")
 
     def session(self, request: gr.Request) -> SceneSession:
@@ -140,16 +152,9 @@ class SceneWidgets:
         return say(name, "scene.checkpoint", name=checkpoint, hash=hashes.get(checkpoint, "-"))
 
 
-def _choice(registry: Registry[Any], label: Any, elem_id: str) -> gr.Radio:
-    """The installed methods of a task; not there while they are only those that ship."""
-    names = registry.installed()
-    return gr.Radio(
-        [(registry[name].title, name) for name in names],
-        value=registry.default,
-        label=label,
-        elem_id=elem_id,
-        visible=any(name not in registry.shipped for name in names),
-    )
+def _choices(registry: Registry[Any]) -> list[tuple[str, str]]:
+    """Titles and names of the installed methods of a task."""
+    return [(registry[name].title, name) for name in registry.installed()]
 
 
 def _payload(session: SceneSession, scan: Scan) -> str:

@@ -88,12 +88,17 @@ class Looking:
                     tab.object: object_views.looked_at(name, session, found, None, "", repairing, mute=True)
                 }
             raise
+        how = tab.how(name, said.checkpoint)
         if session.looked == found.id and session.scan is scan:
-            how = tab.how(name, said.checkpoint)
             yield {
                 tab.view: scene_view.lay_over(overlay(session, said)),
                 tab.object: object_views.looked_at(name, session, found, said, how, repairing),
             }
+        if len(session.captioners) > 1:
+            compared = service.captions(session, found.id)
+            if session.looked == found.id and session.scan is scan:
+                card = object_views.looked_at(name, session, found, said, how, repairing, compared=compared)
+                yield {tab.object: card}
 
     def repair(self, request: gr.Request, event: gr.EventData) -> Iterator[Updates]:
         """A tool of the object's card was used."""

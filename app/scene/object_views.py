@@ -2,7 +2,8 @@
 
 import base64
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from html import escape
 
 import numpy as np
@@ -14,6 +15,7 @@ from app.validation import MAX_LABEL
 from models.core.progress import Progress
 from models.scene.captioning.faithfulness import judge
 from models.scene.captioning.metrics import caption_words
+from models.scene.captioning.registry import CAPTIONERS
 from models.scene.data.scan import Instance, Scan
 from models.scene.objects.object_set import Objects
 from models.scene.synthetic_language.vocabulary import STRUCTURE
@@ -30,11 +32,12 @@ def looked_at(
     how: str,
     repairing: bool = False,
     mute: bool = False,
+    compared: Mapping[str, Caption] | None = None,
 ) -> str:
     """The card of an object.
 
     said: None while words are found, or where there will be none (mute). how: the checkpoint that said it.
-    repairing: the tools are open.
+    repairing: the tools are open. compared: what several methods say, by their names.
     """
     name = f"<b>{escape(found.label)}&nbsp;{found.id}</b>"
     sure = (
@@ -47,6 +50,8 @@ def looked_at(
     parts = [f'<p class="tl-picked">{name}{sure}{_size(language, found)}{swatch}</p>']
     if said is not None and session.scan is not None:
         parts += _said(language, session.scan, said, how)
+        if compared:
+            parts.append(_compared(language, session.scan, compared))
     elif not mute:
         parts.append(f'<p class="tl-caption tl-saying">{escape(say(language, "scene.saying"))}</p>')
     parts.append(_tools(language, session, found, repairing))
@@ -114,6 +119,36 @@ def _said(language: str, scan: Scan, said: Caption, how: str) -> Iterable[str]:
         )
     took = say(language, "scene.took", seconds=f"{said.seconds:.2f}")
     yield f'<p class="tl-how">{escape(took)}<span>{escape(how)}</span></p>'
+
+
+def _compared(language: str, scan: Scan, captions: Mapping[str, Caption]) -> str:
+    """A row a method: what its network says by itself, before the listener chooses."""
+    heads = "".join(
+        f'<th scope="col">{escape(say(language, f"scene.{key}"))}</th>'
+        for key in ("method", "caption", "seconds")
+    )
+    rows = ""
+    for method, said in captions.items():
+        entry, (text, odds) = CAPTIONERS[method], own_words(said)
+        wrong = [say(language, f"scene.claim_{sort}") for sort in doubts(scan, replace(said, text=text))]
+        told = say(language, "scene.disagrees", claims=", ".join(wrong)) if wrong else ""
+        doubt = f'<i class="tl-doubt">{escape(told)}</i>' if wrong else ""
+        rows += (
+            f'<tr data-method="{escape(method)}"><th scope="row" title="{escape(entry.paper)}">'
+            f'{escape(entry.title)}</th><td><span lang="en">{escape(text)}</span> '
+            f"{_odds(language, odds)}{doubt}</td><td>{said.seconds:.2f}</td></tr>"
+        )
+    title = escape(say(language, "scene.captions_compared"))
+    table = (
+        f'<table class="tl-ranks tl-captions"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+    )
+    return f"<section><h3>{title}</h3>{table}</section>"
+
+
+def own_words(said: Caption) -> tuple[str, float | None]:
+    """The likeliest caption of the network itself, and the mean probability of its words."""
+    rows = zip((said.text, *said.others), said.likely, strict=True)
+    return max(rows, key=lambda row: -1.0 if row[1] is None else row[1])
 
 
 def _odds(language: str, odds: float | None) -> str:

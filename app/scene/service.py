@@ -137,15 +137,25 @@ def caption(session: SceneSession, object_id: object) -> Caption:
     for said in session.captions:
         if said.object_id == found.id:
             return said
-    return thinking.run(lambda: pipeline.caption(scan, found.id, session.captioner), session.visit.gone)
+    return thinking.run(lambda: pipeline.caption(scan, found.id, session.captioners[0]), session.visit.gone)
 
 
-def choose_captioner(session: SceneSession, name: object) -> None:
-    """Another method describes objects; what the one before said, or is saying, is forgotten.
+def captions(session: SceneSession, object_id: object) -> dict[str, Caption]:
+    """What each of the visitor's captioners says of an object, by its name. Raises as `caption` does."""
+    found, scan, methods = instance(session, object_id), _labelled(session), session.captioners
+
+    def work() -> dict[str, Caption]:
+        return {method: pipeline.caption(scan, found.id, method) for method in methods}
+
+    return thinking.run(work, session.visit.gone)
+
+
+def choose_captioners(session: SceneSession, names: str) -> None:
+    """Others describe objects, "a,b"; what those before said, or are saying, is forgotten.
 
     Raises UserError("model_unknown").
     """
-    session.captioner = CAPTIONERS[str(name)].name
+    session.captioners = CAPTIONERS.chosen(names) if names else (CAPTIONERS.default,)
     session.stop.set()
     session.captions = ()
 
@@ -163,7 +173,7 @@ def describing(session: SceneSession) -> Iterator[Caption]:
     scan = _labelled(session)
     stop = session.begins()
     session.captions = ()
-    for said in _until(stop, session, lambda: pipeline.describe(scan, session.captioner)):
+    for said in _until(stop, session, lambda: pipeline.describe(scan, session.captioners[0])):
         session.captions = (*session.captions, said)
         yield said
 

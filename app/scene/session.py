@@ -23,8 +23,8 @@ class SceneSession(LabSession):
     found: a network found the objects. tilt: degrees by which it set the scan upright, None where it did not.
     answer: to the last question. stored: it was not computed now but kept with the program.
     compared: what several methods answered last, () after another question.
-    methods: of visual grounding, that are asked. captioner, segmenter: the methods that describe objects and
-    find them.
+    methods: of visual grounding, that are asked. captioners: the methods that describe objects; the first
+    describes the room. segmenter: the method that finds objects.
     looked: id of the object that is being looked at.
     captions: what "Describe the room" has said so far.
     stop: set when the one long job is not wanted any more.
@@ -41,7 +41,7 @@ class SceneSession(LabSession):
     stored: bool = False
     compared: tuple[Grounding, ...] = ()
     methods: tuple[str, ...] = (GROUNDERS.default,)
-    captioner: str = CAPTIONERS.default
+    captioners: tuple[str, ...] = (CAPTIONERS.default,)
     segmenter: str = SEGMENTERS.default
     looked: int | None = None
     captions: tuple[Caption, ...] = ()

@@ -78,7 +78,7 @@ class SceneTab(SceneWidgets):
         self._wire()
         self.looking.wire()
         self.of_room.wire()
-        Choices(self).wire()
+        Choices(self, self.looking).wire()
 
     def _wire(self) -> None:
         page = Context.root_block

@@ -13,6 +13,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from models.core import device
 from models.core.checkpoints import FOLDER
 from models.core.cli import add_import, run, run_import
+from models.core.errors import UserError
 from models.core.methods import show
 from models.core.sentences import told
 from models.scene.captioning.registry import CAPTIONERS
@@ -47,7 +48,11 @@ def parser() -> argparse.ArgumentParser:
 
     caption = commands.add_parser("caption", help="what there is to say of an object, or of all")
     caption.add_argument("scan", type=Path, help="a scan's folder or file, or a shipped one's name")
-    caption.add_argument("--model", default=CAPTIONERS.default, help=", ".join(CAPTIONERS))
+    caption.add_argument(
+        "--model",
+        default=CAPTIONERS.default,
+        help=f"several methods with commas describe one object side by side: {', '.join(CAPTIONERS)}",
+    )
     caption.add_argument("--object", type=int, help="its id; without it all objects are described")
     _add_proposals(caption)
     caption.add_argument("--json", action="store_true", help="one JSON object; of all, in Scan2Cap's form")
@@ -176,9 +181,17 @@ def _compare(options: argparse.Namespace) -> None:
 def _caption(options: argparse.Namespace) -> None:
     from models.scene.types import as_scan2cap
 
-    method = CAPTIONERS.loaded(options.model)
-    scan = _opened(options)
-    if options.object is not None:
+    names = CAPTIONERS.chosen(options.model)
+    if len(names) > 1 and options.object is None:
+        raise UserError("object_needed")
+    scan, method = _opened(options), CAPTIONERS.loaded(names[0])
+    if len(names) > 1:
+        said = {name: CAPTIONERS.loaded(name)(scan, options.object) for name in names}
+        if options.json:
+            print(json.dumps({"methods": {name: asdict(one) for name, one in said.items()}}))
+        else:
+            print(*(f"{CAPTIONERS[name].title}: {one.text}" for name, one in said.items()), sep="\n")
+    elif options.object is not None:
         found = method(scan, options.object)
         print(json.dumps(asdict(found)) if options.json else found.text)
     elif options.json:

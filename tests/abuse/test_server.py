@@ -182,6 +182,7 @@ CALLS = {
     "scene_segment": ["", None],
     "scene_pick": [1],
     "scene_caption": [1],
+    "scene_captions": [1, "xtrans2cap"],
     "colonoscopy_draw": [None, 1, 0, "arsdm", 1, "ddim", True],
     "colonoscopy_segment": [None],
     "face_animate": [None, None, None, "Hi.", "en", "", "generated", True, True, 0, True],

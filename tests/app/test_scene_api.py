@@ -4,6 +4,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
+from models.scene.captioning.registry import CAPTIONERS
 from models.scene.grounding.registry import GROUNDERS
 from tests.scene.scan_makers import grid, packed, ply, room, scannet
 from tests.served import SCANS
@@ -26,7 +27,7 @@ def zipped(tmp_path):
 
 def test_the_endpoints_have_their_names(client):
     named = client.view_api(return_format="dict")["named_endpoints"]
-    known = ("open", "ground", "compare", "pick", "segment", "caption", "describe")
+    known = ("open", "ground", "compare", "pick", "segment", "caption", "captions", "describe")
     assert {f"/scene_{name}" for name in known} <= set(named)
     others = ("/face_animate", *(f"/colonoscopy_{name}" for name in ("draw", "segment", "find")))
     assert all(name.startswith("/scene_") or name in others for name in named)
@@ -129,6 +130,16 @@ def test_a_caption_of_an_object(client):
     assert set(said["anchors"][0]) == {"object_id", "label", "weight"}
     with pytest.raises(AppError, match="has no object 99"):
         client.predict(99, api_name="/scene_caption")
+
+
+def test_captions_of_several_methods(client):
+    client.predict(SCANS[0], None, api_name="/scene_open")
+    said = client.predict(7, "scan2cap,xtrans2cap", api_name="/scene_captions")["methods"]
+    assert list(said) == ["xtrans2cap", "scan2cap"]
+    assert "By scan2cap" in said["scan2cap"]["text"] and "By" not in said["xtrans2cap"]["text"]
+    assert set(client.predict(7, "", api_name="/scene_captions")["methods"]) == set(CAPTIONERS)
+    with pytest.raises(AppError, match="xtrans2cap"):
+        client.predict(7, "../scan2cap", api_name="/scene_captions")
 
 
 def test_the_whole_room_in_scan2caps_form(client):

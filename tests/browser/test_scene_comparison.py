@@ -55,6 +55,21 @@ def test_three_methods_on_a_shipped_scan(tab: Page) -> None:
     expect(tab.locator(".tl-verdict").first).to_contain_text("All 2")
 
 
+def test_captions_of_one_object_side_by_side(tab: Page) -> None:
+    ask(tab, "the chair at the table")
+    tab.locator(".tl-methods tbody tr").first.click()
+    expect(tab.locator("#tl-object .tl-caption")).to_contain_text("This is a chair. It is next to")
+    expect(tab.locator(".tl-captions")).to_have_count(0)
+    tab.locator("#tl-captioners").get_by_role("checkbox", name="Scan2Cap", exact=True).check()
+    rows = tab.locator(".tl-captions tbody tr")
+    expect(rows).to_have_count(2)
+    expect(rows.last).to_contain_text("By scan2cap it is near")
+    expect(tab.locator("#tl-object .tl-caption")).to_contain_text("It is next to")
+    tab.locator("#tl-captioners").get_by_role("checkbox", name="X-Trans2Cap").uncheck()
+    expect(rows).to_have_count(0)
+    expect(tab.locator("#tl-object .tl-caption")).to_contain_text("By scan2cap")
+
+
 def test_three_methods_on_a_raw_upload(tab: Page, tmp_path: Path) -> None:
     vertices, colours, faces, _ = room()
     (tmp_path / "raw.ply").write_bytes(ply(vertices, colours, faces))

@@ -60,7 +60,7 @@ class Segmented:
 
 def find(network: PointGroup, xyz: NDArray[np.float32], colours: NDArray[np.uint8] | None) -> Found:
     """The objects of a cloud, z up, its floor at 0. xyz: (N, 3) metres. colours: (N, 3), None without."""
-    return _last(finding(network, xyz, colours))
+    return last(finding(network, xyz, colours))
 
 
 @torch.inference_mode()
@@ -125,17 +125,12 @@ class Segmenter:
 
         Raises UserError("segment_nothing") where there is none.
         """
-        return _last(self.steps(scan))
+        return last(self.steps(scan))
 
     def steps(self, scan: Scan) -> Iterator[Progress | Segmented]:
         """`__call__` in stages: what is done next, and at last the result."""
         yield Progress(0.0, "find_level")
-        level = None
-        if np.array_equal(scan.alignment, np.eye(4)):
-            scan, level = levelled(scan)
-        xyz = scan.aligned
-        if level is None:
-            xyz = xyz - np.array((0, 0, floor_of(xyz)), np.float32)
+        scan, level, xyz = upright(scan)
         for step in finding(self.network, xyz, scan.colours if has_colour(scan) else None):
             if isinstance(step, Progress):
                 yield step
@@ -147,7 +142,16 @@ class Segmenter:
                 yield with_found(scan, level, step, classes, labels)
 
 
-def _last(steps: Iterator[Progress | Result]) -> Result:
+def upright(scan: Scan) -> tuple[Scan, Level | None, NDArray[np.float32]]:
+    """The scan set upright where its file has no pose, how, and its vertices with the floor at 0."""
+    if np.array_equal(scan.alignment, np.eye(4)):
+        scan, level = levelled(scan)
+        return scan, level, scan.aligned
+    xyz = scan.aligned
+    return scan, None, xyz - np.array((0, 0, floor_of(xyz)), np.float32)
+
+
+def last(steps: Iterator[Progress | Result]) -> Result:
     """The result that stands behind the stages."""
     *_, result = steps
     assert not isinstance(result, Progress)
