@@ -6,6 +6,8 @@ num2words (LGPL, a library that is called) says numbers; what it has no language
 import re
 import unicodedata
 
+from models.face.speech.german_ordinals import spoken_ordinals
+
 # Codes of num2words for our languages; Mandarin, Cantonese and Japanese are spelled by their own readers.
 NUMBERS = {
     "en": "en", "de": "de", "fr": "fr", "es": "es", "it": "it", "pt": "pt_BR", "nl": "nl", "pl": "pl",
@@ -171,10 +173,8 @@ def _dates(text: str, language: str) -> str:
         text = re.sub(
             short, lambda m: _declined(m[1], said(int(m[2]), int(m[3]), "")) or m[0], text, flags=re.I
         )
-        names = "|".join(months)
-        text = re.sub(
-            rf"\b(\d{{1,2}})\.\s*(?=(?:{names})\b)", lambda m: f"{_ordinal(int(m[1]), 'de')} ", text
-        )
+        text = re.sub(rf"\b(\d{{1,2}})\.(?=(?:{'|'.join(months)})\b)", r"\1. ", text)
+        text = spoken_ordinals(text, lambda day: _ordinal(day, "de").removesuffix("r"), MONTHS["de"])
     return text
 
 
