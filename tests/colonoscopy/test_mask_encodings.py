@@ -44,6 +44,8 @@ def rgba(colour, alpha):
 void = LEVEL.copy()
 void[cv2.dilate(LEVEL, np.ones((5, 5), np.uint8)) > LEVEL] = 255
 
+CORNER = np.add(*np.ogrid[: SHAPE[0], : SHAPE[1]]) < 40  # which the camera does not see
+
 CASES = {
     "0 and 255": ("m.png", LEVEL * 255, ()),
     "0 and 1": ("m.png", LEVEL, ()),
@@ -67,6 +69,8 @@ CASES = {
     "two classes of a label map": ("m.png", LEVEL + HALF, ("mask_classes",)),
     "grey classes": ("m.png", LEVEL * 100 + HALF * np.uint8(155), ("mask_classes",)),
     "a void border": ("m.png", void, ()),
+    "0 and 255, some ones": ("m.png", LEVEL * 255 + (np.indices(SHAPE).sum(0) % 97 == 0) * (1 - LEVEL), ()),
+    "a void area": ("m.png", np.where(CORNER, 255, LEVEL).astype(np.uint8), ("mask_void",)),
     "red and green": ("m.png", coloured((0, 0, 0), (255, 0, 0), (0, 255, 0)), ("mask_classes",)),
     "red and green, JPEG": ("m.jpg", coloured((0, 0, 0), (255, 0, 0), (0, 255, 0)), ("mask_classes",)),
     "red and dark green, JPEG": ("m.jpg", coloured((0, 0, 0), (255, 0, 0), (0, 128, 0)), ("mask_classes",)),

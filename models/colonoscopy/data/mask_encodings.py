@@ -23,6 +23,7 @@ FEW = 64  # exact values or colours up to which an image was drawn rather than c
 CLASS = 0.003  # share of the frame that a class has at least
 FLAT = 0.3  # share of a value's pixels that lie inside of an area, and not on an edge
 BLACK = 40  # brightest channel of a background
+VOID, LABELS = 255, 32  # what label maps leave open, and below which number their classes lie
 NOISE = 4.0  # levels that compression moves a class's colour by
 
 Values = NDArray[np.float64]
@@ -47,6 +48,10 @@ def decoded(path: Path) -> tuple[Mask, tuple[Note, ...]]:
         channels = channels * (alpha[..., None] / 255)  # what can't be seen is background
     grey = channels.shape[2] == 1 or float((np.ptp(channels, axis=2) > COLOUR).mean()) < 0.001
     levels = channels.mean(axis=2) if grey else _from_background(channels)
+    left_open = _void_area(levels) if grey else None
+    if left_open is not None:
+        notes.append(note("mask_void", name=path.name))
+        levels = np.where(left_open, 0, levels)
     mask, classes = _drawn(levels, channels, grey) or _soft(levels, channels, grey, path.name)
     if classes > 1:
         notes.append(note("mask_classes", name=path.name, count=classes))
@@ -88,6 +93,18 @@ def _from_background(channels: Values) -> Values:
         return channels.max(axis=2)
     border = np.concatenate([channels[0], channels[-1], channels[:, 0], channels[:, -1]])
     return np.abs(channels - np.median(border, axis=0)).max(axis=2)
+
+
+def _void_area(levels: Values) -> Mask | None:
+    """What a label map of small numbers leaves open as an area of 255, such as the frame's black corners.
+
+    None where there is none, or only as the thin line that VOC draws around an object.
+    """
+    void, named = levels == VOID, (levels > 0) & (levels < LABELS)
+    numbers = bool((levels == levels.round()).all() and (void | named | (levels == 0)).all())
+    areas = (void, named)
+    there = numbers and all(one.mean() >= CLASS and _inner_share(one) > FLAT for one in areas)
+    return void if there else None
 
 
 def _drawn(levels: Values, channels: Values, grey: bool) -> tuple[Mask, int] | None:
