@@ -23,8 +23,8 @@ MAX_LABEL = 40  # characters; ScanNet's longest label has fewer
 def sentence(text: object) -> str:
     """A visitor's sentence, its white space made single.
 
-    Raises UserError("sentence_empty"), ("sentence_long"), or ("sentence_language") when it
-    has letters of another script than Latin: the language model would be guessing.
+    Raises UserError("sentence_empty"), ("sentence_long"), or ("sentence_language") when it has letters of
+    another script than Latin and Chinese: the language model would be guessing.
     """
     if isinstance(text, str) and len(text) > MAX_TYPED:
         raise UserError("sentence_long", count=len(text), limit=MAX_SENTENCE)
@@ -33,7 +33,7 @@ def sentence(text: object) -> str:
         raise UserError("sentence_empty")
     if len(clean) > MAX_SENTENCE:
         raise UserError("sentence_long", count=len(clean), limit=MAX_SENTENCE)
-    if _foreign(clean):
+    if _foreign(clean, "LATIN", "CJK UNIFIED"):
         raise UserError("sentence_language")
     return clean
 
@@ -50,7 +50,7 @@ def label(text: object) -> str:
         raise UserError("label_empty")
     if len(clean) > MAX_LABEL:
         raise UserError("label_long", count=len(clean), limit=MAX_LABEL)
-    if _foreign(clean):
+    if _foreign(clean, "LATIN"):
         raise UserError("label_language")
     return clean
 
@@ -63,9 +63,10 @@ def _clean(text: object) -> str:
     return "".join(letter for letter in clean if unicodedata.category(letter)[0] != "C").strip()
 
 
-def _foreign(text: str) -> bool:
-    """Whether a letter is of another script than Latin."""
-    return any(letter.isalpha() and "LATIN" not in unicodedata.name(letter, "") for letter in text)
+def _foreign(text: str, *scripts: str) -> bool:
+    """Whether a letter is of another script than these, by the names that Unicode gives letters."""
+    names = (unicodedata.name(letter, "") for letter in text if letter.isalpha())
+    return any(not any(script in name for script in scripts) for name in names)
 
 
 def whole_number(value: object) -> int | None:

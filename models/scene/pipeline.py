@@ -85,7 +85,7 @@ def segmenting(scan: Scan, method: str = SEGMENTERS.default) -> "Iterator[Progre
 def ground(scan: Scan, sentence: str, checkpoint: str = "instancerefer") -> Answer:
     """The object that a sentence means in a scan. `candidates` is () when it names nothing there.
 
-    Raises UserError: scan_unlabelled, checkpoint_missing, checkpoint_broken.
+    Raises UserError: thing_unknown, scan_unlabelled, checkpoint_missing, checkpoint_broken.
     """
     from models.scene.grounding.sentence_reading import read_sentence
 
@@ -96,9 +96,11 @@ def ground(scan: Scan, sentence: str, checkpoint: str = "instancerefer") -> Answ
 def ground_by(method: str, scan: Scan, sentence: str) -> "Grounding":
     """What one of the methods of grounding/registry.py answers.
 
-    Raises UserError: model_unknown, scan_unlabelled, checkpoint_missing, checkpoint_broken.
+    Raises UserError: model_unknown, thing_unknown, scan_unlabelled, checkpoint_missing, checkpoint_broken.
     """
-    return GROUNDERS.loaded(method)(scan, sentence)
+    from models.scene.grounding.sentence_reading import understood
+
+    return replace(GROUNDERS.loaded(method)(scan, understood(sentence)[0]), sentence=sentence)
 
 
 def grounder(checkpoint: str) -> "Grounder":

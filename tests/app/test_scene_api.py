@@ -92,8 +92,8 @@ def test_nothing_named_is_no_answer(client):
         ("", "no sentence yet"),
         ("   ", "no sentence yet"),
         ("chair " * 60, "at most 300"),
-        ("窗边的椅子", "English only"),
-        ("стул у окна", "English only"),
+        ("стул у окна", "English and Chinese only"),
+        ("窓のそばの椅子", "English and Chinese only"),
     ],
 )
 def test_a_sentence_that_cannot_be_asked(client, sentence, told):

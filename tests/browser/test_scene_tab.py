@@ -133,7 +133,7 @@ def test_an_example_is_one_click(room: Page) -> None:
     ("sentence", "told"),
     [
         (" ", "There is no sentence yet"),
-        ("窗边的椅子", "reads English only"),
+        ("стул у окна", "reads English and Chinese only"),
         ("chair " * 60, "at most 300"),
     ],
 )

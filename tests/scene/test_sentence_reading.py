@@ -69,7 +69,7 @@ def test_words_that_nobody_knows_are_told():
     assert notes == {"words_unknown": {"words": "xylozork"}} and read.missing == "xylozork"
     read, notes = told("the zorky table")  # a kind of something that is there
     assert notes == {"words_unknown": {"words": "zorky"}} and read.missing == ""
-    assert told("床")[1] == {"words_unknown": {"words": "床"}}
+    assert told("стул")[1] == {"words_unknown": {"words": "стул"}}
 
 
 def test_of_several_things_the_first_is_looked_for_and_it_is_told():

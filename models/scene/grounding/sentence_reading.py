@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from models.core.checkpoints import FOLDER
+from models.core.errors import UserError
 from models.core.notes import Note, note
+from models.scene.chinese.sentence import HAN, in_english
 from models.scene.data import nyu40
 from models.scene.data.scan import Scan
 from models.scene.synthetic_language.vocabulary import COLOURS, STRUCTURE, SYNONYMS
@@ -79,11 +81,29 @@ class ReadSentence:
         return replace(answer, sentence=self.given, missing=self.missing, notes=tuple(notes))
 
 
+def understood(sentence: str) -> tuple[str, tuple[Note, ...]]:
+    """What the networks are asked, in English, and what a Chinese sentence was understood as.
+
+    Raises UserError("thing_unknown") where it is Chinese and the thing that it asks for can't be translated.
+    """
+    if not HAN.search(sentence):
+        return sentence, ()
+    english = in_english(sentence)
+    if not english.target:
+        raise UserError("thing_unknown", words=", ".join(english.unknown))
+    notes = [note("understood_as", text=english.text)]
+    if english.unknown:
+        notes.append(note("words_unknown", words=", ".join(english.unknown)))
+    return english.text, tuple(notes)
+
+
 def read_sentence(sentence: str, scan: Scan) -> ReadSentence:
-    """What a sentence says about a scan, as far as its words tell."""
+    """What a sentence says about a scan, as far as its words tell. Raises as `understood` does."""
     labels = [instance.label for instance in scan.instances]
     there = _words_of(labels)
-    text, notes = _spelled_right(sentence, there)
+    english, translated = understood(sentence)
+    text, notes = _spelled_right(english, there)
+    notes = [*translated, *notes]
     words = re.findall(r"[a-z][a-z'-]*", text.lower())
     things = _things(text.lower())
     lost = [noun for noun in things if not _called(noun, labels)]
