@@ -91,6 +91,7 @@ def parser() -> argparse.ArgumentParser:
             "benchmark",
             "captioning",
             "dense-captioning",
+            "chinese",
             "self-retrieval",
             "truth",
             "segmentation",
@@ -281,6 +282,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     from models.scene import benchmark
     from models.scene.captioning import dense_evaluation, self_retrieval
     from models.scene.captioning import evaluation as captioning_evaluation
+    from models.scene.chinese import evaluation as chinese_evaluation
     from models.scene.grounding import comparison
     from models.scene.grounding import evaluation as grounding_evaluation
     from models.scene.segmentation import detection_evaluation, evaluation
@@ -289,6 +291,8 @@ def _evaluate(options: argparse.Namespace) -> None:
         found: object = benchmark.measure()
     elif options.name == "captioning":
         found = captioning_evaluation.evaluate(options.data, options.language)
+    elif options.name == "chinese":
+        found = chinese_evaluation.evaluate()
     elif options.name == "dense-captioning":
         found = dense_evaluation.evaluate(options.data)
     elif options.name == "self-retrieval":

@@ -19,7 +19,7 @@ MEASURE = "把张个台盏扇只本块幅件棵盆条座面卷瓶双间盒层排
 NUMBERS = dict(zip("一二三四五六七八九", range(1, 10), strict=True)) | {"两": 2}
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
 WISH = re.compile(
-    r"^(?:请|帮我|麻烦|我想要?|我要|给我|你能)*(?:找到|找出|找一下|找|选择|选出|选|指出|指|标出|显示|看看|看)?(?:一下)?"
+    r"^(?:请|帮我|麻烦|我想要?|我要|给我|你能)*(?:找到|找出|找一下|找|选择|选出|选|指出|指|标出|显示(?![器屏])|看看|看)?(?:一下)?"
     r"(?:(?:它|这|那|该物体|目标)(?:就)?是)?"
 )
 QUESTION = re.compile(r"(?:在哪里|在哪儿|在哪|是哪个|是哪一个|吗|呢)$")
@@ -219,8 +219,9 @@ def things() -> Mapping[str, str]:
 @cache
 def describing() -> Mapping[str, str]:
     """English adjectives; colours with and without 色."""
-    found: dict[str, str] = json.loads((FOLDER / "describing.json").read_text(encoding="utf-8"))
-    return found | {f"{name}色": word for name, word in found.items()}
+    tables: dict[str, dict[str, str]] = json.loads((FOLDER / "describing.json").read_text(encoding="utf-8"))
+    colours = tables["colours"]
+    return {**tables["others"], **colours, **{f"{name}色": word for name, word in colours.items()}}
 
 
 def _joined(text: str) -> list[str]:
