@@ -1,4 +1,4 @@
-"""What the C library keeps of freed memory: bounded, and given back when nobody works.
+"""What the C library keeps of freed memory: bounded, and given back.
 
 glibc makes an arena for each thread that asks at the same time as another, up to eight times the cores, and
 each keeps what was freed in it. A server whose jobs run on threads of their own grows by that and not by what

@@ -46,6 +46,7 @@ from models.core.errors import UserError
 from models.core.upload_validation import MAX_FILE
 
 TICK = 10.0  # seconds
+TRIM = 60.0  # seconds, at most, between two times that freed memory is given back
 FAREWELL = 3.0  # seconds that jobs have to end when the program is stopped
 # Who stands in a job queue's line holds a thread. With Gradio's 40 the next visitors waited at the door for
 # minutes, even with what takes no time, and their uploads went unread.
@@ -213,12 +214,15 @@ def start(
 
 
 def _tick(page: gr.Blocks, visits: Visits) -> None:
-    """Forget who has left, and what was left, every TICK seconds while the page is served."""
+    """Forget who has left, what was left and what was freed, every TICK seconds while the page is served."""
+    trimmed = time.monotonic()
     while page.is_running:
         visits.forget()
         uploads.sweep(uploads.UNREAD if visits.nobody() else uploads.WAITING)
-        if job_queue.idle():
+        # It holds up whoever computes, but where somebody always does, memory would never be given back.
+        if job_queue.idle() or time.monotonic() - trimmed > TRIM:
             allocator.trim()
+            trimmed = time.monotonic()
         time.sleep(TICK)
 
 
