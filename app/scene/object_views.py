@@ -16,6 +16,7 @@ from models.core.progress import Progress
 from models.scene.captioning.faithfulness import judge
 from models.scene.captioning.metrics import caption_words
 from models.scene.captioning.registry import CAPTIONERS
+from models.scene.chinese.caption import in_chinese
 from models.scene.data.scan import Instance, Scan
 from models.scene.objects.object_set import Objects
 from models.scene.synthetic_language.vocabulary import STRUCTURE
@@ -99,14 +100,14 @@ def doubts(scan: Scan, said: Caption) -> list[str]:
 
 
 def _said(language: str, scan: Scan, said: Caption, how: str) -> Iterable[str]:
-    best = f"{escape(said.text)} {_odds(language, said.likely[0])}"
+    best = f"{_caption(language, said.text)} {_odds(language, said.likely[0])}"
     wrong = [say(language, f"scene.claim_{sort}") for sort in doubts(scan, said)]
-    yield f'<p class="tl-caption{" tl-doubted" if wrong else ""}" lang="en" role="status">{best}</p>'
+    yield f'<p class="tl-caption{" tl-doubted" if wrong else ""}" role="status">{best}</p>'
     if wrong:
         told = say(language, "scene.disagrees", claims=", ".join(wrong))
         yield f'<p class="tl-doubt">{escape(told)}</p>'
     others = "".join(
-        f'<li><span lang="en">{escape(text)}</span> {_odds(language, odds)}</li>'
+        f"<li>{_caption(language, text)} {_odds(language, odds)}</li>"
         for text, odds in zip(said.others, said.likely[1:], strict=False)
     )
     if others:
@@ -135,7 +136,7 @@ def _compared(language: str, scan: Scan, captions: Mapping[str, Caption]) -> str
         doubt = f'<i class="tl-doubt">{escape(told)}</i>' if wrong else ""
         rows += (
             f'<tr data-method="{escape(method)}"><th scope="row" title="{escape(entry.paper)}">'
-            f'{escape(entry.title)}</th><td><span lang="en">{escape(text)}</span> '
+            f"{escape(entry.title)}</th><td>{_caption(language, text)} "
             f"{_odds(language, odds)}{doubt}</td><td>{said.seconds:.2f}</td></tr>"
         )
     title = escape(say(language, "scene.captions_compared"))
@@ -149,6 +150,14 @@ def own_words(said: Caption) -> tuple[str, float | None]:
     """The likeliest caption of the network itself, and the mean probability of its words."""
     rows = zip((said.text, *said.others), said.likely, strict=True)
     return max(rows, key=lambda row: -1.0 if row[1] is None else row[1])
+
+
+def _caption(language: str, text: str) -> str:
+    """A caption, in Chinese on a Chinese page where it has a counterpart; the English is its title then."""
+    chinese = in_chinese(text) if language.startswith("zh") else None
+    if chinese is None:
+        return f'<span lang="en">{escape(text)}</span>'
+    return f'<span lang="zh-CN" title="{escape(text)}">{escape(chinese)}</span>'
 
 
 def _odds(language: str, odds: float | None) -> str:
@@ -280,7 +289,9 @@ def _list(language: str, session: SceneSession, scan: Scan, selected: int | None
     """A row an object, and a field to search them by; floor and walls only where a network found them."""
     said = {one.object_id: one.text for one in session.captions}
     shown = [one for one in scan.instances if session.found or one.label not in STRUCTURE]
-    rows = "".join(_row(one, said.get(one.id, ""), session.found, one.id == selected) for one in shown)
+    rows = "".join(
+        _row(language, one, said.get(one.id, ""), session.found, one.id == selected) for one in shown
+    )
     search = escape(say(language, "scene.search"))
     return (
         f'<input type="search" class="tl-search" placeholder="{search}" aria-label="{search}">'
@@ -288,9 +299,9 @@ def _list(language: str, session: SceneSession, scan: Scan, selected: int | None
     )
 
 
-def _row(one: Instance, text: str, found: bool, lit: bool) -> str:
+def _row(language: str, one: Instance, text: str, found: bool, lit: bool) -> str:
     sure = f"<i>{_percent(one.confidence)}</i>" if found else ""
-    caption = f'<span lang="en">{escape(text)}</span>' if text else ""
+    caption = _caption(language, text) if text else ""
     return (
         f'<li data-object="{one.id}"><button type="button" aria-pressed="{str(lit).lower()}">'
         f"<b>{escape(one.label)}&nbsp;{one.id}</b> {sure}{caption}</button></li>"

@@ -113,9 +113,10 @@ class Registry(Generic[T]):
         """The first method's name."""
         return next(iter(self.shipped))
 
-    def chosen(self, names: str) -> tuple[str, ...]:
+    def chosen(self, names: object) -> tuple[str, ...]:
         """Names from "a,b", in the registry's order, each once. Raises as `[]` does."""
-        asked = {self[name.strip()].name for name in names.split(",")}
+        listed = names.split(",") if isinstance(names, str) else [names]
+        asked = {self[name.strip() if isinstance(name, str) else name].name for name in listed}
         return tuple(name for name in self if name in asked)
 
     def installed(self) -> tuple[str, ...]:

@@ -53,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
         default=CAPTIONERS.default,
         help=f"several methods with commas describe one object side by side: {', '.join(CAPTIONERS)}",
     )
+    caption.add_argument("--lang", default="en", choices=("en", "zh"), help="of what is said")
     caption.add_argument("--object", type=int, help="its id; without it all objects are described")
     _add_proposals(caption)
     caption.add_argument("--json", action="store_true", help="one JSON object; of all, in Scan2Cap's form")
@@ -180,7 +181,11 @@ def _compare(options: argparse.Namespace) -> None:
 
 
 def _caption(options: argparse.Namespace) -> None:
+    from models.scene.chinese.caption import in_chinese
     from models.scene.types import as_scan2cap
+
+    def put(text: str) -> str:
+        return (in_chinese(text) or text) if options.lang == "zh" else text
 
     names = CAPTIONERS.chosen(options.model)
     if len(names) > 1 and options.object is None:
@@ -191,15 +196,15 @@ def _caption(options: argparse.Namespace) -> None:
         if options.json:
             print(json.dumps({"methods": {name: asdict(one) for name, one in said.items()}}))
         else:
-            print(*(f"{CAPTIONERS[name].title}: {one.text}" for name, one in said.items()), sep="\n")
+            print(*(f"{CAPTIONERS[name].title}: {put(one.text)}" for name, one in said.items()), sep="\n")
     elif options.object is not None:
         found = method(scan, options.object)
-        print(json.dumps(asdict(found)) if options.json else found.text)
+        print(json.dumps(asdict(found)) if options.json else put(found.text))
     elif options.json:
         print(json.dumps(as_scan2cap(scan.name, method.describe(scan))))
     else:
         for found in method.describe(scan):
-            print(f"{found.label} {found.object_id}: {found.text}")
+            print(f"{found.label} {found.object_id}: {put(found.text)}")
 
 
 def _segment(options: argparse.Namespace) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -179,6 +180,7 @@ ODD = (None, True, 0.5, 10**40, "x" * 50, [1], {"a": 1})
 CALLS = {
     "scene_open": ["", None],
     "scene_ground": ["the chair", SCANS[0], None],
+    "scene_compare": ["the chair", "instancerefer", SCANS[0], None],
     "scene_segment": ["", None],
     "scene_pick": [1],
     "scene_caption": [1],
@@ -191,12 +193,12 @@ CALLS = {
 
 @pytest.mark.parametrize("name", CALLS)
 def test_whatever_is_sent_is_answered_or_refused_in_a_sentence(address, name):
-    told = {}
     right = CALLS[name]
     payloads = [[*right[:at], odd, *right[at + 1 :]] for at in range(len(right)) for odd in ODD]
     payloads += [[], right[:-1], [*right, 1]]
-    for payload in payloads:
-        told[json.dumps(payload)] = call(address, name, payload)
+    with ThreadPoolExecutor(4) as callers:
+        answers = callers.map(lambda payload: call(address, name, payload), payloads)
+        told = dict(zip(map(json.dumps, payloads), answers, strict=True))
     silent = {
         sent: said for sent, said in told.items() if "event: complete" not in said and "null" in said[-12:]
     }

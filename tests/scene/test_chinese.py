@@ -7,6 +7,7 @@ import pytest
 from models.core.checkpoints import FOLDER
 from models.core.errors import UserError
 from models.scene import pipeline
+from models.scene.chinese.caption import in_chinese
 from models.scene.chinese.sentence import describing, in_english, things
 from models.scene.grounding.sentence_reading import understood
 
@@ -66,6 +67,28 @@ def test_what_is_not_known_is_told_and_not_guessed() -> None:
 )
 def test_nothing_breaks_it(text: str) -> None:
     in_english(text)
+
+
+@pytest.mark.parametrize(
+    ("english", "chinese"),
+    [
+        ("This is a black bag. It is to the right of the table.", "这是一个黑色的袋子。它在桌子的右边。"),
+        ("This is a chair. It is closest to the door.", "这是一把椅子。它离门最近。"),
+        ("This is a brown table. The table is black and round.", "这是一张棕色的桌子。桌子是黑色的、圆的。"),
+        ("There is a lamp on the desk.", "这是一盏灯，它在书桌上面。"),
+        ("This is a box. It is the lower of the two boxes.", "这是一个盒子。它是其中较低的盒子。"),
+        ("These are books. They are between the lamp and the clock.", "这是一本书。它在灯和时钟之间。"),
+        (
+            "This is a picture. It is next to the door and near the window.",
+            "这是一张画。它在门旁边，在窗户附近。",
+        ),
+        ("This is a spaceship. It is on the table.", None),
+        ("This is a chair. It is humming.", None),
+        ("", None),
+    ],
+)
+def test_a_caption_in_chinese_or_whole_in_english(english: str, chinese: str | None) -> None:
+    assert in_chinese(english) == chinese
 
 
 def test_english_stays_as_it_is() -> None:

@@ -22,7 +22,7 @@ from models.scene.grounding.scanrefer import ScanReferLocalizer
 from models.scene.objects.batching import padded_objects
 from models.scene.objects.object_set import Objects
 from models.scene.synthetic_language.sentences import make_sentences
-from models.scene.synthetic_language.vocabulary import SYNONYMS, with_article
+from models.scene.synthetic_language.vocabulary import SYNONYMS, is_plural, named
 
 CHECKPOINT = "scanrefer"
 ROUNDS = 8  # of made sentences: each puts a relation another way
@@ -97,8 +97,9 @@ def told_apart(
     The captioner's best stays where the listener finds the object by it; else the caption is said by which it
     finds it best, one of those that are proven where there are some.
     """
-    named = f"This is {with_article(objects.labels[place])}."
-    made = [f"{named} It is {clause}." for clause in clauses[:CLAUSES]]
+    label = objects.labels[place]
+    it_is = "They are" if is_plural(label) else "It is"
+    made = [f"{named(label)} {it_is} {clause}." for clause in clauses[:CLAUSES]]
     every = [*texts, *made]
     margins = listener(objects, place, every)
     if margins[0] > 0:

@@ -21,7 +21,7 @@ from models.scene.data.scan import Scan
 from models.scene.grounding.sentence_reading import MORE_COLOURS
 from models.scene.objects.cache import prepared_scans
 from models.scene.objects.object_set import Objects
-from models.scene.synthetic_language.vocabulary import COLOURS, STRUCTURE, with_article
+from models.scene.synthetic_language.vocabulary import COLOURS, STRUCTURE, is_plural, named
 from models.scene.types import Anchor, Caption
 
 SHOWN = 3  # captions, and objects attended to
@@ -118,7 +118,8 @@ def _alone(objects: Objects, checkpoint: str) -> Caption:
     with none it repeats itself.
     """
     label = objects.labels[0]
-    text = f"This is {with_article(label)}. It is the only object in this scan."
+    it_is = "They are the only objects" if is_plural(label) else "It is the only object"
+    text = f"{named(label)} {it_is} in this scan."
     return Caption(int(objects.ids[0]), label, text, (), (1.0,), (), checkpoint, 0.0)
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from models.core.results import markdown, write
 from models.scene import pipeline
-from models.scene.chinese.sentence import describing, things
+from models.scene.chinese.caption import name_of
+from models.scene.chinese.sentence import describing
 from models.scene.data.scan import Scan
 from models.scene.synthetic_language.sentences import make_sentences
-from models.scene.synthetic_language.vocabulary import SYNONYMS
 
 SENTENCES = 200
 EACH = 12  # generated of a kind and a room
@@ -51,17 +51,10 @@ def in_chinese(english: str) -> str | None:
 
 
 def _whole(said: str, target: str, one: str = "", two: str = "") -> str | None:
-    names = [_name(word) if word else "" for word in (target, one, two)]
+    names = [name_of(word) if word else "" for word in (target, one, two)]
     if None in names:
         return None
     return f"{said.format(a=names[1], b=names[2])}的{names[0]}"
-
-
-def _name(word: str) -> str | None:
-    """A thing's Chinese name, under its label or what else it is called; None where there is none."""
-    chinese = {english: name for name, english in reversed(things().items())}
-    labels = [word, *(label for label, others in SYNONYMS.items() if word in others)]
-    return next((chinese[label] for label in labels if label in chinese), None)
 
 
 def questions() -> Iterator[tuple[Scan, str, str, int]]:

@@ -3,4 +3,4 @@
 from models.scene.grounding.registry import GROUNDERS
 
 RIVALS = tuple(name for name in GROUNDERS.shipped if name != GROUNDERS.default)
-STEPS = 400  # of every method, as few as the time of one busy core allows to all of them
+STEPS = 1500  # of every method: some 25 minutes of one core

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.scene.data.geometry import overlap_in_plan
 from models.scene.data.scan import Instance
-from models.scene.synthetic_language.vocabulary import SYNONYMS, colour_name
+from models.scene.synthetic_language.vocabulary import SYNONYMS, colour_name, is_plural, plural
 
 Found = Iterator[tuple[str, int, tuple[int, ...]]]
 
@@ -61,7 +61,7 @@ def _several(room: Room, most: int | None = None) -> Iterator[tuple[str, list[in
 
 
 def _be(name: str) -> str:
-    return "are" if name.endswith("s") and not name.endswith("ss") else "is"
+    return "are" if is_plural(name) else "is"
 
 
 def _ask(room: Room, target: str, relation: str) -> str:
@@ -259,11 +259,11 @@ def _sides(room: Room) -> Found:
             form = room.rng.choice(
                 (
                     f"the {word} on the {place}" if "second" not in place else f"the {word} that is {place}",
-                    f"looking at the {word}s, the one that is {place}",
-                    f"of the {len(group)} {word}s, the {place} one"
+                    f"looking at the {plural(word)}, the one that is {place}",
+                    f"of the {len(group)} {plural(word)}, the {place} one"
                     if "second" not in place
                     else f"{place} {word}",
-                    f"facing the {word}s, it is the {place} one",
+                    f"facing the {plural(word)}, it is the {place} one",
                 )
             )
             yield form, target, ()
@@ -286,8 +286,9 @@ def _measures(room: Room) -> Found:
                 if best is not None:
                     target = group[best]
                     name, word = room.name(target), room.rng.choice(words)
-                    forms = (f"the {word} {name}", f"choose the {word} {name}", f"the {word} of the {name}s")
-                    two = (f"the {word} of the two {name}s",) if len(group) == 2 else ()
+                    many = plural(name)
+                    forms = (f"the {word} {name}", f"choose the {word} {name}", f"the {word} of the {many}")
+                    two = (f"the {word} of the two {many}",) if len(group) == 2 else ()
                     yield room.rng.choice(forms + two), target, ()
 
 

@@ -1,5 +1,7 @@
 """Words for things: synonyms of ScanNet's labels, names of colours, labels that nobody asks for."""
 
+import re
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -56,6 +58,27 @@ def colour_name(colour: NDArray[np.float32]) -> tuple[str, float]:
     far = np.linalg.norm(np.array([COLOURS[n] for n in names]) - np.asarray(colour)[:3], axis=1)
     order = np.argsort(far)
     return names[order[0]], float(far[order[1]] - far[order[0]])
+
+
+def is_plural(label: str) -> bool:
+    """Whether a label names several things, as "books" does."""
+    return label.endswith("s") and not label.endswith("ss")
+
+
+def plural(label: str) -> str:
+    """Several of a thing: "boxes", "bookshelves"."""
+    if is_plural(label):
+        return label
+    if label.endswith(("x", "ch", "sh", "ss")):
+        return f"{label}es"
+    if label.endswith("shelf"):
+        return f"{label[:-1]}ves"
+    return f"{label[:-1]}ies" if re.search(r"[^aeiou]y$", label) else f"{label}s"
+
+
+def named(label: str) -> str:
+    """A sentence that says what something is: "This is a chair.", "These are books."."""
+    return f"These are {label}." if is_plural(label) else f"This is {with_article(label)}."
 
 
 def with_article(label: str) -> str:
