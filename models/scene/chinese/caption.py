@@ -162,7 +162,7 @@ def _counted(thing: str | None) -> str | None:
 @cache
 def _names() -> Mapping[str, str]:
     """The first Chinese name of each English one."""
-    return {english: name for name, english in reversed(things().items())}
+    return {english: name for name, english in reversed(list(things().items()))}
 
 
 def name_of(word: str) -> str | None:
@@ -179,8 +179,8 @@ def name_of(word: str) -> str | None:
 @cache
 def _adjectives() -> Mapping[str, str]:
     """Chinese adjectives by English ones; a colour with 色."""
-    found = {english: name for name, english in reversed(describing().items())}
-    colours = {english: name for name, english in reversed(describing().items()) if name.endswith("色")}
+    found = {english: name for name, english in reversed(list(describing().items()))}
+    colours = {english: name for name, english in reversed(list(describing().items())) if name.endswith("色")}
     return (
         found
         | colours

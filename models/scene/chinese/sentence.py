@@ -50,7 +50,8 @@ class Reading:
         """A description, without an article."""
         text = DEMONSTRATIVE.sub("", text.strip("的，, "))
         parts = _joined(text)
-        before, after = [], []
+        before: list[str] = []
+        after: list[str] = []
         head = self._head(parts.pop(), before)
         while parts:
             last = parts[-1]
