@@ -31,14 +31,15 @@ def names() -> list[str]:
     return sorted(found, key=lambda name: (order.index(name) if name in order else len(order), name))
 
 
-def sentences(scan: str) -> tuple[str, ...]:
-    """Example sentences of a shipped scan, () for a scan that has none."""
-    return tuple(_sentences().get(scan, ()))
+def sentences(scan: str, language: str = i18n.DEFAULT) -> tuple[str, ...]:
+    """Example sentences of a shipped scan, English where there are none in the language; () for neither."""
+    return tuple(_sentences(language).get(scan, ()) or _sentences().get(scan, ()))
 
 
 @cache
-def _sentences() -> dict[str, list[str]]:
-    return json.loads(EXAMPLES.read_text(encoding="utf-8")) if EXAMPLES.is_file() else {}
+def _sentences(language: str = i18n.DEFAULT) -> dict[str, list[str]]:
+    file = EXAMPLES if language == i18n.DEFAULT else EXAMPLES.with_name(f"examples.{language}.json")
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
 def stored(scan: str, sentence: str) -> Answer | None:
@@ -92,7 +93,8 @@ def main() -> None:
     scans = {}
     for name in pipeline.examples():
         scan = pipeline.open_example(name)
-        answers = {text: asdict(pipeline.ground(scan, text, CHECKPOINT)) for text in sentences(name)}
+        asked = dict.fromkeys(text for language in i18n.LANGUAGES for text in sentences(name, language))
+        answers = {text: asdict(pipeline.ground(scan, text, CHECKPOINT)) for text in asked}
         scans[name] = {"scan": scan_hash(name), "answers": answers}
         for text, answer in answers.items():
             best = answer["candidates"][0] if answer["candidates"] else None

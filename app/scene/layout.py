@@ -177,7 +177,7 @@ def shipped_payload(scan: str) -> str:
 
 def chips(name: str, scan: str) -> str:
     """The example sentences of a shipped scan as buttons."""
-    sentences = example_cache.sentences(scan)
+    sentences = example_cache.sentences(scan, name)
     if not sentences:
         return ""
     buttons = "".join(f'<button type="button">{escape(text)}</button>' for text in sentences)

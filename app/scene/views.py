@@ -51,7 +51,8 @@ def _verdict(language: str, answer: Answer) -> str:
     sure = escape(say(language, "scene.sure", percent=_percent(best.score)))
     unsure = best.score < SURE
     perhaps = f"<i>{escape(say(language, 'scene.perhaps'))}</i> " if unsure else ""
-    asked = "" if _named(best.label, answer.sentence) else say(language, "scene.called", label=best.label)
+    heard = " ".join(word for word, _ in answer.words)  # the sentence in English
+    asked = "" if _named(best.label, heard) else say(language, "scene.called", label=best.label)
     return (
         f'<div class="tl-verdict{" tl-unsure" if unsure else ""}" role="status">'
         f"<b>{perhaps}{escape(best.label)}&nbsp;{best.object_id}</b>"

@@ -86,13 +86,20 @@ def test_a_click_gives_the_caption_and_keeps_the_answer(page: Page) -> None:
     page.fire("tl-find", "click", value="the table")
     shown = pick(page, CHAIR)
     assert "This is a chair." in shown["tl-object"]
-    assert 'class="tl-caption" lang="en"' in shown["tl-object"]
+    assert '<span lang="en">This is a chair.' in shown["tl-object"]
     assert "61 %" in shown["tl-object"] and "42 %" in shown["tl-object"]
     assert "table&nbsp;6" in shown["tl-panel"]
     over = json.loads(shown["tl-view"]["props"]["overlay"])
     assert (over["picked"], over["from"]) == (CHAIR, CHAIR)
     assert [one["label"] for one in over["anchors"]] == ["floor"]
     assert [one["id"] for one in over["candidates"]] == [TABLE]
+
+
+def test_a_caption_is_chinese_on_a_chinese_page_where_it_can_be() -> None:
+    said = object_views._caption("zh-CN", "This is a chair. It is next to the table.")
+    assert ">这是一把椅子。它在桌子旁边。<" in said and 'title="This is a chair. It is next' in said
+    assert 'lang="en">A thing hums.<' in object_views._caption("zh-CN", "A thing hums.")
+    assert 'lang="en"' in object_views._caption("en", "This is a chair.")
 
 
 @pytest.mark.parametrize("id", [99, "7", None, [7], 10**40, 1.5, {"a": 1}])

@@ -19,7 +19,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 SHOTS = {
     "page": ({"__theme": "light"}, (1440, 900)),
     "page-dark": ({"__theme": "dark"}, (1440, 900)),
-    "page-zh": ({"__theme": "light", "lang": "zh-CN"}, (1440, 900)),
+    "page-zh": ({"__theme": "light", "lang": "zh-CN", "q": "离电视最近的扶手椅"}, (1440, 900)),
     "talk": ({"__theme": "light", "talk": "1"}, (1600, 900)),
     "phone": ({"__theme": "light"}, (390, 844)),
     "caption": ({"__theme": "light", "q": ""}, (1440, 900)),

@@ -25,6 +25,7 @@ from models.scene.grounding.sentence_reading import understood
         ("红色的离门最近的椅子", "the red chair closest to the door"),
         ("离门旁边的桌子最近的椅子", "the chair closest to the table next to the door"),
         ("桌子左边的黑色的大椅子", "the black big chair to the left of the table"),
+        ("沙发上红色的抱枕", "the red pillow on the couch"),
         ("左边第二把椅子", "the second chair from the left"),
         ("从右数第三个黑色显示器", "the third black monitor from the right"),
         ("桌子和床之间的椅子", "the chair between the table and the bed"),

@@ -18,6 +18,8 @@ NO_NEIGHBOUR = STRUCTURE | {"room", "ground"}
 
 _SIDE = re.compile(r"\b(?:to|on) the (left|right)(?: side)? of (?:the |a |an )?([^.,]*)")
 
+_FAR = re.compile(r"\b(?:far|away|farthest|furthest) from (?:the |a |an )?$")  # says that it is no neighbour
+
 Verdict = dict[str, bool | None]
 
 
@@ -28,7 +30,7 @@ def judge(words: list[str], objects: Objects, place: int, known: Iterable[str]) 
     two nearest to the object's mean colour.
     class: the label, its last word or a synonym must be said.
     neighbour: the first known label said after the object must be that of one of the six nearest boxes or of
-    one within a metre.
+    one within a metre, unless the object is said to be far from it.
     side: "to the left (right) of the NAME" must hold of the nearest so called, for a person in the middle of
     the room who looks at it (so do 84 % of what people say on val_a).
     known: labels that count as the name of a neighbour.
@@ -41,7 +43,9 @@ def judge(words: list[str], objects: Objects, place: int, known: Iterable[str]) 
     return {
         "colour": _colour(words, objects, place),
         "class": own is not None,
-        "neighbour": _is_near(found.group(1), objects, place) if found else None,
+        "neighbour": _is_near(found.group(1), objects, place)
+        if found and not _FAR.search(rest[: found.start()])
+        else None,
         "side": _side(said, objects, place, tuple(known)),
     }
 

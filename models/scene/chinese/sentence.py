@@ -59,6 +59,13 @@ class Reading:
                 before.insert(0, adjective)
                 parts.pop()
                 continue
+            # An adjective right behind a relation: 沙发上红色的抱枕.
+            if (cut := next((at for at in range(1, len(last)) if _adjective(last[at:])), 0)) and (
+                self.relation(last[:cut]) is not None
+            ):
+                before.insert(0, str(_adjective(last[cut:])))
+                parts[-1] = last[:cut]
+                continue
             # What stands before belongs to the thing in this relation, if it has one that it can describe.
             whole = "的".join(parts)
             said = self.relation(whole)
