@@ -4,7 +4,8 @@ import argparse
 import os
 import sys
 
-from models.core import device, offline
+from models.core import device, executors, offline
+from models.core.cli import add_ray
 from models.core.errors import UserError
 
 
@@ -23,12 +24,21 @@ def main() -> int:
     from app import i18n, page
 
     try:
-        device.choose(flags.device)
+        if flags.ray:
+            from models.core.ray_executor import RayExecutor
+
+            executors.choose(RayExecutor(flags.ray, flags.device, warm=page.rehearsals()))
+        else:
+            device.choose(flags.device)
         page.serve(flags.host, flags.port, flags.share, flags.browser, flags.allowed_host)
     except UserError as error:
         print(i18n.explain("en", error), file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # before the workers were there
+        pass
     finally:
+        if executor := executors.chosen():
+            executor.close()
         process_folder.remove()
     return 0
 
@@ -45,6 +55,7 @@ def _flags() -> argparse.Namespace:
         help="a name under which the page may be opened, besides addresses and this machine's own",
     )
     parser.add_argument("--device", default="auto", choices=device.CHOICES, help="where networks run")
+    add_ray(parser)
     parser.add_argument("--share", action="store_true", help="open a public link through Gradio's relay")
     parser.add_argument("--browser", action="store_true", help="open the page in this machine's browser")
     return parser.parse_args()

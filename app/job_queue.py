@@ -1,6 +1,5 @@
 """The one gate for heavy work: a bounded queue, a deadline, and plain words when it fails."""
 
-import errno
 import logging
 import queue
 import secrets
@@ -8,9 +7,11 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from models.core.errors import UserError
+from models.core import executors
+from models.core.errors import UserError, WorkerError, as_user_error
+from models.core.executors import Executor, Function, InProcessExecutor
 from models.core.progress import Ahead, Progress
 
 log = logging.getLogger("trilab")
@@ -63,73 +64,88 @@ class JobQueue:
     seconds, going by what jobs here have taken lately (`usual` at first). A job that passes its deadline is
     given up: its visitor is told, and its place comes free when the computation ends, so two heavy jobs never
     share one.
+
+    heavy: its jobs run where `--ray` asks for, and then on the places there, which all such queues share.
+    They are functions of modules and frozen values.
     """
 
     def __init__(
-        self, places: int = 1, longest_wait: float = 90.0, usual: float = 5.0, deadline: float = 60.0
+        self,
+        places: int = 1,
+        longest_wait: float = 90.0,
+        usual: float = 5.0,
+        deadline: float = 60.0,
+        heavy: bool = False,
     ) -> None:
-        self._places = places
+        self._here = InProcessExecutor(places)
+        self._heavy = heavy
         self._longest_wait = longest_wait
         self._seconds = usual
         self._running = 0
         self._line: list[object] = []
-        self._changed = threading.Condition()
         self.deadline = deadline
+
+    @property
+    def _executor(self) -> Executor:
+        return (executors.chosen() if self._heavy else None) or self._here
 
     @property
     def inside(self) -> int:
         """How many jobs run or wait."""
         return self._running + len(self._line)
 
-    def run(self, work: Callable[[], T], gone: threading.Event | None = None) -> T:
-        """The result of `work()`, run on a thread of its own.
+    def run(self, function: Callable[..., T], *args: Any, gone: threading.Event | None = None) -> T:
+        """The result of `function(*args)`, run on a thread of its own.
 
         gone: set when the visitor has left; the place is then given up.
-        Raises UserError: what `work` raised itself, "busy", "too_slow", "cancelled",
-        "out_of_memory", "disk_full", or "internal" for a bug (logged under a reference).
+        Raises UserError: what the function raised itself, "busy", "too_slow", "cancelled",
+        "out_of_memory", "disk_full", "internal" for a bug (logged under a reference), and as the
+        executor does.
         """
-        return self._pass(work, gone or threading.Event())
+        gone = gone or threading.Event()
+        executor, end, left = self._executor, time.monotonic() + self.deadline, threading.Event()
+        for _ in self._wait(executor, gone):
+            pass
+        job = self._begun(executor, lambda: executor.submit(function, *args, stop=left))
+        try:
+            while job.thread.is_alive():
+                job.thread.join(POLL)
+                if job.thread.is_alive():
+                    self._look(end, gone)
+        finally:
+            left.set()
+        if job.error is not None:
+            raise in_plain_words(job.error) from None
+        return job.result  # type: ignore[return-value]
 
     def stream(
         self,
-        work: Callable[[], Iterator[T]],
+        function: Callable[..., Iterator[T]],
+        *args: Any,
         gone: threading.Event | None = None,
         line: Callable[[int], T] | None = None,
     ) -> Iterator[T]:
-        """What the iterator that `work()` makes yields, each as soon as it is there.
+        """What the iterator that `function(*args)` makes yields, each as soon as it is there.
 
         Closing this iterator, or setting `gone`, ends the work at its next step. The deadline
         counts anew from each step. line: makes what is yielded first of how many are before it, and
         again whenever they are fewer. Raises as `run` does.
         """
-        gone = gone or threading.Event()
-        yield from self._wait(gone, line)
-        yield from self._follow(work, gone)
+        gone, executor = gone or threading.Event(), self._executor
+        yield from self._wait(executor, gone, line)
+        yield from self._follow(executor, gone, function, args)
 
-    def _pass(self, work: Callable[[], T], gone: threading.Event) -> T:
-        end = time.monotonic() + self.deadline
-        for _ in self._wait(gone):
-            pass
-        job = _Job(work, self._leave)
-        while job.thread.is_alive():
-            job.thread.join(POLL)
-            if job.thread.is_alive():
-                self._look(end, gone)
-        if job.error is not None:
-            raise in_plain_words(job.error) from None
-        return job.result  # type: ignore[return-value]
-
-    def _follow(self, work: Callable[[], Iterator[T]], gone: threading.Event) -> Iterator[T]:
-        steps: queue.SimpleQueue[T] = queue.SimpleQueue()
+    def _follow(
+        self, executor: Executor, gone: threading.Event, function: Function, args: tuple[Any, ...]
+    ) -> Iterator[Any]:
+        steps: queue.SimpleQueue[Any] = queue.SimpleQueue()
         left = threading.Event()
 
         def forward() -> None:
-            for step in work():
+            for step in executor.stream(function, *args, stop=left):
                 steps.put(step)
-                if left.is_set():
-                    return  # the iterator is closed with this frame, which stops what it computes
 
-        job = _Job(forward, self._leave)
+        job = self._begun(executor, forward)
         end = time.monotonic() + self.deadline
         try:
             while True:
@@ -149,49 +165,60 @@ class JobQueue:
         if job.error is not None:
             raise in_plain_words(job.error) from None
 
-    def _wait(self, gone: threading.Event, line: Callable[[int], T] | None = None) -> Iterator[T]:
+    def _wait(
+        self, executor: Executor, gone: threading.Event, line: Callable[[int], T] | None = None
+    ) -> Iterator[T]:
         """Take a place, telling meanwhile how many are before; "busy" where the line is too long to join."""
-        end, told, ticket = time.monotonic() + self.deadline, -1, object()
-        with self._changed:
-            if self.wait_for(self.inside + 1) > self._longest_wait:
+        end, told, ticket, places = time.monotonic() + self.deadline, -1, object(), executor.places
+        with places.changed:
+            if places.count and self.wait_for(self.inside + 1) > self._longest_wait:
                 raise UserError("busy")
             self._line.append(ticket)
         try:
-            while not self._placed(ticket):
+            while not self._placed(executor, ticket):
                 self._look(end, gone)
-                with self._changed:
+                with places.changed:
                     ahead = self._running + self._line.index(ticket)
                 if line is not None and ahead != told:
                     told = ahead
                     yield line(ahead)
         finally:
-            with self._changed:
+            with places.changed:
                 if ticket in self._line:
                     self._line.remove(ticket)
-                    self._changed.notify_all()
+                    places.changed.notify_all()
 
-    def _placed(self, ticket: object) -> bool:
-        """Whether it was this one's turn, within a moment."""
-        with self._changed:
-            if self._line[0] is not ticket or self._running >= self._places:
-                self._changed.wait(POLL)
-            if self._line[0] is not ticket or self._running >= self._places:
+    def _placed(self, executor: Executor, ticket: object) -> bool:
+        """Whether it was this one's turn, within a moment. Raises UserError where no place is left."""
+        places = executor.places
+        with places.changed:
+            if self._line[0] is not ticket or not places.free:
+                places.changed.wait(POLL)
+            if not places.count:
+                raise UserError("workers_gone")
+            if self._line[0] is not ticket or not places.free:
                 return False
             self._line.remove(ticket)
             self._running += 1
-            self._changed.notify_all()
+            places.add(taken=1)
             return True
 
     def wait_for(self, order: int) -> float:
         """About how many seconds the `order`-th job of those here waits; running ones count."""
-        return max(0, order - self._places) * self._seconds / self._places
+        count = self._executor.places.count
+        return max(0, order - count) * self._seconds / count
 
-    def _leave(self, seconds: float) -> None:
-        """A job has ended and took so many seconds; what jobs take is averaged over the last ten or so."""
-        with self._changed:
-            self._seconds += 0.1 * (seconds - self._seconds)
-            self._running -= 1
-            self._changed.notify_all()
+    def _begun(self, executor: Executor, work: Callable[[], T]) -> _Job[T]:
+        """A job that has its place."""
+
+        def leave(seconds: float) -> None:
+            """It has ended; what jobs take is averaged over the last ten or so."""
+            with executor.places.changed:
+                self._seconds += 0.1 * (seconds - self._seconds)
+                self._running -= 1
+                executor.places.add(taken=-1)
+
+        return _Job(work, leave)
 
     def _look(self, end: float, gone: threading.Event) -> None:
         if gone.is_set():
@@ -211,20 +238,12 @@ def in_plain_words(error: BaseException) -> UserError:
     A message can carry what a visitor typed or a file's name, so the log keeps the kind
     of the error and the lines of code it passed, under a reference the visitor sees too.
     """
-    if isinstance(error, UserError):
-        return error
-    if isinstance(error, MemoryError) or _torch_out_of_memory(error):
-        return UserError("out_of_memory")
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return UserError("disk_full")
+    known = as_user_error(error)
+    if known is not None:
+        return known
     reference = secrets.token_hex(4)
-    frames = "".join(traceback.format_list(traceback.extract_tb(error.__traceback__)))
-    log.error("bug %s: %s\n%s", reference, type(error).__qualname__, frames)
+    kind, frames = type(error).__qualname__, "".join(traceback.format_tb(error.__traceback__))
+    if isinstance(error, WorkerError):
+        kind, frames = error.kind, error.frames
+    log.error("bug %s: %s\n%s", reference, kind, frames)
     return UserError("internal", reference=reference)
-
-
-def _torch_out_of_memory(error: BaseException) -> bool:
-    """torch says so by a class of its own on a GPU and by a plain RuntimeError on a CPU."""
-    if type(error).__name__ == "OutOfMemoryError":
-        return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)

@@ -41,7 +41,7 @@ from app import i18n as words
 from app.job_queue import in_plain_words
 from app.messages import hears_language, notice
 from app.session import MOST, Visits
-from models.core import device
+from models.core import device, executors
 from models.core.errors import UserError
 from models.core.upload_validation import MAX_FILE
 
@@ -232,6 +232,15 @@ def _private_uploads() -> None:
     uploads.install()
 
 
+def rehearsals() -> list[tuple[Any, ...]]:
+    """The jobs, each a function and its arguments, that load a lab's networks where they run elsewhere."""
+    found = []
+    for lab in LABS:
+        with suppress(Exception):  # a lab that can't start says so in its tab
+            found.append(importlib.import_module(f"app.{lab.name}.service").rehearsal())
+    return found
+
+
 def _load(lab: Lab) -> Any:
     """The lab's module, or the UserError that tells why it can't be imported."""
     try:
@@ -332,6 +341,9 @@ def processor() -> str:
     Asked in a process of its own while torch isn't loaded here: importing it would cost
     this one seconds and 300 MB before anybody asked anything.
     """
+    elsewhere = executors.chosen()
+    if elsewhere is not None:
+        return elsewhere.device()
     if "torch" in sys.modules or device.chosen() != "auto":
         return device.best()
     question = "from models.core import device; print(device.best())"

@@ -8,31 +8,21 @@ trilab-XXXXXXXX/
 """
 
 import atexit
-import fcntl
 import os
-import secrets
 import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
 
-PREFIX = "trilab-"
-PARTS = ("served", "held", "visits")
+from models.core import locked_folder
 
-_locks: list[int] = []  # descriptors; a lock ends with its descriptor
+PARTS = ("served", "held", "visits")
 
 
 @cache
 def folder() -> Path:
     """The folder, made when first asked for; it is deleted when the process ends."""
-    system = Path(tempfile.gettempdir())
-    new = Path(tempfile.mkdtemp(prefix="new-trilab-", dir=system))
-    _locks.append(os.open(new / "lock", os.O_CREAT | os.O_RDWR, 0o600))
-    fcntl.flock(_locks[-1], fcntl.LOCK_EX)
-    for part in PARTS:
-        (new / part).mkdir()
-    # Named only now: under its name it is never seen without its lock.
-    made = new.rename(system / f"{PREFIX}{secrets.token_hex(8)}")
+    made = locked_folder.make(PARTS)
     atexit.register(remove)
     return made
 
@@ -54,7 +44,7 @@ def visits() -> Path:
 
 def settle() -> None:
     """Let all files for a while lie in the folder, those of libraries too; before gradio is imported."""
-    sweep()
+    locked_folder.sweep()
     os.environ["TMPDIR"] = tempfile.tempdir = str(folder())
     os.environ["GRADIO_TEMP_DIR"] = str(served())
 
@@ -62,21 +52,3 @@ def settle() -> None:
 def remove() -> None:
     """Delete the folder with all that is in it."""
     shutil.rmtree(folder(), ignore_errors=True)
-
-
-def sweep() -> None:
-    """Delete the folders of this user's processes that were killed."""
-    for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        try:
-            if left.is_symlink() or left.stat().st_uid != os.getuid():
-                continue
-            lock = os.open(left / "lock", os.O_RDWR | os.O_NOFOLLOW)
-        except OSError:  # no folder of ours, or another process was faster
-            continue
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(left, ignore_errors=True)
-        except OSError:  # its process lives
-            pass
-        finally:
-            os.close(lock)

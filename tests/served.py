@@ -22,9 +22,8 @@ from models.scene.data.scan import Scan, instances_of
 from models.scene.grounding.base import Grounding, RankedObject
 from models.scene.grounding.registry import GROUNDERS
 from models.scene.segmentation.gravity_alignment import Level
-from models.scene.segmentation.predictor import Segmented
 from models.scene.synthetic_language.vocabulary import STRUCTURE
-from models.scene.types import Anchor, Answer, Candidate, Caption
+from models.scene.types import Anchor, Answer, Candidate, Caption, Segmented
 from tests.scene.scan_makers import scannet
 
 SCANS = ("room_bedroom_01", "room_office_02")  # each: floor 5, table 6, chair 7

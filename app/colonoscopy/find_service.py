@@ -5,7 +5,6 @@ The panel and the API both come through here; nothing in it knows a widget.
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ def open_frames(paths: Sequence[str | Path] | None) -> Frames:
         frames: dict[str, Frame] = {}
         for number, file in enumerate(files, 1):
             name = file.stem if file.stem not in frames else f"{file.stem}_{number}"
-            frames[name] = reading.run(partial(read_frame, file))
+            frames[name] = reading.run(read_frame, file)
         return list(frames.items())
     finally:
         for file in files:
@@ -62,8 +61,8 @@ def find(
     """What the networks find in each frame, one after another. Raises as the gate and `pipeline.find` do."""
     if not frames:
         raise UserError("no_file")
-    work = (pipeline.find(name, frame, segmenters, detectors) for name, frame in frames)
-    yield from drawing.stream(lambda: work, session.visit.gone)
+    named = [(name, frame, None) for name, frame in frames]
+    yield from drawing.stream(pipeline.find_all, named, segmenters, detectors, gone=session.visit.gone)
 
 
 def find_in_drawn(
@@ -76,11 +75,8 @@ def find_in_drawn(
     kept = list(session.frames)
     if not kept:
         raise UserError("no_frames")
-    work = (
-        pipeline.find(f"synthetic_{sample.seed}", sample.frame, segmenters, detectors, sample.mask)
-        for sample in kept
-    )
-    yield from drawing.stream(lambda: work, session.visit.gone)
+    named = [(f"synthetic_{sample.seed}", sample.frame, sample.mask) for sample in kept]
+    yield from drawing.stream(pipeline.find_all, named, segmenters, detectors, gone=session.visit.gone)
 
 
 def pack(session: ColonoscopySession, findings: Sequence[Finding]) -> Path:
@@ -88,7 +84,7 @@ def pack(session: ColonoscopySession, findings: Sequence[Finding]) -> Path:
     from models.colonoscopy.data import findings as files
 
     path = Path(tempfile.mkdtemp(dir=session.visit.folder)) / "found_polyps.zip"
-    reading.run(lambda: files.write_zip(findings, path), session.visit.gone)
+    reading.run(files.write_zip, findings, path, gone=session.visit.gone)
     return path
 
 

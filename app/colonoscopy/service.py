@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -42,8 +42,13 @@ MOST_STEPS = 250  # the paper's; more takes a CPU minutes a frame
 BESIDE = ("colonoscopy_memory", "polyps")  # what every model needs
 
 T = TypeVar("T")
-# Two, so that an upload is read while a network computes. The second counts its deadline by the step.
-reading, drawing = JobQueue(usual=1), JobQueue(usual=15, deadline=120.0)
+# Three, so that an upload is read and looked at while a network draws. The third counts its deadline by the
+# step.
+reading, looking, drawing = (
+    JobQueue(usual=1),
+    JobQueue(usual=1, heavy=True),
+    JobQueue(usual=15, deadline=120.0, heavy=True),
+)
 
 
 def models() -> list[str]:
@@ -87,13 +92,13 @@ def open_frame(paths: Sequence[str | Path] | None) -> tuple[Frame, tuple[Note, .
     The file is deleted as soon as it is read.
     """
 
-    def opened(path: Path) -> tuple[Frame, tuple[Note, ...]]:
-        frame, notes = told_frame(path)
-        if not pipeline.looks_like_endoscopy(frame):
-            notes = (*notes, note("frame_foreign", name=path.name))
-        return _lowered(frame), notes
+    def opened(path: Path) -> tuple[Frame, tuple[Note, ...], str]:
+        return *told_frame(path), path.name
 
-    return _read(paths, opened)
+    frame, notes, name = _read(paths, opened)
+    if not looking.run(pipeline.looks_like_endoscopy, frame):
+        notes = (*notes, note("frame_foreign", name=name))
+    return _lowered(frame), notes
 
 
 def _lowered(frame: Frame) -> Frame:
@@ -126,7 +131,7 @@ def _read(paths: Sequence[str | Path] | None, reader: Callable[[Path], T]) -> T:
     if not files:
         raise UserError("no_file")
     try:
-        return reading.run(lambda: reader(files[0]))
+        return reading.run(reader, files[0])
     finally:
         for file in files:
             uploads.drop(file)
@@ -170,7 +175,7 @@ def draw(session: ColonoscopySession, wanted: Order) -> Iterator[Progress | Samp
     Raises UserError: what the pipeline and the gate raise. What was done before stays kept.
     """
     session.frames = done = []
-    for step in _running(session, lambda: pipeline.draw(wanted)):
+    for step in _running(session, pipeline.draw, wanted):
         if isinstance(step, Sample):
             done.append(step)
         yield step
@@ -190,7 +195,7 @@ def alter(session: ColonoscopySession, wanted: Order, remove: bool) -> Iterator[
         frame, mask, wanted.count, wanted.seed, remove, wanted.steps, wanted.look, wanted.judge
     )
     session.frames = done = []
-    for step in _running(session, lambda: pipeline.inpaint(order)):
+    for step in _running(session, pipeline.inpaint, order):
         if isinstance(step, Sample):
             done.append(step)
         yield step
@@ -205,7 +210,7 @@ def compare(session: ColonoscopySession, place: int, model: object) -> Iterator[
     if kept.kind != "drawn":
         raise UserError("frame_unknown")
     wanted = order(kept.mask, 1, kept.seed, model, kept.steps, kept.sampler, kept.judge, kept.look)
-    yield from _running(session, lambda: pipeline.draw(wanted))
+    yield from _running(session, pipeline.draw, wanted)
 
 
 def frame(session: ColonoscopySession, place: int | None) -> Sample:
@@ -216,13 +221,15 @@ def frame(session: ColonoscopySession, place: int | None) -> Sample:
 
 
 def _running(
-    session: ColonoscopySession, work: Callable[[], Iterator[Progress | Sample]]
+    session: ColonoscopySession,
+    function: Callable[..., Iterator[Progress | Sample]],
+    order: Order | Alteration,
 ) -> Iterator[Progress | Sample]:
     session.halt = stop = threading.Event()
     if session.visit.gone.is_set():
         raise UserError("cancelled")
     try:
-        yield from drawing.stream(work, stop, in_line)
+        yield from drawing.stream(function, order, gone=stop, line=in_line)
     except UserError as error:
         if error.key != "cancelled" or session.visit.gone.is_set():
             raise
@@ -247,13 +254,18 @@ def pack(session: ColonoscopySession, burn: bool, dicom: bool = False) -> Path:
     folder = Path(tempfile.mkdtemp(dir=session.visit.shown))
     path = folder / ("synthetic_dicom.zip" if dicom else "synthetic_frames.zip")
     write = exports.write_dicom if dicom else exports.write_zip
-    reading.run(lambda: write(frames, path, burn), session.visit.gone)
+    reading.run(write, frames, path, burn, gone=session.visit.gone)
     return path
 
 
 def segment(picture: Frame, session: ColonoscopySession) -> Mask:
     """The polyps that the shipped segmenter finds in a frame."""
-    return drawing.run(lambda: pipeline.segment(picture), session.visit.gone)
+    return drawing.run(pipeline.segment, picture, gone=session.visit.gone)
+
+
+def rehearsal() -> tuple[Any, ...]:
+    """The job, a function and its arguments, that gets a worker elsewhere ready."""
+    return (pipeline.warm_up,)
 
 
 def _short(value: object) -> str:

@@ -9,7 +9,6 @@ import secrets
 import shutil
 import tempfile
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -45,7 +44,7 @@ CONTAINERS = (".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi")  # that a video k
 T = TypeVar("T")
 # Two, so that a picture is taken in while a face is drawn. The second counts its deadline by the step; who
 # waits for a place may have a film of minutes before them.
-reading, making = JobQueue(), JobQueue(usual=15, deadline=300.0)
+reading, making = JobQueue(), JobQueue(usual=15, deadline=300.0, heavy=True)
 
 
 def ready() -> None:
@@ -77,11 +76,15 @@ def warm_up() -> None:
     """
 
     def work() -> None:
-        with suppress(UserError), tempfile.TemporaryDirectory() as folder:
-            wanted = Order(portrait=example(), text="Good morning.")
-            making.run(lambda: deque(pipeline.animate(wanted, Path(folder)), 0))
+        with suppress(UserError):
+            making.run(*rehearsal())
 
     threading.Thread(target=work, daemon=True).start()
+
+
+def rehearsal() -> tuple[Any, ...]:
+    """The job, a function and its arguments, that gets the networks ready. Raises as `example` does."""
+    return pipeline.rehearse, Order(portrait=example(), text="Good morning.")
 
 
 def take_portrait(session: FaceSession, path: str | Path | None) -> Path:
@@ -177,7 +180,7 @@ def _taken(path: str | Path | None, keep: Callable[[Path], Path]) -> Path:
         raise UserError("no_file")
     file = Path(path)
     try:
-        return reading.run(lambda: keep(file))
+        return reading.run(keep, file)
     finally:
         uploads.drop(file)
 
@@ -255,7 +258,7 @@ def animate(session: FaceSession, wanted: Order) -> Iterator[Progress | Made]:
     folder = Path(tempfile.mkdtemp(dir=session.visit.folder))
     first: Path | None = None
     try:
-        for step in making.stream(lambda: pipeline.animate(wanted, folder), stop, in_line):
+        for step in making.stream(pipeline.animate, wanted, folder, gone=stop, line=in_line):
             if isinstance(step, Made):
                 step = _kept(session, wanted, step)
             elif isinstance(step.preview, Path):

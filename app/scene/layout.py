@@ -161,7 +161,7 @@ def _payload(session: SceneSession, scan: Scan) -> str:
     """The scan packed for the viewer, or where it lies: a shipped one is packed once for everybody."""
     if session.shipped:
         return scene_view.at(shipped_address(session.shipped))
-    return service.reading.run(lambda: scene_view.scan_payload(scan), session.visit.gone)
+    return service.reading.run(scene_view.scan_payload, scan, gone=session.visit.gone)
 
 
 def shipped_address(scan: str) -> str:

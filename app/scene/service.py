@@ -33,8 +33,8 @@ from models.scene.types import Answer, Caption
 # million points are found in minutes on a busy machine; the first answer waits for two networks to load.
 reading, thinking, working = (
     JobQueue(usual=1),
-    JobQueue(usual=0.3, deadline=120),
-    JobQueue(usual=20, deadline=300),
+    JobQueue(usual=0.3, deadline=120, heavy=True),
+    JobQueue(usual=20, deadline=300, heavy=True),
 )
 Step = TypeVar("Step")
 
@@ -54,24 +54,28 @@ def warm_up(name: str) -> None:
 def get_ready(opened: Callable[[], Scan]) -> None:
     """Load the networks and prepare a scan for them, on a thread; what fails is told when somebody asks."""
 
-    def first(ask: Callable[[Scan], object]) -> None:
+    def work() -> None:
         with suppress(UserError):
             scan = opened()
-            if scan.instances:
-                thinking.run(lambda: ask(scan))
-
-    def work() -> None:
-        first(lambda scan: pipeline.ground(scan, "the door"))
-        first(lambda scan: pipeline.caption(scan, scan.instances[0].id))
+            if not scan.instances:
+                return
+            with suppress(UserError):
+                thinking.run(pipeline.ground, scan, "the door")
+            thinking.run(pipeline.caption, scan, scan.instances[0].id)
 
     threading.Thread(target=work, daemon=True).start()
+
+
+def rehearsal() -> tuple[Any, ...]:
+    """The job, a function and its arguments, that gets a worker elsewhere ready."""
+    return pipeline.warm_up, example_cache.names()[0]
 
 
 def open_shipped(session: SceneSession, name: str) -> Scan:
     """Open a scan by its name. Raises UserError("unknown_scan") for any other text."""
     if not isinstance(name, str) or name not in pipeline.examples():
         raise UserError("unknown_scan")
-    scan = reading.run(lambda: shipped(name), session.visit.gone)
+    scan = reading.run(shipped, name, gone=session.visit.gone)
     session.opens(scan, name)
     return scan
 
@@ -83,7 +87,7 @@ def open_upload(session: SceneSession, paths: Sequence[str | Path] | None) -> Sc
         raise UserError("no_file")
     work = Path(tempfile.mkdtemp(dir=session.visit.folder))
     try:
-        scan = reading.run(lambda: pipeline.open_upload(files, work), session.visit.gone)
+        scan = reading.run(pipeline.open_upload, files, work, gone=session.visit.gone)
     finally:
         shutil.rmtree(work, ignore_errors=True)
         for file in files:
@@ -106,7 +110,7 @@ def ask(session: SceneSession, text: object) -> Answer:
     answer = example_cache.stored(session.shipped, sentence) if as_shipped else None
     stored = answer is not None
     if answer is None:
-        answer = thinking.run(lambda: pipeline.ground(scan, sentence), session.visit.gone)
+        answer = thinking.run(pipeline.ground, scan, sentence, gone=session.visit.gone)
     if session.scan is not scan:
         raise UserError("scan_changed")
     session.answer, session.compared, session.stored = answer, (), stored
@@ -120,11 +124,7 @@ def compare(session: SceneSession, text: object) -> tuple[Grounding, ...]:
     """
     sentence = validation.sentence(text)
     scan, methods = _labelled(session), session.methods
-
-    def work() -> tuple[Grounding, ...]:
-        return tuple(pipeline.ground_by(method, scan, sentence) for method in methods)
-
-    found = thinking.run(work, session.visit.gone)
+    found = thinking.run(pipeline.compare, methods, scan, sentence, gone=session.visit.gone)
     if session.scan is scan:
         session.answer, session.stored = None, False
         session.compared = found
@@ -137,17 +137,13 @@ def caption(session: SceneSession, object_id: object) -> Caption:
     for said in session.captions:
         if said.object_id == found.id:
             return said
-    return thinking.run(lambda: pipeline.caption(scan, found.id, session.captioners[0]), session.visit.gone)
+    return thinking.run(pipeline.caption, scan, found.id, session.captioners[0], gone=session.visit.gone)
 
 
 def captions(session: SceneSession, object_id: object) -> dict[str, Caption]:
     """What each of the visitor's captioners says of an object, by its name. Raises as `caption` does."""
     found, scan, methods = instance(session, object_id), _labelled(session), session.captioners
-
-    def work() -> dict[str, Caption]:
-        return {method: pipeline.caption(scan, found.id, method) for method in methods}
-
-    return thinking.run(work, session.visit.gone)
+    return thinking.run(pipeline.captions, methods, scan, found.id, gone=session.visit.gone)
 
 
 def choose_captioners(session: SceneSession, names: str) -> None:
@@ -173,7 +169,7 @@ def describing(session: SceneSession) -> Iterator[Caption]:
     scan = _labelled(session)
     stop = session.begins()
     session.captions = ()
-    for said in _until(stop, session, lambda: pipeline.describe(scan, session.captioners[0])):
+    for said in _until(stop, session, pipeline.describe, scan, session.captioners[0]):
         session.captions = (*session.captions, said)
         yield said
 
@@ -188,7 +184,7 @@ def finding(session: SceneSession) -> Iterator[Progress]:
     if scan is None:
         raise UserError("no_scan")
     stop, session.raw = session.begins(), False
-    for step in _until(stop, session, lambda: pipeline.segmenting(scan, session.segmenter)):
+    for step in _until(stop, session, pipeline.segmenting, scan, session.segmenter):
         if isinstance(step, Progress):
             yield step
         else:
@@ -197,11 +193,11 @@ def finding(session: SceneSession) -> Iterator[Progress]:
 
 
 def _until(
-    stop: threading.Event, session: SceneSession, work: Callable[[], Iterator[Step]]
+    stop: threading.Event, session: SceneSession, function: Callable[..., Iterator[Step]], *args: Any
 ) -> Iterator[Step]:
     """What a long job yields, until it is stopped."""
     try:
-        for step in working.stream(work, stop):
+        for step in working.stream(function, *args, gone=stop):
             if stop.is_set():
                 return
             yield step

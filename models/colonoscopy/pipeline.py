@@ -1,9 +1,12 @@
 """The colonoscopy lab's one door: draw frames for a mask, find polyps in one. Networks load at first use."""
 
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from models.colonoscopy.data.images import Frame, Mask, fitted, padded
 from models.colonoscopy.data.masks import check_mask
@@ -217,6 +220,14 @@ def find(
     return finding.find(name, frame, segmenters, detectors, drawn)
 
 
+def find_all(
+    frames: Sequence[tuple[str, Frame, Mask | None]], segmenters: Sequence[str], detectors: Sequence[str]
+) -> "Iterator[Finding]":
+    """`find` in one frame after another. frames: name, frame, and the mask that it was drawn for, if any."""
+    for name, frame, drawn in frames:
+        yield find(name, frame, segmenters, detectors, drawn)
+
+
 def looks_like_endoscopy(frame: Frame) -> bool:
     """Whether a frame (H, W, 3) lies as near to the training frames as real frames of any hospital do.
 
@@ -227,6 +238,13 @@ def looks_like_endoscopy(frame: Frame) -> bool:
 
         remembered = memorization.load()
     return float(remembered.nearest(memorization.features([frame]))[0]) <= memorization.FAR
+
+
+def warm_up() -> None:
+    """Get the networks that draw and judge ready, by a frame of one step. Raises as `draw` does."""
+    mask = np.zeros((64, 64), bool)
+    mask[16:48, 16:48] = True
+    deque(draw(Order(mask, count=1, steps=1)), 0)
 
 
 def checkpoints() -> list[CheckpointCard]:

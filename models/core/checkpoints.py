@@ -140,6 +140,12 @@ def faults(lab: str) -> list[UserError]:
     return [error for error in _all() if isinstance(error, UserError) and error.facts.get("lab") in (lab, "")]
 
 
+def fingerprint() -> str:
+    """12 hex digits that change with the weights or the name of any complete checkpoint."""
+    known = "".join(f"{one.name} {one.sha256}\n" for one in _all() if isinstance(one, CheckpointCard))
+    return hashlib.sha256(known.encode()).hexdigest()[:12]
+
+
 def _all() -> list[CheckpointCard | UserError]:
     """Every checkpoint's card, or why it has none; by name."""
     places = [place for place in (FOLDER, home()) if place.is_dir()]

@@ -3,12 +3,14 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from models.core import device
 from models.core.errors import UserError
+from models.core.executors import Executor, InProcessExecutor
 from models.core.importing import import_weights
 from models.core.notes import Note
 from models.core.registry import Registry
@@ -38,6 +40,30 @@ def add_import(commands: Any, registries: Sequence[Registry[Any]]) -> None:
     command.add_argument("file", type=Path, help="the file as it was released")
     command.add_argument("--name", required=True, help="what --model and the page shall call them")
     command.add_argument("--words", type=Path, help="the words that a method of language was trained with")
+
+
+def add_ray(command: argparse.ArgumentParser) -> None:
+    """The option `--ray` of a command whose work can be done elsewhere."""
+    command.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="work on the Ray cluster whose head is at HOST:PORT; local: on all GPUs of this machine",
+    )
+
+
+@contextmanager
+def executor_at(address: str | None) -> Iterator[Executor]:
+    """What `--ray` asked for, None for this process. Raises as `RayExecutor` does."""
+    if address is None:
+        yield InProcessExecutor()
+        return
+    from models.core.ray_executor import RayExecutor
+
+    executor = RayExecutor(address, device.chosen())
+    try:
+        yield executor
+    finally:
+        executor.close()
 
 
 def run_import(lab: str, registries: Sequence[Registry[Any]], options: argparse.Namespace) -> None:

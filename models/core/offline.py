@@ -14,6 +14,7 @@ SWITCHES = {
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "GRADIO_ANALYTICS_ENABLED": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
     "DO_NOT_TRACK": "1",
     "https_proxy": NOWHERE,  # libcurl reads the small letters first, httpx both
     "HTTPS_PROXY": NOWHERE,

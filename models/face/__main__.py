@@ -13,7 +13,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from models.core import device
 from models.core.checkpoints import FOLDER
-from models.core.cli import run
+from models.core.cli import add_ray, executor_at, run
 from models.core.methods import show
 from models.core.progress import Progress
 from models.face import FPS, STAGES
@@ -50,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     )
     animate.add_argument("--seed", type=int, default=0, help="of blinks and head motion")
     animate.add_argument("--out", type=Path, required=True, help="the mp4; what else is made lies beside it")
+    add_ray(animate)
 
     commands.add_parser("languages", help="the languages and voices that texts are spoken in")
 
@@ -116,8 +117,8 @@ def _animate(options: argparse.Namespace) -> None:
     )
     out: Path = options.out
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
-        for step in animate(order, Path(folder)):
+    with executor_at(options.ray) as executor, tempfile.TemporaryDirectory(dir=out.parent) as folder:
+        for step in executor.stream(animate, order, Path(folder)):
             if isinstance(step, Progress):
                 print(f"\r{step.fraction:4.0%}", end="", file=sys.stderr, flush=True)
                 continue

@@ -2,9 +2,11 @@
 
 import csv
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,6 +61,12 @@ def animate(order: Order, folder: Path) -> Iterator[Progress | Made]:
         yield from _film(order, folder, sound, sitter, motion, mel, watch)
     finally:
         written.unlink(missing_ok=True)
+
+
+def rehearse(order: Order) -> None:
+    """Make a film and throw it away, so that the networks are ready. Raises as `animate` does."""
+    with TemporaryDirectory() as folder:
+        deque(animate(order, Path(folder)), 0)
 
 
 def _check(order: Order) -> None:

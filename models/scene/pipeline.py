@@ -15,12 +15,11 @@ from models.scene.captioning.registry import CAPTIONERS
 from models.scene.data.scan import Scan
 from models.scene.grounding.registry import GROUNDERS
 from models.scene.segmentation.registry import SEGMENTERS
-from models.scene.types import Answer, Caption
+from models.scene.types import Answer, Caption, Segmented
 
 if TYPE_CHECKING:
     from models.scene.grounding.base import Grounding
     from models.scene.grounding.instancerefer.predictor import Grounder
-    from models.scene.segmentation.predictor import Segmented
 
 SCANS = Path(__file__).resolve().parents[2] / "assets" / "scans"
 
@@ -68,7 +67,7 @@ def with_proposals(scan: Scan, path: Path) -> Scan:
     return replace(scan, instances=tuple(found), vertex_instance=np.full(len(scan.vertices), -1, np.int32))
 
 
-def segment(scan: Scan, method: str = SEGMENTERS.default) -> "Segmented":
+def segment(scan: Scan, method: str = SEGMENTERS.default) -> Segmented:
     """A raw scan with the instances that a method finds, set upright where its file has no pose.
 
     Raises UserError: model_unknown, segment_nothing, checkpoint_missing, checkpoint_broken.
@@ -76,7 +75,7 @@ def segment(scan: Scan, method: str = SEGMENTERS.default) -> "Segmented":
     return SEGMENTERS.loaded(method)(scan)
 
 
-def segmenting(scan: Scan, method: str = SEGMENTERS.default) -> "Iterator[Progress | Segmented]":
+def segmenting(scan: Scan, method: str = SEGMENTERS.default) -> Iterator[Progress | Segmented]:
     """`segment` in stages, each told before it begins; the last that comes is the result."""
     yield Progress(0.0, "find_load")
     yield from SEGMENTERS.loaded(method).steps(scan)
@@ -103,6 +102,11 @@ def ground_by(method: str, scan: Scan, sentence: str) -> "Grounding":
     return replace(GROUNDERS.loaded(method)(scan, understood(sentence)[0]), sentence=sentence)
 
 
+def compare(methods: Sequence[str], scan: Scan, sentence: str) -> "tuple[Grounding, ...]":
+    """What each of several methods answers, in their order. Raises as `ground_by` does."""
+    return tuple(ground_by(method, scan, sentence) for method in methods)
+
+
 def grounder(checkpoint: str) -> "Grounder":
     """The shipped InstanceRefer's predictor, loaded once for a process."""
     with LOADING:
@@ -119,12 +123,27 @@ def caption(scan: Scan, object_id: int, method: str = CAPTIONERS.default) -> Cap
     return CAPTIONERS.loaded(method)(scan, object_id)
 
 
+def captions(methods: Sequence[str], scan: Scan, object_id: int) -> dict[str, Caption]:
+    """What each of several methods says of an object, by its name. Raises as `caption` does."""
+    return {method: caption(scan, object_id, method) for method in methods}
+
+
 def describe(scan: Scan, method: str = CAPTIONERS.default) -> Iterator[Caption]:
     """A caption of every object but walls, floor and ceiling, each as soon as it is there.
 
     Raises UserError: model_unknown, scan_unlabelled, checkpoint_missing, checkpoint_broken.
     """
     return CAPTIONERS.loaded(method).describe(scan)
+
+
+def warm_up(name: str) -> None:
+    """Get the networks of questions and descriptions ready, by asking them of a shipped scan.
+
+    Raises as `open_example`, `ground` and `caption` do.
+    """
+    scan = open_example(name)
+    ground(scan, "the door")
+    caption(scan, scan.instances[0].id)
 
 
 def checkpoints() -> list[CheckpointCard]:

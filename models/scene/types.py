@@ -2,9 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from models.core.notes import Note
+from models.scene.data.scan import Scan
+
+if TYPE_CHECKING:
+    from models.scene.segmentation.gravity_alignment import Level
 
 
 @dataclass(frozen=True)
@@ -99,3 +106,17 @@ def as_scan2cap(scene: str, captions: Iterable[Caption]) -> dict[str, list[str]]
         f"{scene}|{said.object_id}|{said.label.replace(' ', '_')}": [framed(caption_words(said.text))]
         for said in captions
     }
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """A scan with its instances, and how it was set upright.
+
+    masks: of the instances, in their order: (n,) places of their vertices. classes: NYU40's, where a label
+    may say more (shape_labels.py).
+    """
+
+    scan: Scan
+    level: "Level | None"
+    masks: list[NDArray[np.int64]]
+    classes: list[str]

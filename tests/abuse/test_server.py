@@ -15,6 +15,7 @@ import pytest
 
 from app import http_guard, process_folder
 from app.face import service
+from models.core import locked_folder
 from tests.abuse.test_page import META, call
 from tests.abuse.test_uploaded_files import upload
 from tests.launched import ROOT, begun, launched, lying
@@ -67,7 +68,7 @@ def test_what_a_killed_server_left_goes_when_the_next_one_starts(tmp_path):
 
 
 def test_a_server_that_lives_is_not_swept(tmp_path, monkeypatch):
-    monkeypatch.setattr(process_folder.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(locked_folder.tempfile, "gettempdir", lambda: str(tmp_path))
     hold = "from app import process_folder; process_folder.folder(); print(1, flush=True); input()"
     alive = subprocess.Popen(
         [sys.executable, "-c", hold],
@@ -78,11 +79,11 @@ def test_a_server_that_lives_is_not_swept(tmp_path, monkeypatch):
         stdout=subprocess.PIPE,
     )
     assert alive.stdout.readline()
-    process_folder.sweep()
+    locked_folder.sweep()
     assert len(list(tmp_path.glob("trilab-*"))) == 1
     alive.kill()
     alive.wait()
-    process_folder.sweep()
+    locked_folder.sweep()
     assert list(tmp_path.glob("trilab-*")) == []
 
 

@@ -13,7 +13,7 @@ from tests.served import until
 
 def key_of(jobs, work, gone=None):
     with pytest.raises(UserError) as caught:
-        jobs.run(work, gone)
+        jobs.run(work, gone=gone)
     return caught.value.key
 
 
@@ -117,13 +117,13 @@ def counting(upto, closed, pause=0.0):
 
 def test_a_stream_gives_each_step_and_frees_its_place():
     jobs, closed = JobQueue(), []
-    assert list(jobs.stream(lambda: counting(5, closed))) == [0, 1, 2, 3, 4]
+    assert list(jobs.stream(counting, 5, closed)) == [0, 1, 2, 3, 4]
     assert jobs.run(lambda: 1) == 1
 
 
 def test_a_closed_stream_stops_its_work_and_the_place_comes_free():
     jobs, closed = JobQueue(), []
-    running = jobs.stream(lambda: counting(10**6, closed, pause=0.01))
+    running = jobs.stream(counting, 10**6, closed, 0.01)
     assert next(running) == 0
     running.close()
     assert until(lambda: closed == [1])
@@ -133,7 +133,7 @@ def test_a_closed_stream_stops_its_work_and_the_place_comes_free():
 
 def test_a_visitor_who_leaves_ends_the_stream():
     jobs, closed, gone = JobQueue(), [], threading.Event()
-    running = jobs.stream(lambda: counting(10**6, closed, pause=0.01), gone)
+    running = jobs.stream(counting, 10**6, closed, 0.01, gone=gone)
     next(running)
     gone.set()
     with pytest.raises(UserError, match="cancelled"):

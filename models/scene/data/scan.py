@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from models.core.crossing import Keyed
 from models.core.notes import Note
 from models.scene.data.mesh_io import GREY
 from models.scene.data.voxels import voxel_keys
@@ -30,7 +31,7 @@ class Instance:
 
 
 @dataclass(frozen=True)
-class Scan:
+class Scan(Keyed):
     """A coloured mesh (or cloud) in its own frame, and what is in it.
 
     vertices: (N, 3) float32, metres, the frame of the file.

@@ -21,6 +21,7 @@ from models.scene.segmentation.clusters import Members, suppress
 from models.scene.segmentation.gravity_alignment import Level, floor_of, levelled
 from models.scene.segmentation.pointgroup import PointGroup, Points, averaged, voxelise
 from models.scene.segmentation.shape_labels import named
+from models.scene.types import Segmented
 
 CHECKPOINT, SHAPES = "pointgroup", "shapes"
 LEAST_SCORE, MOST_OVERLAP = 0.09, 0.3  # the release's, as LEAST_POINTS is
@@ -43,19 +44,6 @@ class Found:
     members: list[Members]
     classes: list[int]
     scores: list[float]
-
-
-@dataclass(frozen=True)
-class Segmented:
-    """A scan with its instances, and how it was set upright.
-
-    masks, classes: of the instances, in their order; a class is NYU40's, a label may say more (naming.py).
-    """
-
-    scan: Scan
-    level: Level | None
-    masks: list[Members]
-    classes: list[str]
 
 
 def find(network: PointGroup, xyz: NDArray[np.float32], colours: NDArray[np.uint8] | None) -> Found:

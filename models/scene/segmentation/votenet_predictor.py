@@ -15,8 +15,9 @@ from models.core.progress import Progress
 from models.scene.data.scan import Scan
 from models.scene.segmentation.clusters import Members
 from models.scene.segmentation.detection import Detections, detect
-from models.scene.segmentation.predictor import Found, Segmented, last, upright, with_found
+from models.scene.segmentation.predictor import Found, last, upright, with_found
 from models.scene.segmentation.votenet import VoteNet
+from models.scene.types import Segmented
 
 SHOWN_SCORE = 0.3
 FLOOR = 0.03  # metres: what lies lower belongs to no object
