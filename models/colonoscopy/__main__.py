@@ -16,7 +16,7 @@ from models.colonoscopy.segmentation.registry import SEGMENTERS
 from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core import device
 from models.core.checkpoints import FOLDER
-from models.core.cli import add_import, run, run_import, tell_read
+from models.core.cli import add_import, add_ray, executor_at, run, run_import, tell_read
 from models.core.errors import UserError
 from models.core.methods import show
 from models.core.sentences import sentence, told
@@ -58,6 +58,10 @@ def parser() -> argparse.ArgumentParser:
         "--unmarked", action="store_true", help="no word burnt into the picture; the metadata still tells"
     )
     sample.add_argument("--out", type=Path, required=True, help="gets images/, masks/ and samples.json")
+    add_ray(sample)
+    sample.add_argument(
+        "--shard", default="", metavar="I/N", help="only the I-th of N equal parts, which may share a folder"
+    )
 
     inpaint = commands.add_parser("inpaint", help="a polyp into frames of one's own, or out of them")
     inpaint.add_argument("--frame", type=Path, required=True, help="an image, or a folder of them")
@@ -155,7 +159,8 @@ def _sample(options: argparse.Namespace) -> int:
         look=options.look,
     )
     wanted = sampling.jobs(files, options.count, options.seed)
-    done = sampling.sample(wanted, order, options.out, burn=not options.unmarked)
+    with executor_at(options.ray) as executor:
+        done = sampling.sample(wanted, order, options.out, not options.unmarked, executor, options.shard)
     print(f"{len(done)} frames in {options.out}")
     return _skipped(skipped)
 

@@ -17,8 +17,11 @@ from models.colonoscopy.detection.registry import DETECTORS
 from models.colonoscopy.segmentation import evaluation
 from models.colonoscopy.segmentation.registry import SEGMENTERS
 from models.colonoscopy.synthesis import sampling
+from models.colonoscopy.synthesis.frames_folder import FramesFolder
 from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core import results
+from models.core.errors import UserError
+from models.core.executors import InProcessExecutor
 from tests.colonoscopy.makers import frame_of, mask_of, sample_of, stand_ins  # noqa: F401
 
 BOXES = [(60, 120, 80, 180), (20, 90, 20, 120), (150, 220, 100, 200)]
@@ -121,6 +124,76 @@ def test_two_runs_do_not_share_a_folder(masks, tmp_path, drawn, capsys):
     assert "Another run is writing into out" in capsys.readouterr().err and not drawn
     assert run("sample", "--masks", masks, "--out", out) == 0 and drawn
     assert not (out / ".lock").exists()
+
+
+def test_shards_share_a_folder_and_draw_each_frame_once(masks, tmp_path, drawn):
+    out = tmp_path / "out"
+    command = ("sample", "--masks", masks, "--count", 2, "--seed", 5, "--out", out)
+    for part, seeds in (("1/2", [5, 7, 9]), ("2/2", [6, 8, 10])):
+        with FramesFolder(out).locked("3-of-3"):  # of another machine
+            assert run(*command, "--shard", part) == 0
+        assert [order.seed for order in drawn] == seeds
+        drawn.clear()
+    assert len(json.loads((out / "samples.json").read_text())) == 6
+    assert sorted(path.name for path in out.iterdir()) == ["images", "masks", "samples.json"]
+    assert run(*command) == 0 and not drawn
+
+
+def test_a_shard_keeps_a_whole_run_and_itself_away(masks, tmp_path, drawn, capsys):
+    out = tmp_path / "out"
+    command = ("sample", "--masks", masks, "--out", out)
+    with FramesFolder(out).locked("1-of-2"):
+        assert run(*command) == 2 and run(*command, "--shard", "1/2") == 2
+        assert capsys.readouterr().err.count("Another run is writing into out") == 2 and not drawn
+    with FramesFolder(out).locked():
+        assert run(*command, "--shard", "1/2") == 2
+    assert run(*command, "--shard", "1/2") == 0
+
+
+@pytest.mark.usefixtures("drawn")
+@pytest.mark.parametrize("part", ["3/2", "0/2", "1", "a/b", "-1/2", "1/2/3"])
+def test_a_shard_that_is_none_is_told(masks, tmp_path, capsys, part):
+    assert run("sample", "--masks", masks, "--out", tmp_path / "out", f"--shard={part}") == 2
+    assert f"--shard {part} is no part of a run" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+class Losing(InProcessExecutor):
+    """Stands for a cluster of three workers, each of whose frames is lost once."""
+
+    def __init__(self) -> None:
+        super().__init__(3)
+        self.lost: set[int] = set()
+
+    def submit(self, function, *args, stop=None):
+        if function is sampling.encode and args[0].seed not in self.lost:
+            self.lost.add(args[0].seed)
+            raise UserError("worker_lost", address="10.0.0.7")
+        return function(*args)
+
+
+def test_frames_whose_worker_was_lost_are_drawn_by_others(masks, tmp_path, drawn, monkeypatch, capsys):
+    monkeypatch.setattr(sampling, "AGAIN", 0.01)
+    wanted = sampling.jobs(sorted(masks.iterdir()), 4, 5)
+    order = pipeline.Order(mask_of())
+    done = sampling.sample(wanted, order, tmp_path / "out", executor=Losing())
+    assert len(done) == 12 and sorted(order.seed for order in drawn) == list(range(5, 17))
+    assert capsys.readouterr().err.count("(10.0.0.7) was lost") == 12
+
+
+def test_a_frame_that_cannot_be_drawn_ends_the_run_and_lists_the_others(masks, tmp_path, drawn, monkeypatch):
+    draw = pipeline.draw
+
+    def breaks(order):
+        if order.seed == 7:
+            raise UserError("out_of_memory")
+        return draw(order)
+
+    monkeypatch.setattr(pipeline, "draw", breaks)
+    wanted = sampling.jobs(sorted(masks.iterdir()), 1, 5)
+    with pytest.raises(UserError, match="out_of_memory"):
+        sampling.sample(wanted, pipeline.Order(mask_of()), tmp_path / "out", executor=InProcessExecutor(3))
+    assert len(json.loads((tmp_path / "out" / "samples.json").read_text())) <= 2
 
 
 def test_one_bad_mask_does_not_end_a_folder(masks, tmp_path, drawn, capsys):

@@ -6,6 +6,7 @@
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import fields
 from datetime import datetime
@@ -23,6 +24,7 @@ WORD = "SYNTHETIC"
 NOTE = "Synthetic colonoscopy frame, drawn by a neural network. It shows no patient. Not for diagnosis."
 ALTERED = "Altered colonoscopy frame: a neural network drew a part of it. Not for diagnosis."
 HEIGHT = 0.06  # of the letters, as a share of the frame's side
+SIGNATURE, FACTS = b"\x89PNG\r\n\x1a\n", b"Synthetic\0"  # of a PNG, of the piece of text that has the facts
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 
@@ -84,13 +86,26 @@ def _encoded(pixels: Any, known: PngInfo | None = None) -> bytes:
 
 
 def read_facts(path: Path) -> dict[str, Any] | None:
-    """The facts of a PNG written by `png`, None where it is another file or damaged."""
+    """The facts of a PNG written by `png`, None where it is another file or damaged.
+
+    Its pieces are held against their own checksums and no pixel is decoded: a hundred thousand take seconds.
+    """
     try:
-        with Image.open(path, formats=("PNG",)) as image:
-            image.load()
-            found = json.loads(getattr(image, "text", {}).get("Synthetic", "null"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        data = path.read_bytes()
+    except OSError:
         return None
+    place, text, found = len(SIGNATURE), b"", None
+    while data.startswith(SIGNATURE) and place + 12 <= len(data):
+        length = int.from_bytes(data[place : place + 4])
+        kind, body = data[place + 4 : place + 8], data[place + 8 : place + 8 + length]
+        if zlib.crc32(kind + body) != int.from_bytes(data[place + 8 + length : place + 12 + length]):
+            return None
+        if kind == b"tEXt" and body.startswith(FACTS):
+            text = body.removeprefix(FACTS)
+        if kind == b"IEND":
+            found = json.loads(text or "null")
+            break
+        place += 12 + length
     return found if isinstance(found, dict) else None
 
 

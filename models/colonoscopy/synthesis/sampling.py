@@ -1,29 +1,36 @@
 """A folder of masks becomes a data set of drawn frames, in ArSDM's layout: images/, masks/, samples.json.
 
 A run that was stopped goes on where it was: every frame carries its facts, so what is there already is
-known by reading it. `accelerate launch -m models.colonoscopy sample ...` shares the work among processes.
+known by reading it. `accelerate launch -m models.colonoscopy sample ...` shares the work among processes,
+`--ray` among the workers of a cluster, `--shard` among runs that somebody else starts.
 """
 
-import json
 import sys
+import threading
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 from accelerate import PartialState
-from filelock import FileLock, Timeout
-from natsort import natsorted
 
 from models.colonoscopy import pipeline
 from models.colonoscopy.data import exports
-from models.colonoscopy.data.images import fitted, own_part, padded, read_frame, read_mask
+from models.colonoscopy.data.images import fitted, read_frame
 from models.colonoscopy.data.masks import read_drawn
+from models.colonoscopy.pipeline import Alteration, Order, Sample
 from models.colonoscopy.synthesis.base import check
+from models.colonoscopy.synthesis.frames_folder import FramesFolder
 from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core import device
 from models.core.errors import UserError
+from models.core.executors import Executor, InProcessExecutor
+from models.core.sentences import sentence
+
+Encoded = tuple[bytes, bytes]  # a frame and its mask, PNG
+AGAIN = 1.0  # seconds until a frame whose worker was lost is tried elsewhere
 
 
 @dataclass(frozen=True)
@@ -67,108 +74,119 @@ def alterations(frames: Sequence[Path], masks: Sequence[Path], count: int, seed:
     return named
 
 
+def shard(wanted: Sequence[Job], part: str) -> list[Job]:
+    """One of several equal parts of the jobs, "2/8" the second of eight. Raises UserError("shard_wrong")."""
+    first, _, count = part.partition("/")
+    if not (first.isdecimal() and count.isdecimal() and 1 <= int(first) <= int(count)):
+        raise UserError("shard_wrong", shard=part[:40])
+    return list(wanted[int(first) - 1 :: int(count)])
+
+
 def sample(
     wanted: Sequence[Job],
-    order: pipeline.Order | pipeline.Alteration,
+    order: Order | Alteration,
     out: Path,
     burn: bool = True,
+    executor: Executor | None = None,
+    part: str = "",
 ) -> list[dict[str, object]]:
     """Draw what is not there yet into `out`, and list everything that is in out/samples.json.
 
-    order: what all frames have in common; mask, seed and altered frame are those of the job.
-    Raises UserError: folder_in_use where another run writes there; and as `read_drawn` and `pipeline.draw`
-    do, before or between frames.
+    order: what all frames have in common; mask, seed and altered frame are those of the job. executor: who
+    draws; this process alone writes. part: see `shard`; other parts may write into the folder meanwhile.
+    Raises UserError: shard_wrong, folder_in_use where another run writes there; and as `read_drawn` and
+    `pipeline.draw` do, before or between frames.
     """
-    if isinstance(order, pipeline.Order):
-        check(order.steps, order.sampler, order.look, GENERATORS.loaded(order.model).looks)
-    else:
-        GENERATORS.weights(pipeline.INPAINTER)  # raises before a folder is made
+    executor = executor or InProcessExecutor()
+    wanted = shard(wanted, part) if part else wanted
+    executor.submit(check_order, order)  # before a folder is made
     state = PartialState(cpu=device.best() == "cpu")
-    images, masks = out / "images", out / "masks"
-    for folder in (images, masks):
-        folder.mkdir(parents=True, exist_ok=True)
-    with _alone(out, state), state.split_between_processes(list(wanted)) as mine:
+    folder = FramesFolder(out)
+    # The processes of one run have the folder to themselves; the first holds the lock for all.
+    lock = folder.locked(part.replace("/", "-of-")) if state.is_main_process else nullcontext()
+    facts = _facts(order)
+    with lock, state.split_between_processes(list(wanted)) as mine:
         # Each looks for what is missing in its own share: by then others have drawn some of theirs.
-        missing = [job for job in mine if not _done(out, job, order)]
+        missing = [job for job in mine if not _done(folder, job, facts)]
         try:
-            for number, job in enumerate(missing, 1):
-                _draw(job, order, images, masks, burn)
+            for number, (job, encoded) in enumerate(_drawn(executor, missing, order, burn), 1):
+                folder.write(job.name, *encoded)
                 print(f"{number} of {len(missing)}: {job.name}", file=sys.stderr, flush=True)
             state.wait_for_everyone()
         finally:  # a run that is stopped lists what it has done
-            listed = _listed(images)
-            if state.is_main_process:
-                (out / "samples.json").write_text(json.dumps(listed, indent=1), encoding="utf-8")
+            listed = folder.write_list() if state.is_main_process else folder.listed()
     return listed
 
 
-@contextmanager
-def _alone(out: Path, state: PartialState) -> Iterator[None]:
-    """The processes of one run have a folder to themselves; the first holds the lock for all.
+def check_order(order: Order | Alteration) -> None:
+    """Raises what stands in the way of an order, as `check` and loading do."""
+    if isinstance(order, Order):
+        check(order.steps, order.sampler, order.look, GENERATORS.loaded(order.model).looks)
+    else:
+        GENERATORS.weights(pipeline.INPAINTER)
 
-    Raises UserError("folder_in_use").
-    """
-    if not state.is_main_process:
-        yield
+
+def encode(order: Order | Alteration, burn: bool) -> Encoded:
+    """The one frame of an order."""
+    steps = pipeline.draw(order) if isinstance(order, Order) else pipeline.inpaint(order)
+    (drawn,) = (step for step in steps if isinstance(step, Sample))
+    return exports.png(drawn, burn), exports.mask_png(exports.own(drawn, drawn.mask))
+
+
+def _drawn(
+    executor: Executor, jobs: Sequence[Job], order: Order | Alteration, burn: bool
+) -> Iterator[tuple[Job, Encoded]]:
+    """The frames as they come, as many at once as the executor has places."""
+    count, stop = executor.places.count, threading.Event()
+
+    def draw(job: Job) -> tuple[Job, Encoded]:
+        while True:
+            try:
+                return job, executor.submit(encode, _of(order, job), burn, stop=stop)
+            except UserError as error:  # a run of days outlives its machines
+                if error.key not in ("worker_lost", "workers_gone") or stop.is_set():
+                    raise
+                print(f"{job.name}: {sentence(error)}", file=sys.stderr, flush=True)
+                time.sleep(AGAIN)
+
+    if count == 1:
+        yield from map(draw, jobs)
         return
-    lock = FileLock(out / ".lock", timeout=0)
+    waiting: set[Future[tuple[Job, Encoded]]] = set()
+    pool = ThreadPoolExecutor(count)
     try:
-        lock.acquire()
-    except Timeout:
-        raise UserError("folder_in_use", name=out.name) from None
-    try:
-        yield
+        for job in jobs:
+            waiting.add(pool.submit(draw, job))
+            if len(waiting) == 2 * count:
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                yield from (one.result() for one in done)
+        for one in waiting:
+            yield one.result()
     finally:
-        lock.release()
-        (out / ".lock").unlink(missing_ok=True)
+        stop.set()
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _draw(
-    job: Job, order: pipeline.Order | pipeline.Alteration, images: Path, masks: Path, burn: bool
-) -> None:
+def _of(order: Order | Alteration, job: Job) -> Order | Alteration:
+    """The order of one job."""
     mask = read_drawn(job.mask)
-    if isinstance(order, pipeline.Order):
-        steps = pipeline.draw(replace(order, mask=mask, seed=job.seed, count=1))
+    if isinstance(order, Order):
+        return replace(order, mask=mask, seed=job.seed, count=1)
+    assert job.frame is not None
+    frame = read_frame(job.frame)
+    return replace(order, frame=frame, mask=fitted(mask, *frame.shape[:2]), seed=job.seed, count=1)
+
+
+def _facts(order: Order | Alteration) -> dict[str, object]:
+    """What every frame of a run tells of itself."""
+    facts: dict[str, object] = {"steps": order.steps, "look": order.look}
+    if isinstance(order, Order):
+        facts |= {"kind": "drawn", "model": order.model, "sampler": order.sampler}
     else:
-        assert job.frame is not None
-        frame = read_frame(job.frame)
-        mask = fitted(mask, *frame.shape[:2])
-        steps = pipeline.inpaint(replace(order, frame=frame, mask=mask, seed=job.seed, count=1))
-    for step in steps:
-        if isinstance(step, pipeline.Sample):
-            (masks / f"{job.name}.png").write_bytes(exports.mask_png(exports.own(step, step.mask)))
-            partial = images / f"{job.name}.part"
-            partial.write_bytes(exports.png(step, burn))
-            partial.replace(
-                images / f"{job.name}.png"
-            )  # last, so that an image is never there without its mask
+        facts |= {"kind": "removed" if order.remove else "inpainted", "model": pipeline.INPAINTER}
+    return {**facts, "weights": GENERATORS.weights(str(facts["model"]))}
 
 
-def _done(out: Path, job: Job, order: pipeline.Order | pipeline.Alteration) -> bool:
-    """Whether the job's frame is there, drawn by this very model for this very mask.
-
-    An altered frame is known by its name: who changes its pixels under the same name has another folder.
-    """
-    known = exports.read_facts(out / "images" / f"{job.name}.png")
-    wanted = {"seed": job.seed, "steps": order.steps, "look": order.look}
-    if isinstance(order, pipeline.Order):
-        wanted |= {"kind": "drawn", "model": order.model, "sampler": order.sampler}
-    else:
-        wanted |= {"kind": "removed" if order.remove else "inpainted", "model": pipeline.INPAINTER}
-    wanted["weights"] = GENERATORS.weights(str(wanted["model"]))
-    if known is None or any(known.get(key) != value for key, value in wanted.items()):
-        return False
-    try:
-        drawn = read_mask(out / "masks" / f"{job.name}.png")
-    except UserError:
-        return False
-    mask = read_drawn(job.mask)
-    if job.frame is not None:
-        return np.array_equal(drawn, fitted(mask, *drawn.shape))
-    side = max(drawn.shape)
-    return np.array_equal(drawn, fitted(padded(mask), side, side)[own_part(mask.shape, side)])
-
-
-def _listed(images: Path) -> list[dict[str, object]]:
-    found = [(path, exports.read_facts(path)) for path in natsorted(images.glob("*.png"))]
-    return [{"file": path.name, **known} for path, known in found if known is not None]
+def _done(folder: FramesFolder, job: Job, facts: dict[str, object]) -> bool:
+    """Whether the job's frame is there, drawn by this very model for this very mask."""
+    return folder.has(job.name, {**facts, "seed": job.seed}, job.mask, altered=job.frame is not None)
