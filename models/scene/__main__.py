@@ -90,6 +90,7 @@ def parser() -> argparse.ArgumentParser:
             "ablation",
             "comparison",
             "benchmark",
+            "executors",
             "captioning",
             "dense-captioning",
             "chinese",
@@ -284,7 +285,7 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from models.scene import benchmark
+    from models.scene import benchmark, executors_benchmark
     from models.scene.captioning import dense_evaluation, self_retrieval
     from models.scene.captioning import evaluation as captioning_evaluation
     from models.scene.chinese import evaluation as chinese_evaluation
@@ -294,6 +295,8 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     if options.name == "benchmark":
         found: object = benchmark.measure()
+    elif options.name == "executors":
+        found = executors_benchmark.measure()
     elif options.name == "captioning":
         found = captioning_evaluation.evaluate(options.data, options.language)
     elif options.name == "chinese":
