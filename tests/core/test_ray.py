@@ -80,7 +80,7 @@ def ray(cluster) -> Iterator[RayExecutor]:
 @pytest.fixture
 def whole(ray) -> RayExecutor:
     """The executor with all its workers, also those that a test before has lost."""
-    assert until(lambda: len(ray.workers()) == 4, 60), ray.workers()
+    assert until(lambda: len(ray.workers()) == 4, 120), ray.workers()
     assert until(lambda: ray.places.taken == 0)
     return ray
 
@@ -236,7 +236,7 @@ def test_another_build_is_refused_with_both_hashes(cluster, whole, tmp_path, cap
     (folder / "README.md").write_text("---\nlab: scene\n---\nMine.")
     node = cluster.add_node(num_cpus=1, num_gpus=1, env_vars={"TRILAB_HOME": str(tmp_path)})
     try:
-        assert until(lambda: "has another Trilab" in caplog.text, 40)
+        assert until(lambda: "has another Trilab" in caplog.text, 120)
         said = next(line for line in caplog.text.splitlines() if "has another Trilab" in line)
         ours = whole._build
         assert f"here are {ours.code} {ours.weights}, there {ours.code} " in said
@@ -259,7 +259,7 @@ def test_a_killed_worker_is_told_and_the_next_order_runs_elsewhere(whole):
     assert [number for _, number in seen] == list(range(len(seen)))  # what was drawn stays
     assert queue.run(ray_jobs.where)[0] != seen[0][0]
     assert kept.exists()
-    assert until(lambda: len(whole.workers()) == 4, 60)
+    assert until(lambda: len(whole.workers()) == 4, 120)
     assert not kept.exists()  # swept when the next worker started
 
 
