@@ -47,6 +47,15 @@ CAPTIONERS: "Registry[CaptioningModel]" = Registry(
         _captioner,
         NEEDS,
     ),
+    Method(
+        "scan2cap",
+        "Scan2Cap",
+        "Chen et al., CVPR 2021",
+        "scan2cap",
+        "models.scene.captioning.scan2cap:Scan2Cap",
+        _captioner,
+        NEEDS,
+    ),
     published=(
         Published(
             "xtrans2cap",

@@ -91,7 +91,7 @@ def evaluate_method(
     if boxes is None and language is None:
         protocol = DETECTIONS if task == "scanrefer" else TRUE_BOXES
         command = f"`{MODULE} evaluate grounding --data DIR --task {task} --model {name}`"
-        trained = f"Trained for {STEPS} steps, one seed; InstanceRefer's rows (5,106 steps) stand above."
+        trained = f"Trained for {STEPS:,} steps, as InstanceRefer was, whose rows stand above; one seed."
         parts = (f"## Grounding by {title}: {TITLES[task]}", protocol, trained, DIFFERS, table, command)
         write(f"grounding-{task}-{name}", "\n\n".join(parts))
     return {"grounding": rows}
@@ -185,9 +185,9 @@ def _written(task: str, rows: list[dict[str, Any]], protocol: str) -> list[dict[
     table = markdown(rows)
     print(table, flush=True)
     same = (
-        f"ScanRefer, TGNN and ReferIt3DNet read the same objects, sentences and batches of 48, {STEPS} steps "
-        "each, one seed; their words are learned. InstanceRefer is what ships, after 5,106 steps; "
-        "after 900 it had 46.3 / 41.4 on ScanRefer and 44.2 on Nr3D (the ablation's row with learned words)."
+        f"ScanRefer, TGNN and ReferIt3DNet read the same objects, sentences and batches of 48, {STEPS:,} "
+        "steps each, one seed; their words are learned. InstanceRefer, after as many, reads MiniLM; "
+        "after 900 with learned words it had 46.3 / 41.4 on ScanRefer and 44.2 on Nr3D (the ablation)."
     )
     command = f"`{MODULE} train comparison --data DIR && {MODULE} evaluate comparison --data DIR`"
     parts = (f"## Grounding, methods compared: {TITLES[task]}", protocol, same, DIFFERS, table, command)

@@ -14,10 +14,24 @@ def _pointgroup(kind: type[Any], checkpoint: str) -> "InstanceSegmenter":
     return Segmenter(checkpoint)
 
 
+def _votenet(kind: type[Any], checkpoint: str) -> "InstanceSegmenter":
+    from models.scene.segmentation.votenet_predictor import VoteNetSegmenter
+
+    return VoteNetSegmenter(checkpoint)
+
+
 PAPER = "Jiang et al., CVPR 2020"
 NETWORK = "models.scene.segmentation.pointgroup:PointGroup"
 SEGMENTERS: "Registry[InstanceSegmenter]" = Registry(
     "segmentation",
     Method("pointgroup", "PointGroup", PAPER, "pointgroup", NETWORK, _pointgroup, ("shapes",)),
+    Method(
+        "votenet",
+        "VoteNet",
+        "Qi et al., ICCV 2019",
+        "votenet",
+        "models.scene.segmentation.votenet:VoteNet",
+        _votenet,
+    ),
     published=(Published("pointgroup", "PointGroup", PAPER, NETWORK, _pointgroup),),
 )
