@@ -11,6 +11,7 @@ from playwright.sync_api import Page, sync_playwright
 from app import page
 from app.scene import example_cache
 from models.scene import pipeline
+from models.scene.grounding.registry import GROUNDERS
 from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.browser.odd_scans import ODD
 from tests.scene.scan_makers import ply
@@ -22,6 +23,7 @@ SHOTS = {
     "page-zh": ({"__theme": "light", "lang": "zh-CN", "q": "离电视最近的扶手椅"}, (1440, 900)),
     "talk": ({"__theme": "light", "talk": "1"}, (1600, 900)),
     "phone": ({"__theme": "light"}, (390, 844)),
+    "compare": ({"__theme": "light", "methods": ",".join(GROUNDERS.shipped)}, (1440, 900)),
     "caption": ({"__theme": "light", "q": ""}, (1440, 900)),
     "raw": ({"__theme": "light", "q": ""}, (1440, 900)),
     **{name: ({"__theme": "light", "q": ""}, (1440, 1080)) for name in ODD},
