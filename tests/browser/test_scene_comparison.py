@@ -58,7 +58,7 @@ def test_three_methods_on_a_shipped_scan(tab: Page) -> None:
 def test_captions_of_one_object_side_by_side(tab: Page) -> None:
     ask(tab, "the chair at the table")
     tab.locator(".tl-methods tbody tr").first.click()
-    expect(tab.locator("#tl-object .tl-caption")).to_contain_text("This is a chair. It is next to")
+    expect(tab.locator("#tl-object .tl-caption")).to_contain_text("This is a table. It is next to")
     expect(tab.locator(".tl-captions")).to_have_count(0)
     tab.locator("#tl-captioners").get_by_role("checkbox", name="Scan2Cap", exact=True).check()
     rows = tab.locator(".tl-captions tbody tr")
