@@ -144,7 +144,7 @@ def test_a_page_of_its_own_tells_of_the_api(page: Page, address: str) -> None:
     api = other.value
     expect(api.locator("section")).to_have_count(12)
     ground = api.locator("#scene_ground")
-    expect(ground).to_contain_text("In English, at most 300 characters")
+    expect(ground).to_contain_text("In English or Chinese, at most 300 characters")
     expect(ground.locator("pre").first).to_contain_text(f'Client("{address}")')
     expect(ground.locator("pre").nth(1)).to_contain_text("/call/scene_ground")
     api.close()
