@@ -107,7 +107,7 @@ class SceneApi:
 
         def work(session: SceneSession) -> dict[str, Any]:
             service.choose_captioners(session, methods or ",".join(CAPTIONERS.installed()))
-            said = service.captions(session, object_id)
+            said = service.captions(session, object_id, session.captioners)
             return {"methods": {name: asdict(one) for name, one in said.items()}}
 
         return answered(self.visits, request, SceneSession, work)

@@ -95,7 +95,8 @@ class Looking:
                 tab.object: object_views.looked_at(name, session, found, said, how, repairing),
             }
         if len(session.captioners) > 1:
-            compared = service.captions(session, found.id)
+            first, *others = session.captioners
+            compared = {first: said} | service.captions(session, found.id, others)
             if session.looked == found.id and session.scan is scan:
                 card = object_views.looked_at(name, session, found, said, how, repairing, compared=compared)
                 yield {tab.object: card}

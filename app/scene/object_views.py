@@ -99,13 +99,18 @@ def doubts(scan: Scan, said: Caption) -> list[str]:
     return [sort for sort, right in verdict.items() if right is False]
 
 
+def _doubt(language: str, scan: Scan, said: Caption) -> str:
+    """A sentence, as HTML, about what the scan contradicts; "" where it contradicts nothing."""
+    wrong = [say(language, f"scene.claim_{sort}") for sort in doubts(scan, said)]
+    return escape(say(language, "scene.disagrees", claims=", ".join(wrong))) if wrong else ""
+
+
 def _said(language: str, scan: Scan, said: Caption, how: str) -> Iterable[str]:
     best = f"{_caption(language, said.text)} {_odds(language, said.likely[0])}"
-    wrong = [say(language, f"scene.claim_{sort}") for sort in doubts(scan, said)]
+    wrong = _doubt(language, scan, said)
     yield f'<p class="tl-caption{" tl-doubted" if wrong else ""}" role="status">{best}</p>'
     if wrong:
-        told = say(language, "scene.disagrees", claims=", ".join(wrong))
-        yield f'<p class="tl-doubt">{escape(told)}</p>'
+        yield f'<p class="tl-doubt">{wrong}</p>'
     others = "".join(
         f"<li>{_caption(language, text)} {_odds(language, odds)}</li>"
         for text, odds in zip(said.others, said.likely[1:], strict=False)
@@ -131,9 +136,8 @@ def _compared(language: str, scan: Scan, captions: Mapping[str, Caption]) -> str
     rows = ""
     for method, said in captions.items():
         entry, (text, odds) = CAPTIONERS[method], own_words(said)
-        wrong = [say(language, f"scene.claim_{sort}") for sort in doubts(scan, replace(said, text=text))]
-        told = say(language, "scene.disagrees", claims=", ".join(wrong)) if wrong else ""
-        doubt = f'<i class="tl-doubt">{escape(told)}</i>' if wrong else ""
+        wrong = _doubt(language, scan, replace(said, text=text))
+        doubt = f'<i class="tl-doubt">{wrong}</i>' if wrong else ""
         rows += (
             f'<tr data-method="{escape(method)}"><th scope="row" title="{escape(entry.paper)}">'
             f"{escape(entry.title)}</th><td>{_caption(language, text)} "

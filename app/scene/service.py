@@ -140,9 +140,9 @@ def caption(session: SceneSession, object_id: object) -> Caption:
     return thinking.run(pipeline.caption, scan, found.id, session.captioners[0], gone=session.visit.gone)
 
 
-def captions(session: SceneSession, object_id: object) -> dict[str, Caption]:
-    """What each of the visitor's captioners says of an object, by its name. Raises as `caption` does."""
-    found, scan, methods = instance(session, object_id), _labelled(session), session.captioners
+def captions(session: SceneSession, object_id: object, methods: Sequence[str]) -> dict[str, Caption]:
+    """What each of some captioners says of an object, by its name. Raises as `caption` does."""
+    found, scan = instance(session, object_id), _labelled(session)
     return thinking.run(pipeline.captions, methods, scan, found.id, gone=session.visit.gone)
 
 

@@ -83,3 +83,13 @@ def film(order: Order, folder: Path) -> Iterator[Progress | dict[str, Path]]:
     whole.parent.mkdir()
     whole.write_bytes(order.file.read_bytes() + order.word.encode())
     yield {"whole": whole}
+
+
+def import_checkpoint(home: Path) -> None:
+    """A person's own checkpoint of one number, under a home of Trilab's."""
+    folder = home / "checkpoints" / "mine"
+    folder.mkdir(parents=True)
+    header = b'{"x":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}}'
+    (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"\0\0")
+    (folder / "config.json").write_text("{}")
+    (folder / "README.md").write_text("---\nlab: scene\n---\nMine.")

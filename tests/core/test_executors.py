@@ -215,12 +215,7 @@ def test_a_worker_keeps_no_file_of_a_job(worker, tmp_path):
 
 def test_another_checkpoint_is_another_build(tmp_path, monkeypatch):
     before = build()
-    folder = tmp_path / "checkpoints" / "mine"
-    folder.mkdir(parents=True)
-    header = b'{"x":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}}'
-    (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"\0\0")
-    (folder / "config.json").write_text("{}")
-    (folder / "README.md").write_text("---\nlab: scene\n---\nMine.")
+    ray_jobs.import_checkpoint(tmp_path)
     monkeypatch.setenv("TRILAB_HOME", str(tmp_path))
     after = build()
     assert after.code == before.code and after.weights != before.weights

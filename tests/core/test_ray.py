@@ -228,12 +228,7 @@ def test_a_data_set_is_the_same_as_in_this_process(whole, tmp_path):
 
 
 def test_another_build_is_refused_with_both_hashes(cluster, whole, tmp_path, caplog):
-    folder = tmp_path / "checkpoints" / "mine"
-    folder.mkdir(parents=True)
-    header = b'{"x":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}}'
-    (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"\0\0")
-    (folder / "config.json").write_text("{}")
-    (folder / "README.md").write_text("---\nlab: scene\n---\nMine.")
+    ray_jobs.import_checkpoint(tmp_path)
     node = cluster.add_node(num_cpus=1, num_gpus=1, env_vars={"TRILAB_HOME": str(tmp_path)})
     try:
         assert until(lambda: "has another Trilab" in caplog.text, 120)
