@@ -236,7 +236,8 @@ def test_an_address_without_a_cluster_is_told_within_a_second(address, key):
 
 def test_nobody_else_reads_the_token(tmp_path, monkeypatch):
     monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
-    monkeypatch.delenv("RAY_AUTH_TOKEN_PATH", raising=False)
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", "")  # noted, so that what is set below goes again
+    monkeypatch.delenv("RAY_AUTH_TOKEN_PATH")
     ray_cluster._write_token(tmp_path / "token")
     assert (tmp_path / "token").stat().st_mode & 0o777 == 0o600 and len(
         (tmp_path / "token").read_text()
