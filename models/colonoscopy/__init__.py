@@ -5,3 +5,4 @@ SAMPLERS = ("dpm", "ddim")
 MAX_STEPS = 1000  # of a sampler
 LOOKS = ("kvasir", "clinicdb", "polypgen", "bkai", "any")
 TOO_NEAR = 1.0  # the percentile of real frames' distances below which a drawn one counts as remembered
+MOVES = ("still", "forward", "back", "left", "right", "around")  # of a film's camera

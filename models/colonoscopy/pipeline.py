@@ -17,8 +17,10 @@ from models.core.import_lock import LOADING
 from models.core.progress import Drawing, Progress
 
 if TYPE_CHECKING:
+    from models.colonoscopy.filming import JudgedFrame
     from models.colonoscopy.synthesis.memorization import Memory
     from models.colonoscopy.types import Finding
+    from models.colonoscopy.video.base import FilmOrder
 
 JUDGE = "polyps"
 INPAINTER = "arsdm"
@@ -226,6 +228,15 @@ def find_all(
     """`find` in one frame after another. frames: name, frame, and the mask that it was drawn for, if any."""
     for name, frame, drawn in frames:
         yield find(name, frame, segmenters, detectors, drawn)
+
+
+def film(order: "FilmOrder", model: str, judge: str = JUDGE) -> "Iterator[Progress | JudgedFrame]":
+    """A film, frame after frame; see `filming.film`. Raises UserError as it does, and seed_range."""
+    if not 0 <= order.seed <= MAX_SEED:
+        raise UserError("seed_range", limit=MAX_SEED)
+    with LOADING:
+        from models.colonoscopy import filming
+    yield from filming.film(order, model, judge)
 
 
 def looks_like_endoscopy(frame: Frame) -> bool:

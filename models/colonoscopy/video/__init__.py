@@ -1,0 +1,1 @@
+"""Films of a colonoscopy: PVDM and LVDM, which know no mask, and a film under a mask that moves."""
