@@ -87,12 +87,13 @@ def fit(
     folder = RUNS / name
     folder.mkdir(parents=True, exist_ok=True)
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=decay)
+    # Copied before it is wrapped: what is checked and kept computes in full precision.
+    average = AveragedModel(network, accelerator.device, avg_fn=_averaged, use_buffers=True)
     network, optimiser = accelerator.prepare(network, optimiser)
     if isinstance(losses, nn.Module):
         losses.to(accelerator.device)
     for other in (beside or {}).values():
         other.prepare(accelerator)
-    average = AveragedModel(accelerator.unwrap_model(network), avg_fn=_averaged, use_buffers=True)
     done = {"steps": 0, "minutes": 0.0}
     state = folder / "state.pt"
     if state.exists():

@@ -45,3 +45,34 @@ def test_minutes_are_a_budget_too():
     _, done = training.fit("line", nn.Linear(1, 1), batches, line, rate=0.05, minutes=0.02)
     assert done["steps"] > 0
     assert done["minutes"] == pytest.approx(0.02, abs=0.05)
+
+
+class Pair(nn.Module):
+    """Answers by something that is no tensor, as detectors do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Linear(1, 1)
+
+    def forward(self, x: torch.Tensor) -> "Answer":
+        return Answer(self.weight(x))
+
+
+class Answer:
+    def __init__(self, value: torch.Tensor) -> None:
+        self.value = value
+
+
+def test_what_is_checked_and_kept_computes_in_full_precision():
+    seen = []
+
+    def check(network: nn.Module) -> str:
+        seen.append(network(torch.ones(1, 1)).value.dtype)
+        return ""
+
+    def loss(network: nn.Module, batch: torch.Tensor, spent: float) -> dict[str, torch.Tensor]:
+        return {"loss": network(batch).value.float().square().mean()}
+
+    average, _ = training.fit("pair", Pair(), batches, loss, rate=0.1, steps=2, check=check)
+    assert seen == [torch.float32]
+    assert average(torch.ones(1, 1)).value.dtype == torch.float32
