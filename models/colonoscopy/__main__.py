@@ -24,6 +24,7 @@ from models.core.sentences import sentence, told
 SMALL_SEGMENTERS = ("polyps", "polyps_guide")
 DETECTOR_NAMES = tuple(name for name, one in DETECTORS.shipped.items() if one.checkpoint == name)
 TOGETHER = ("segmenters", "detectors")  # those of the registries that share an encoder
+FILM_NETWORKS = ("film_base", "film_detail")
 STAGES = ("base", "upscaler", "sharpener", "sdm", "adaptive", "arsdm")  # of the cascade
 TRAININGS = (
     *SMALL_SEGMENTERS,
@@ -33,6 +34,7 @@ TRAININGS = (
     "autoencoder",
     "ldm",
     "memory",
+    *FILM_NETWORKS,
 )
 PARTS = ("fidelity", "realism", "memory", "speed", "use")
 
@@ -302,6 +304,10 @@ def _train(options: argparse.Namespace) -> None:
         from models.colonoscopy.synthesis import memorization, memorization_training
 
         memorization_training.train(options.data, options.out or FOLDER / memorization.NAME)
+    elif options.name in FILM_NETWORKS:
+        from models.colonoscopy.video import training as film_training
+
+        film_training.train(options.name, options.data, options.minutes, out)
     else:
         from models.colonoscopy.synthesis import generator_training
 

@@ -36,6 +36,7 @@ UNKNOWN = 0.02  # most that a clip may show of what its still does not have
 TRIES = 8
 BREATH = 0.012  # of the half side, how far the wall moves by itself
 LIGHT = 0.6  # 2 is the law of a lamp in the dark; a camera's own exposure takes most of it back
+GAINS = (0.6, 1.4)  # least and most of it
 LAGGING = 0.4  # of the way, by which highlights stay behind
 
 
@@ -110,7 +111,11 @@ def _views(
     phases = rng.uniform(0, 2 * np.pi, 3)
     x, y = grid(side)
     wall = np.stack(
-        [np.sin(waves[0, 0] * x + waves[0, 1] * y + phases[0]), np.sin(waves[1, 0] * x + waves[1, 1] * y + phases[1])], -1
+        [
+            np.sin(waves[0, 0] * x + waves[0, 1] * y + phases[0]),
+            np.sin(waves[1, 0] * x + waves[1, 1] * y + phases[1]),
+        ],
+        -1,
     )
     rate = rng.uniform(0.1, 0.5)
     for number, pose in enumerate(poses):
@@ -124,7 +129,7 @@ def _light(depth: Depth, pose: Field, at: Field) -> Field:
     """How much brighter places (h, w, 2) of a still are for a camera that came nearer with its lamp."""
     before = sampled(depth.z, at)
     after = np.maximum(before - pose[2], 0.3)
-    return np.asarray((before / after) ** LIGHT, np.float32)
+    return np.asarray(np.clip((before / after) ** LIGHT, *GAINS), np.float32)
 
 
 def without_highlights(still: Frame) -> tuple[Field, Field]:

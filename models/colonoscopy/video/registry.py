@@ -11,7 +11,7 @@ HERE = "models.colonoscopy.video"
 
 
 def _conditioned(kind: type[Any], checkpoint: str) -> "VideoGenerator":
-    from models.colonoscopy.video.conditioned import load
+    from models.colonoscopy.video.film_generator import load
 
     return load(checkpoint)
 
@@ -35,7 +35,7 @@ FILMS: "Registry[VideoGenerator]" = Registry(
         "Film under a mask",
         "the talk's next step",
         "film_base",
-        f"{HERE}.conditioned:FilmBase",
+        f"{HERE}.film_networks:FilmBase",
         _conditioned,
         ("film_detail", "arsdm", "colonoscopy_upscaler", "colonoscopy_sharpener"),
     ),

@@ -1,0 +1,143 @@
+"""Training the film under a mask on made clips: the video diffusion, then the detail."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d, l1_loss
+
+from models.colonoscopy.synthesis.cascade import SMALL, cosine_schedule
+from models.colonoscopy.synthesis.picture_losses import PictureLosses
+from models.colonoscopy.synthesis.super_resolution import MIDDLE
+from models.colonoscopy.synthesis.training import noised
+from models.colonoscopy.synthesis.whole_frames import TrainingFrames, training_frames
+from models.colonoscopy.video.base import CLIP
+from models.colonoscopy.video.clips import Clip, made_clips
+from models.colonoscopy.video.conditions import carried, moving_noise, noise_field
+from models.colonoscopy.video.film_networks import Condition, FilmBase, FilmDetail
+from models.core.training import first_alone, fit
+
+BASE_BATCH, DETAIL_BATCH = 4, 2  # clips a step
+BASE_RATE, DETAIL_RATE = 6e-4, 5e-4
+UNSURE = 0.15  # of the noise on carried frames, in their units: in a film they were drawn, not seen
+ROUGH = 0.08  # of the noise on small frames while the detail is learnt
+STEADY = 1.0  # weight of the difference between the changes from one frame to the next
+
+Batch = tuple[Tensor, Condition]
+
+
+def _told(clip: Clip) -> tuple[Tensor, Condition]:
+    """A clip (1, T, 3, S, S) in -1..1, and its condition."""
+    frames = torch.from_numpy(clip.frames).permute(0, 3, 1, 2)[None].float() / 127.5 - 1
+    return frames, carried(clip.frames[0], clip.lens, clip.masks, clip.came)
+
+
+def _joined(conditions: list[Condition]) -> Condition:
+    return Condition(
+        torch.cat([one.carried for one in conditions]),
+        torch.cat([one.known for one in conditions]),
+        torch.cat([one.polyp for one in conditions]),
+    )
+
+
+def base_batches(stills: TrainingFrames, seed: int) -> Iterator[Batch]:
+    """Endless small clips (B, CLIP, 3, SMALL, SMALL), and their condition."""
+    clips = made_clips(stills, CLIP, MIDDLE, seed)
+    while True:
+        told = [_told(next(clips)) for _ in range(BASE_BATCH)]
+        frames = torch.cat([adaptive_avg_pool2d(one[0], SMALL)[None] for one, _ in told])
+        yield frames, _joined([given.at(SMALL) for _, given in told])
+
+
+class FilmBaseLosses(nn.Module):
+    """The v-prediction loss of clips at random times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.schedule = cosine_schedule()
+
+    def forward(self, network: nn.Module, batch: Batch, spent: float) -> dict[str, Tensor]:
+        """batch: see `base_batches`."""
+        clean, given = batch
+        noisy, times, wanted = noised(self.schedule, clean)
+        unsure = UNSURE * torch.rand(len(clean), 1, 1, 1, 1, device=clean.device) ** 2
+        given = Condition(given.carried + unsure * torch.randn_like(given.carried), given.known, given.polyp)
+        return {"loss": (network(noisy, times, given).float() - wanted).square().mean()}
+
+
+DetailBatch = tuple[Tensor, Condition, Tensor]
+
+
+def detail_batches(stills: TrainingFrames, seed: int) -> Iterator[DetailBatch]:
+    """Endless pairs of neighbouring frames (B, 2, 3, MIDDLE, MIDDLE), their condition and their noise."""
+    clips, rng = made_clips(stills, CLIP, MIDDLE, seed), np.random.default_rng(seed)
+    while True:
+        told = []
+        for _ in range(DETAIL_BATCH):
+            clip, at = next(clips), int(rng.integers(1, CLIP - 1))
+            part = slice(at, at + 2)
+            frames = torch.from_numpy(clip.frames[part]).permute(0, 3, 1, 2)[None].float() / 127.5 - 1
+            given = carried(clip.frames[0], clip.lens, clip.masks[part], clip.came[part])
+            noise = moving_noise(noise_field(int(rng.integers(2**31))), clip.came[part])
+            told.append((frames, given, noise))
+        yield (
+            torch.cat([one for one, _, _ in told]),
+            _joined([given for _, given, _ in told]),
+            torch.cat([noise for _, _, noise in told]),
+        )
+
+
+class FilmDetailLosses(PictureLosses):
+    """Those of restored pictures, and that they change from frame to frame as the film does."""
+
+    def __init__(self) -> None:
+        super().__init__(DETAIL_RATE, 0.8)
+
+    def __call__(self, network: nn.Module, batch: DetailBatch, spent: float) -> dict[str, Tensor]:
+        """batch: see `detail_batches`."""
+        wanted, given, noise = batch
+        small = adaptive_avg_pool2d(wanted.flatten(0, 1), SMALL).unflatten(0, wanted.shape[:2])
+        rough = ROUGH * torch.rand(len(wanted), 1, 1, 1, 1, device=wanted.device) ** 2
+        drawn = network(small + rough * torch.randn_like(small), given, noise).float()
+        found = self.losses(drawn.flatten(0, 1), wanted.flatten(0, 1), spent)
+        steady = l1_loss(drawn.diff(dim=1), wanted.diff(dim=1))
+        return {**found, "steady": steady, "loss": found["loss"] + STEADY * steady}
+
+
+def train_film_base(data: Path, minutes: float, steps: int = 0) -> nn.Module:
+    """The video diffusion from nothing, in runs/film_base; the averaged network."""
+    with first_alone():
+        stills = training_frames(data)
+    network, done = fit(
+        "film_base",
+        FilmBase(),
+        partial(base_batches, stills),
+        FilmBaseLosses(),
+        rate=BASE_RATE,
+        minutes=minutes,
+        steps=steps,
+    )
+    print("film_base", done, flush=True)
+    return network
+
+
+def train_film_detail(data: Path, minutes: float, steps: int = 0) -> nn.Module:
+    """The detail from nothing, in runs/film_detail; the averaged network."""
+    with first_alone():
+        stills = training_frames(data)
+    losses = FilmDetailLosses()
+    network, done = fit(
+        "film_detail",
+        FilmDetail(),
+        partial(detail_batches, stills),
+        losses,
+        rate=losses.rate,
+        minutes=minutes,
+        steps=steps,
+        beside={"judge": losses},
+    )
+    print("film_detail", done, flush=True)
+    return network
