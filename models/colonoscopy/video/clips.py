@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.colonoscopy import MOVES
 from models.colonoscopy.data.images import Frame, Mask
 from models.colonoscopy.synthesis.whole_frames import TrainingFrames, training_frames
 from models.colonoscopy.video.base import CLIP
@@ -29,7 +30,6 @@ from models.colonoscopy.video.camera import (
     sampled,
     sources,
 )
-from models.colonoscopy import MOVES
 
 ZOOMS = (1.3, 1.8)  # how much of a still is not shown in the first frame
 UNKNOWN = 0.02  # most that a clip may show of what its still does not have

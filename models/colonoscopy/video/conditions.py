@@ -6,11 +6,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.colonoscopy.data.images import Frame, Mask
+from models.colonoscopy.data.images import Frame, Mask, fitted
 from models.colonoscopy.synthesis.super_resolution import MIDDLE
 from models.colonoscopy.video.camera import Field, inside, sampled
 from models.colonoscopy.video.film_networks import NOISE, Condition
 
+TORN = (0.15, 4.0)  # of a pixel's area in the first frame, beyond which it is not believed
 CANVAS = 3  # how many times wider than the frame the field is that noise comes from
 
 
@@ -18,20 +19,32 @@ def carried(first: Frame, lens: Mask, masks: NDArray[np.bool_], came: Field, siz
     """The condition of one clip at a size.
 
     first: uint8 (S, S, 3). lens: (S, S), what is tissue in it. masks: (T, size, size). came: (T, size, size,
-    2), where in the first frame each pixel was.
+    2), where in the first frame each pixel was. That the border is black is known of every frame.
     """
     filled = without_border(first, lens)
-    tissue = lens.astype(np.float32)
+    tissue, border = lens.astype(np.float32), ~fitted(lens, size, size)
     frames, known = [], []
     for at in came:
-        frames.append(sampled(filled, at, cv2.INTER_CUBIC).clip(0, 255))
-        known.append((sampled(tissue, at) > 0.99) & inside(at))
+        frame = sampled(filled, at, cv2.INTER_CUBIC).clip(0, 255)
+        frame[border] = 0
+        frames.append(frame)
+        seen = (sampled(tissue, at) > 0.99) & inside(at) & ~torn(at)
+        known.append(seen | border)
     shape = (len(came), size, size)
     return Condition(
         torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)[None] / 127.5 - 1,
         torch.from_numpy(np.stack(known).reshape(shape)).float()[None, :, None],
         torch.from_numpy(np.ascontiguousarray(masks)).float()[None, :, None],
     )
+
+
+def torn(came: Field) -> Mask:
+    """Where a view (S, S, 2) is stretched or pressed so that nobody can tell what lay there, a bit wider."""
+    side = came.shape[0]
+    down, across = (np.gradient(came, axis=axis) * (side / 2) for axis in (0, 1))
+    area = across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0]
+    wrong = (area < TORN[0]) | (area > TORN[1])
+    return cv2.dilate(wrong.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
 
 
 def without_border(frame: Frame, lens: Mask) -> Field:

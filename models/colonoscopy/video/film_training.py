@@ -15,6 +15,7 @@ from models.colonoscopy.synthesis.super_resolution import MIDDLE
 from models.colonoscopy.synthesis.training import noised
 from models.colonoscopy.synthesis.whole_frames import TrainingFrames, training_frames
 from models.colonoscopy.video.base import CLIP
+from models.colonoscopy.video.camera import Field
 from models.colonoscopy.video.clips import Clip, made_clips
 from models.colonoscopy.video.conditions import carried, moving_noise, noise_field
 from models.colonoscopy.video.film_networks import Condition, FilmBase, FilmDetail
@@ -24,15 +25,26 @@ BASE_BATCH, DETAIL_BATCH = 4, 2  # clips a step
 BASE_RATE, DETAIL_RATE = 6e-4, 5e-4
 UNSURE = 0.15  # of the noise on carried frames, in their units: in a film they were drawn, not seen
 ROUGH = 0.08  # of the noise on small frames while the detail is learnt
+FORGETFUL = 0.4  # share of the clips of which something more is unknown
 STEADY = 1.0  # weight of the difference between the changes from one frame to the next
 
 Batch = tuple[Tensor, Condition]
 
 
-def _told(clip: Clip) -> tuple[Tensor, Condition]:
-    """A clip (1, T, 3, S, S) in -1..1, and its condition."""
-    frames = torch.from_numpy(clip.frames).permute(0, 3, 1, 2)[None].float() / 127.5 - 1
-    return frames, carried(clip.frames[0], clip.lens, clip.masks, clip.came)
+def _told(clip: Clip, part: slice, rng: np.random.Generator) -> tuple[Tensor, Condition]:
+    """Some frames of a clip (1, T, 3, S, S) in -1..1, and their condition."""
+    frames = torch.from_numpy(clip.frames[part]).permute(0, 3, 1, 2)[None].float() / 127.5 - 1
+    given = carried(clip.frames[0], clip.lens, clip.masks[part], clip.came[part])
+    return frames, _forgotten(given, clip.came[part], rng) if rng.random() < FORGETFUL else given
+
+
+def _forgotten(given: Condition, came: Field, rng: np.random.Generator) -> Condition:
+    """The same with an ellipse of the first frame unknown, as where a polyp moves away from."""
+    middle, radii = rng.uniform(-0.8, 0.8, 2), rng.uniform(0.1, 0.45, 2)
+    hole = ((((came - middle) / radii) ** 2).sum(-1) < 1)[None, :, None]
+    wrong = given.carried.roll((int(rng.integers(8, 40)), int(rng.integers(8, 40))), (-1, -2))
+    hidden = torch.from_numpy(hole)
+    return Condition(torch.where(hidden, wrong, given.carried), given.known * ~hidden, given.polyp)
 
 
 def _joined(conditions: list[Condition]) -> Condition:
@@ -45,9 +57,9 @@ def _joined(conditions: list[Condition]) -> Condition:
 
 def base_batches(stills: TrainingFrames, seed: int) -> Iterator[Batch]:
     """Endless small clips (B, CLIP, 3, SMALL, SMALL), and their condition."""
-    clips = made_clips(stills, CLIP, MIDDLE, seed)
+    clips, rng = made_clips(stills, CLIP, MIDDLE, seed), np.random.default_rng(seed)
     while True:
-        told = [_told(next(clips)) for _ in range(BASE_BATCH)]
+        told = [_told(next(clips), slice(None), rng) for _ in range(BASE_BATCH)]
         frames = torch.cat([adaptive_avg_pool2d(one[0], SMALL)[None] for one, _ in told])
         yield frames, _joined([given.at(SMALL) for _, given in told])
 
@@ -79,8 +91,7 @@ def detail_batches(stills: TrainingFrames, seed: int) -> Iterator[DetailBatch]:
         for _ in range(DETAIL_BATCH):
             clip, at = next(clips), int(rng.integers(1, CLIP - 1))
             part = slice(at, at + 2)
-            frames = torch.from_numpy(clip.frames[part]).permute(0, 3, 1, 2)[None].float() / 127.5 - 1
-            given = carried(clip.frames[0], clip.lens, clip.masks[part], clip.came[part])
+            frames, given = _told(clip, part, rng)
             noise = moving_noise(noise_field(int(rng.integers(2**31))), clip.came[part])
             told.append((frames, given, noise))
         yield (
