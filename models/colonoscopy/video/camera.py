@@ -40,6 +40,10 @@ class Depth:
 
     z: Field
 
+    def at(self, side: int) -> "Depth":
+        """The same at another size."""
+        return Depth(np.asarray(cv2.resize(self.z, (side, side), interpolation=cv2.INTER_AREA), np.float32))
+
 
 def plausible_depth(frame: Frame, mask: Mask, seen: Mask) -> Depth:
     """Depth (H, W) of a frame: bright is near, dark is far, a polyp nearer in its middle.
@@ -127,16 +131,16 @@ def sampled(picture: NDArray[np.generic], at: Field, by: int = cv2.INTER_LINEAR)
     )
 
 
-def inside(at: Field, rim: float = 0.0) -> Mask:
-    """Which places (h, w, 2) lie in the frame, `rim` away from its edge."""
-    return (np.abs(at) <= 1 - rim).all(-1)
+def inside(at: Field) -> Mask:
+    """Which places (h, w, 2) lie in the frame."""
+    return np.asarray((np.abs(at) <= 1).all(-1))
 
 
 def grid(side: int) -> tuple[Field, Field]:
     """x and y (side, side) of a frame's pixels."""
     places = (np.arange(side, dtype=np.float32) * 2 + 1) / side - 1
     x, y = np.meshgrid(places, places)
-    return x, y
+    return np.asarray(x, np.float32), np.asarray(y, np.float32)
 
 
 def _rotation(turns: Field) -> Field:

@@ -106,7 +106,7 @@ def _views(
 ) -> Iterator[tuple[Field, Field]]:
     """Where in the still each pixel of a window (h, w, 2) lies, for each pose; and the pose."""
     side = 64  # a smooth flow needs no more
-    small = Depth(cv2.resize(depth.z, (side, side), interpolation=cv2.INTER_AREA))
+    small = depth.at(side)
     waves = rng.uniform(1, 3, (2, 2)) * np.pi / 2
     phases = rng.uniform(0, 2 * np.pi, 3)
     x, y = grid(side)

@@ -20,7 +20,7 @@ from models.colonoscopy.synthesis.generator import SIZE, Cascade, picture
 from models.colonoscopy.synthesis.registry import GENERATORS
 from models.colonoscopy.synthesis.super_resolution import MIDDLE, enlarged
 from models.colonoscopy.video.base import CLIP, FilmFrame, FilmOrder
-from models.colonoscopy.video.camera import Depth, Field, grid, moved, path, plausible_depth, sampled, sources
+from models.colonoscopy.video.camera import Field, grid, moved, path, plausible_depth, sampled, sources
 from models.colonoscopy.video.conditions import carried, moving_noise, noise_field
 from models.colonoscopy.video.film_networks import Condition, FilmBase, FilmDetail
 from models.colonoscopy.video.moving_mask import between, carried_mask, keyed
@@ -99,7 +99,7 @@ class ConditionedFilms:
     ) -> tuple[Field, np.ndarray]:
         """Where each frame's pixels were in the window's first, (count, MIDDLE, MIDDLE, 2), and the masks."""
         depth = plausible_depth(window.first, window.mask, window.lens)
-        small = Depth(cv2.resize(depth.z, (FLOW, FLOW), interpolation=cv2.INTER_AREA))
+        small = depth.at(FLOW)
         whole = np.stack(grid(SIZE), -1)
         came, masks = [], []
         last = len(poses) - 1

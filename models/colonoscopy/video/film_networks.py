@@ -8,6 +8,7 @@ takes from there, what came into view it makes up, from noise that moves with th
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from huggingface_hub import PyTorchModelHubMixin
@@ -125,10 +126,9 @@ class FilmBase(HasDevice, PyTorchModelHubMixin):
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         before = widths[0]
         for width in widths:
-            self.down.append(nn.ModuleList())
-            for _ in range(config.blocks):
-                self.down[-1].append(SpaceTimeBlock(before, width, time))
-                before = width
+            befores = [before, *[width] * (config.blocks - 1)]
+            self.down.append(nn.ModuleList(SpaceTimeBlock(one, width, time) for one in befores))
+            before = width
         self.look = TimeAttention(before, config.head, frames)
         self.middle = SpaceTimeBlock(before, before, time)
         for width in reversed(widths):
@@ -148,9 +148,10 @@ class FilmBase(HasDevice, PyTorchModelHubMixin):
         x = self.first(pixel_unshuffle(seen.flatten(0, 1), FOLD))
         told = self.time(sinusoid(times, self.config.width)).repeat_interleave(frames, 0)
         kept_sizes = []
+        level: Any
         for number, level in enumerate(self.down):
             x = interpolate(x, scale_factor=0.5, mode="area") if number else x
-            for block in level:  # type: ignore[union-attr]
+            for block in level:
                 x = block(x, told, frames)
             kept_sizes.append(x)
         x = x + _along(x, frames, self.look)
@@ -158,7 +159,7 @@ class FilmBase(HasDevice, PyTorchModelHubMixin):
         for number, level in enumerate(self.up):
             x = interpolate(x, scale_factor=2.0) if number else x
             x = torch.cat([x, kept_sizes.pop()], 1)
-            for block in level:  # type: ignore[union-attr]
+            for block in level:
                 x = block(x, told, frames)
         found = pixel_shuffle(self.last(silu(x)), FOLD).unflatten(0, noisy.shape[:2])
         return v + found

@@ -2,10 +2,9 @@
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from models.colonoscopy.data.images import Mask
-from models.colonoscopy.video.camera import Field, grid, sampled
+from models.colonoscopy.video.camera import Field, grid, inside, sampled
 
 REACH = 0.5  # of the polyp's size: how far around it tissue goes along when it moves by itself
 
@@ -44,16 +43,14 @@ def keyed(camera: Field, first: Mask, now: Mask) -> Field:
 
 
 def carried_mask(mask: Mask, came: Field) -> Mask:
-    """The mask (S, S) as it is seen by a camera. came: (s, s, 2), where each pixel was."""
-    at = came if came.shape[0] == mask.shape[0] else cv2.resize(came, mask.shape[::-1])
-    seen: NDArray[np.bool_] = (sampled(mask.astype(np.float32), at) > 0.5) & (np.abs(at) <= 1).all(-1)
-    return seen
+    """The mask (S, S) as it is seen by a camera. came: (S, S, 2), where each pixel was."""
+    return (sampled(mask.astype(np.float32), came) > 0.5) & inside(came)
 
 
 def _shifted(mask: Mask, by: Field) -> Mask:
     """The mask moved by (x, y); what leaves the frame is cut off."""
-    places = np.stack(grid(mask.shape[0]), -1) - by
-    return (sampled(mask.astype(np.float32), places.astype(np.float32)) > 0.5) & (np.abs(places) <= 1).all(-1)
+    places = np.asarray(np.stack(grid(mask.shape[0]), -1) - by, np.float32)
+    return (sampled(mask.astype(np.float32), places) > 0.5) & inside(places)
 
 
 def _distance(mask: Mask) -> Field:
