@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -36,6 +37,7 @@ TRAININGS = (
     "memory",
     *FILM_NETWORKS,
 )
+FILM_PARTS = ("motion", "reconstruction", "realism", "fidelity", "speed")
 PARTS = ("fidelity", "realism", "memory", "speed", "use")
 
 
@@ -108,7 +110,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--out", type=Path, help="the checkpoint's folder")
 
     evaluate = commands.add_parser("evaluate", help="measure; the last line is one JSON object")
-    evaluate.add_argument("name", choices=("synthesis", "segmentation", "detection"))
+    evaluate.add_argument("name", choices=("synthesis", "segmentation", "detection", "video"))
     evaluate.add_argument("--data", type=Path, help="the data folder, which has colonoscopy/ in it")
     evaluate.add_argument(
         "--pairs", type=Path, help="a folder of images/ and masks/ instead of the test sets"
@@ -116,8 +118,8 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--model", help="of segmentation and detection: only these, with commas between")
     evaluate.add_argument(
         "--parts",
-        default=",".join(PARTS[:-1]),
-        help=f"of synthesis, with commas between: {', '.join(PARTS)}; the last takes hours",
+        help=f"with commas between, of synthesis: {', '.join(PARTS)}, the last of which takes hours; "
+        f"of video: {', '.join(FILM_PARTS)}",
     )
     evaluate.add_argument("--limit", type=_some, help="only the first pairs of each set; nothing is recorded")
 
@@ -318,6 +320,13 @@ def _evaluate(options: argparse.Namespace) -> int:
     from models.colonoscopy.data.images import passed_over
     from models.colonoscopy.data.test_sets import test_sets
 
+    if options.name == "video":
+        from models.colonoscopy.video import evaluation as video_evaluation
+
+        if options.data is None:
+            raise UserError("data_missing")
+        print(json.dumps(video_evaluation.evaluate(options.data, _parts(options, FILM_PARTS))))
+        return 0
     sets = test_sets(options.data, options.pairs)
     left = passed_over(options.pairs) if options.pairs else {}
     for name, why in left.items():
@@ -336,10 +345,15 @@ def _evaluate(options: argparse.Namespace) -> int:
     else:
         from models.colonoscopy.synthesis import evaluation as synthesis_evaluation
 
-        parts = [part.strip() for part in options.parts.split(",")]
+        parts = _parts(options, PARTS[:-1])
         found = synthesis_evaluation.evaluate(sets, options.data, parts, options.limit)
     print(json.dumps(found))
     return _skipped(len(left))
+
+
+def _parts(options: argparse.Namespace, usual: Sequence[str]) -> list[str]:
+    """What `evaluate --parts` asks for, all that is usual where it isn't given."""
+    return [part.strip() for part in options.parts.split(",")] if options.parts else list(usual)
 
 
 def _sheet(options: argparse.Namespace) -> None:
