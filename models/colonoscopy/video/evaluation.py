@@ -55,8 +55,8 @@ baseline of a network that knows no motion.""",
     "realism": f"""## Colonoscopy films: how real do clips look?
 
 Distance to {CLIPS} clips made of held-out stills, in features of EfficientNet-Lite2 as ImageNet left it:
-their mean over a clip, and the mean size of their changes from frame to frame (1,040 numbers). Floor: as many other
-made clips; ceiling: the same clips with their frames shuffled in time.""",
+their mean over a clip, and the mean size of their changes from frame to frame (1,040 numbers). Floor: as many
+other made clips; ceiling: the same clips with their frames shuffled in time.""",
     "fidelity": f"""## Colonoscopy films: is the polyp under its moving outline?
 
 Dice in per cent between a frame's mask and what the segmenter `polyps` finds there: {ORDERS} masks of
