@@ -31,6 +31,8 @@ from models.colonoscopy.synthesis.super_resolution import (
     UpscalerConfig,
 )
 from models.colonoscopy.synthesis.whole_frames import TrainingFrames
+from models.colonoscopy.video import film_training
+from models.colonoscopy.video.film_networks import FilmBase, FilmBaseConfig, FilmDetail, FilmDetailConfig
 from models.core.perceptual import PerceptualLoss
 from models.core.training import fit
 from models.face.motion import batches
@@ -240,6 +242,29 @@ def _ldm(name: str, **how: Any) -> Any:
     return fit(name, network, partial(ldm_training.batches, _whole(), batch=4), losses, rate=1e-3, **how)
 
 
+def _film_base(name: str, **how: Any) -> Any:
+    network = FilmBase(FilmBaseConfig(width=16, multiples=(1, 2), blocks=1, head=16))
+    losses = film_training.FilmBaseLosses()
+    with patch.object(film_training, "BASE_BATCH", 1):
+        drawn = partial(film_training.base_batches, _stills())
+        return fit(name, network, drawn, losses, rate=1e-3, **how)
+
+
+def _film_detail(name: str, **how: Any) -> Any:
+    with patch.object(PerceptualLoss, "load_vgg16", lambda self: self):
+        losses = film_training.FilmDetailLosses()
+    network = FilmDetail(FilmDetailConfig(8, 1))
+    with patch.object(film_training, "DETAIL_BATCH", 1):
+        drawn = partial(film_training.detail_batches, _stills())
+        return fit(name, network, drawn, losses, rate=1e-3, beside={"judge": losses}, **how)
+
+
+def _stills() -> TrainingFrames:
+    """With enough tissue for a camera to move in."""
+    frames, masks = views()
+    return TrainingFrames(np.maximum(frames, 1), masks, np.ones_like(masks), np.zeros(len(frames), np.int64))
+
+
 TRAINERS: dict[str, Trainer] = {
     "grounding": _grounding,
     "captioning_alone": partial(_captioning, captioning_training.losses_alone),
@@ -258,4 +283,6 @@ TRAINERS: dict[str, Trainer] = {
     "arsdm": partial(_base, refined=True),
     "upscaler": _upscaler,
     "ldm": _ldm,
+    "film_base": _film_base,
+    "film_detail": _film_detail,
 }

@@ -20,6 +20,8 @@ BLUR = 0.06  # of the side: light changes over folds, not over vessels
 NEAREST, FARTHEST = 1.0, 4.0
 BUMP = 0.12  # how much nearer than its rim the middle of a polyp is
 ROUNDS = 8  # of the fixed point that turns a flow around
+LIGHT = 0.6  # 2 is the law of a lamp in the dark; a camera's own exposure takes most of it back
+GAINS = (0.6, 1.4)  # least and most of it
 FULL = 4.0  # seconds that a move takes; a longer film moves slower
 # Where each move ends: (x, y, z) of the camera in units of the nearest tissue, then turns about x, y, z.
 ENDS = {
@@ -114,6 +116,13 @@ def sources(there: Field) -> Field:
     for _ in range(ROUNDS):
         found = here - sampled(flow, found)
     return found.astype(np.float32)
+
+
+def light(depth: Depth, pose: Field, at: Field) -> Field:
+    """How much brighter places (h, w, 2) of a still are for a camera that came nearer with its lamp."""
+    before = sampled(depth.z, at)
+    after = np.maximum(before - pose[2], 0.3)
+    return np.asarray(np.clip((before / after) ** LIGHT, *GAINS), np.float32)
 
 
 def sampled(picture: NDArray[np.generic], at: Field, by: int = cv2.INTER_LINEAR) -> Field:

@@ -24,6 +24,7 @@ from models.colonoscopy.video.camera import (
     Field,
     grid,
     inside,
+    light,
     moved,
     path,
     plausible_depth,
@@ -35,8 +36,6 @@ ZOOMS = (1.3, 1.8)  # how much of a still is not shown in the first frame
 UNKNOWN = 0.02  # most that a clip may show of what its still does not have
 TRIES = 8
 BREATH = 0.012  # of the half side, how far the wall moves by itself
-LIGHT = 0.6  # 2 is the law of a lamp in the dark; a camera's own exposure takes most of it back
-GAINS = (0.6, 1.4)  # least and most of it
 LAGGING = 0.4  # of the way, by which highlights stay behind
 
 
@@ -45,12 +44,14 @@ class Clip:
     """A made clip. frames: uint8 (T, S, S, 3). masks: (T, S, S). lens: (S, S), what the lens shows.
 
     came: (T, S, S, 2), where in the first frame each pixel was, beyond -1..1 where it was not seen.
+    light: (T, S, S), how much brighter it was then.
     """
 
     frames: NDArray[np.uint8]
     masks: NDArray[np.bool_]
     lens: Mask
     came: Field
+    light: Field
 
 
 def made_clip(
@@ -72,17 +73,18 @@ def made_clip(
         known = [sampled(seen.astype(np.float32), at) * inside(at) for at in places]
         if np.mean([one[lens].mean() for one in known]) < 1 - UNKNOWN:
             continue
-        frames, masks = [], []
+        frames, masks, lights = [], [], []
         first = places[0]
         for at, pose in zip(places, poses, strict=True):
-            lit = _light(depth, pose, at)
+            lit = light(depth, pose, at)
             lagging = at + LAGGING * (first - at)
             drawn = sampled(matte, at, cv2.INTER_CUBIC) * lit[..., None] + sampled(shine, lagging)
             drawn[~lens] = 0
             frames.append(np.clip(drawn, 0, 255).round().astype(np.uint8))
             masks.append((sampled(mask.astype(np.float32), at) > 0.5) & lens)
+            lights.append(lit)
         came = np.stack([(at - centre) * zoom for at in places])
-        return Clip(np.stack(frames), np.stack(masks), lens, came.astype(np.float32))
+        return Clip(np.stack(frames), np.stack(masks), lens, came.astype(np.float32), np.stack(lights))
     return None
 
 
@@ -123,13 +125,6 @@ def _views(
         breath = np.sin(phases[2] + rate * number) - np.sin(phases[2])
         back = sources(there + BREATH * breath * wall.astype(np.float32))
         yield sampled(back, window), pose
-
-
-def _light(depth: Depth, pose: Field, at: Field) -> Field:
-    """How much brighter places (h, w, 2) of a still are for a camera that came nearer with its lamp."""
-    before = sampled(depth.z, at)
-    after = np.maximum(before - pose[2], 0.3)
-    return np.asarray(np.clip((before / after) ** LIGHT, *GAINS), np.float32)
 
 
 def without_highlights(still: Frame) -> tuple[Field, Field]:

@@ -15,17 +15,20 @@ TORN = (0.15, 4.0)  # of a pixel's area in the first frame, beyond which it is n
 CANVAS = 3  # how many times wider than the frame the field is that noise comes from
 
 
-def carried(first: Frame, lens: Mask, masks: NDArray[np.bool_], came: Field, size: int = MIDDLE) -> Condition:
+def carried(
+    first: Frame, lens: Mask, masks: NDArray[np.bool_], came: Field, light: Field, size: int = MIDDLE
+) -> Condition:
     """The condition of one clip at a size.
 
     first: uint8 (S, S, 3). lens: (S, S), what is tissue in it. masks: (T, size, size). came: (T, size, size,
-    2), where in the first frame each pixel was. That the border is black is known of every frame.
+    2), where in the first frame each pixel was. light: (T, size, size), how much brighter it is now.
+    That the border is black is known of every frame.
     """
     filled = without_border(first, lens)
     tissue, border = lens.astype(np.float32), ~fitted(lens, size, size)
     frames, known = [], []
-    for at in came:
-        frame = sampled(filled, at, cv2.INTER_CUBIC).clip(0, 255)
+    for at, lit in zip(came, light, strict=True):
+        frame = (sampled(filled, at, cv2.INTER_CUBIC) * lit[..., None]).clip(0, 255)
         frame[border] = 0
         frames.append(frame)
         seen = (sampled(tissue, at) > 0.99) & inside(at) & ~torn(at)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from models.colonoscopy import LOOKS
@@ -20,7 +21,7 @@ from models.colonoscopy.synthesis.generator import SIZE, Cascade, picture
 from models.colonoscopy.synthesis.registry import GENERATORS
 from models.colonoscopy.synthesis.super_resolution import MIDDLE, enlarged
 from models.colonoscopy.video.base import CLIP, FilmFrame, FilmOrder
-from models.colonoscopy.video.camera import Field, grid, moved, path, plausible_depth, sampled, sources
+from models.colonoscopy.video.camera import Field, grid, light, moved, path, plausible_depth, sampled, sources
 from models.colonoscopy.video.conditions import carried, moving_noise, noise_field
 from models.colonoscopy.video.film_networks import Condition, FilmBase, FilmDetail
 from models.colonoscopy.video.moving_mask import between, carried_mask, keyed
@@ -40,6 +41,15 @@ class _Window:
     first: Frame
     mask: Mask
     lens: Mask
+
+
+@dataclass(frozen=True)
+class _Moving:
+    """Of T frames: came (T, MIDDLE, MIDDLE, 2), light (T, MIDDLE, MIDDLE), masks (T, SIZE, SIZE)."""
+
+    came: Field
+    light: Field
+    masks: NDArray[np.bool_]
 
 
 class ConditionedFilms:
@@ -68,21 +78,21 @@ class ConditionedFilms:
         keys = None if order.mask_last is None else (mask, fitted(order.mask_last, SIZE, SIZE))
         while True:
             count = min(CLIP, order.count - window.start)
-            came, masks = self._moving(window, poses, count, keys)
+            moving = self._moving(window, poses, count, keys)
             frame, at = window.first, window.start
-            for step in self._window(window, came, masks, field, order):
+            for step in self._window(window, moving, field, order):
                 if isinstance(step, Tensor):
                     share = (window.start + 0.5 * count) / order.count
                     yield Progress(0.1 + 0.9 * share, DRAWING, Drawing(window.start, picture(step)))
                     continue
                 frame = step
-                shown = masks[at - window.start] & lens
+                shown = moving.masks[at - window.start] & lens
                 if at > window.start or at == 0:  # the first frame of a later window has been shown
                     yield FilmFrame(at, frame, shown)
                 at += 1
             if at >= order.count:
                 return
-            window = _Window(at - 1, frame, masks[count - 1] & lens, lens)
+            window = _Window(at - 1, frame, moving.masks[-1] & lens, lens)
 
     def _first(self, order: FilmOrder, mask: Mask) -> Iterator[tuple[float, Frame]]:
         """The first frame (SIZE, SIZE, 3): the visitor's own, or drawn."""
@@ -94,14 +104,12 @@ class ConditionedFilms:
                 assert isinstance(step.preview, Drawing)
                 yield step.fraction, step.preview.frame
 
-    def _moving(
-        self, window: _Window, poses: Field, count: int, keys: tuple[Mask, Mask] | None
-    ) -> tuple[Field, np.ndarray]:
-        """Where each frame's pixels were in the window's first, (count, MIDDLE, MIDDLE, 2), and the masks."""
+    def _moving(self, window: _Window, poses: Field, count: int, keys: tuple[Mask, Mask] | None) -> "_Moving":
+        """How the window's first frame is seen from each of its poses."""
         depth = plausible_depth(window.first, window.mask, window.lens)
         small = depth.at(FLOW)
-        whole = np.stack(grid(SIZE), -1)
-        came, masks = [], []
+        whole, half = np.stack(grid(SIZE), -1), np.stack(grid(MIDDLE), -1)
+        came, masks, lights = [], [], []
         last = len(poses) - 1
         for number in range(count):
             pose = poses[window.start + number] - poses[window.start]
@@ -112,21 +120,22 @@ class ConditionedFilms:
                 now = between(*keys, (window.start + number) / max(last, 1))
                 if now.any() and window.mask.any():
                     at = keyed(at, window.mask, now)
-            came.append(cv2.resize(at, (MIDDLE, MIDDLE), interpolation=cv2.INTER_AREA))
+            came.append(sampled(at, half))
+            lights.append(light(depth, pose, came[-1]))
             masks.append(now)
-        return np.stack(came), np.stack(masks)
+        return _Moving(np.stack(came), np.stack(lights), np.stack(masks))
 
     def _window(
-        self, window: _Window, came: Field, masks: np.ndarray, field: Field, order: FilmOrder
+        self, window: _Window, moving: _Moving, field: Field, order: FilmOrder
     ) -> Iterator[Tensor | Frame]:
         """Previews (1, 3, SIZE, SIZE) of its middle, then its frames in their order."""
-        small_masks = np.stack([fitted(one, MIDDLE, MIDDLE) for one in masks])
-        given = carried(window.first, window.lens, small_masks, came).to(self.base.device)
+        masks = np.stack([fitted(one, MIDDLE, MIDDLE) for one in moving.masks])
+        given = carried(window.first, window.lens, masks, moving.came, moving.light).to(self.base.device)
         clip = None
         for clip in self._denoised(given.at(SMALL), order, window.start):
             yield enlarged(clip[:, len(masks) // 2], SIZE // SMALL)
         assert clip is not None
-        noise = moving_noise(field, came).to(self.base.device)
+        noise = moving_noise(field, moving.came).to(self.base.device)
         for at in range(len(masks)):
             one = slice(at, at + 1)
             part = Condition(given.carried[:, one], given.known[:, one], given.polyp[:, one])

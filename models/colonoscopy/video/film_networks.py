@@ -28,7 +28,7 @@ from models.colonoscopy.synthesis.sdm import HasDevice, sinusoid, zeroed
 from models.colonoscopy.synthesis.super_resolution import MIDDLE, enlarged
 
 GROUPS = 16
-KNOWN, UNKNOWN = 0.01, 0.5  # variance of small frames around the carried one, where it is known and where not
+KNOWN, UNKNOWN = 0.004, 0.06  # variance of small frames around the carried one, where it is known and not
 NOISE = 2  # maps of it that the detail is made up from
 
 
@@ -142,8 +142,7 @@ class FilmBase(HasDevice, PyTorchModelHubMixin):
         frames = noisy.shape[1]
         kept = self.kept[times].view(-1, 1, 1, 1, 1)
         with torch.autocast(noisy.device.type, enabled=False):
-            guess = likely(noisy.float(), kept, given)
-            v = (kept.sqrt() * noisy.float() - guess) / (1 - kept).sqrt()
+            guess, variance = likely(noisy.float(), kept, given)
         seen = torch.cat([noisy, guess, given.carried, given.known, given.polyp], 2)
         x = self.first(pixel_unshuffle(seen.flatten(0, 1), FOLD))
         told = self.time(sinusoid(times, self.config.width)).repeat_interleave(frames, 0)
@@ -162,14 +161,19 @@ class FilmBase(HasDevice, PyTorchModelHubMixin):
             for block in level:
                 x = block(x, told, frames)
         found = pixel_shuffle(self.last(silu(x)), FOLD).unflatten(0, noisy.shape[:2])
-        return v + found
+        clean = guess + variance.sqrt() * found.float()
+        return (kept.sqrt() * noisy.float() - clean) / (1 - kept).sqrt()
 
 
-def likely(noisy: Tensor, kept: Tensor, given: Condition) -> Tensor:
-    """The clean clip if it were Gaussian around the carried frame, wide where that is not known."""
+def likely(noisy: Tensor, kept: Tensor, given: Condition) -> tuple[Tensor, Tensor]:
+    """The clean clip, and its variance, if it were Gaussian around the carried frame, wide where unknown.
+
+    kept: (B, 1, 1, 1, 1) alpha bar. The variance is (B, T, 1, S, S).
+    """
     variance = KNOWN + (UNKNOWN - KNOWN) * (1 - given.known)
-    gain = kept.sqrt() * variance / (kept * variance + 1 - kept)
-    return given.carried + gain * (noisy - kept.sqrt() * given.carried)
+    seen = kept * variance + 1 - kept
+    guess = given.carried + kept.sqrt() * variance / seen * (noisy - kept.sqrt() * given.carried)
+    return guess, variance * (1 - kept) / seen
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,15 @@ from models.colonoscopy.video.base import CLIP
 from models.colonoscopy.video.camera import Field
 from models.colonoscopy.video.clips import Clip, made_clips
 from models.colonoscopy.video.conditions import carried, moving_noise, noise_field
-from models.colonoscopy.video.film_networks import Condition, FilmBase, FilmDetail
+from models.colonoscopy.video.film_networks import Condition, FilmBase, FilmDetail, likely
 from models.core.training import first_alone, fit
 
 BASE_BATCH, DETAIL_BATCH = 4, 2  # clips a step
-BASE_RATE, DETAIL_RATE = 6e-4, 5e-4
-UNSURE = 0.15  # of the noise on carried frames, in their units: in a film they were drawn, not seen
+BASE_RATE, DETAIL_RATE = 1e-3, 5e-4
+UNSURE = 0.05  # of the noise on carried frames, in their units: in a film they were drawn, not seen
 ROUGH = 0.08  # of the noise on small frames while the detail is learnt
 FORGETFUL = 0.4  # share of the clips of which something more is unknown
+WORST = 50.0  # of a pixel's loss: an edge that moved otherwise than its map says
 STEADY = 1.0  # weight of the difference between the changes from one frame to the next
 
 Batch = tuple[Tensor, Condition]
@@ -34,7 +35,7 @@ Batch = tuple[Tensor, Condition]
 def _told(clip: Clip, part: slice, rng: np.random.Generator) -> tuple[Tensor, Condition]:
     """Some frames of a clip (1, T, 3, S, S) in -1..1, and their condition."""
     frames = torch.from_numpy(clip.frames[part]).permute(0, 3, 1, 2)[None].float() / 127.5 - 1
-    given = carried(clip.frames[0], clip.lens, clip.masks[part], clip.came[part])
+    given = carried(clip.frames[0], clip.lens, clip.masks[part], clip.came[part], clip.light[part])
     return frames, _forgotten(given, clip.came[part], rng) if rng.random() < FORGETFUL else given
 
 
@@ -65,7 +66,11 @@ def base_batches(stills: TrainingFrames, seed: int) -> Iterator[Batch]:
 
 
 class FilmBaseLosses(nn.Module):
-    """The v-prediction loss of clips at random times."""
+    """The loss of clips at random times, of the clean clip in units of what `likely` leaves open.
+
+    So what came into view counts as much as what was known, and every time as much as another: where little
+    noise is left nobody can tell it, and a loss of v would be made of that.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,7 +82,10 @@ class FilmBaseLosses(nn.Module):
         noisy, times, wanted = noised(self.schedule, clean)
         unsure = UNSURE * torch.rand(len(clean), 1, 1, 1, 1, device=clean.device) ** 2
         given = Condition(given.carried + unsure * torch.randn_like(given.carried), given.known, given.polyp)
-        return {"loss": (network(noisy, times, given).float() - wanted).square().mean()}
+        kept = self.schedule.alphas_cumprod.to(noisy.device)[times].view(-1, 1, 1, 1, 1)
+        _, variance = likely(noisy, kept, given)
+        error = (network(noisy, times, given).float() - wanted).square()
+        return {"loss": (error * (1 - kept) / variance).clamp(max=WORST).mean()}
 
 
 DetailBatch = tuple[Tensor, Condition, Tensor]
