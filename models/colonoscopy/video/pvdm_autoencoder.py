@@ -12,9 +12,10 @@ from pathlib import Path
 import torch
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
-from torch.nn.functional import gelu, scaled_dot_product_attention
+from torch.nn.functional import gelu
 
 from models.colonoscopy.synthesis.sdm import HasDevice
+from models.colonoscopy.video.attention import attend
 from models.core.pretrained import load_published
 
 Planes = tuple[Tensor, Tensor, Tensor]
@@ -85,7 +86,7 @@ class Attention(nn.Module):
         q, k, v = self.to_qkv(x).view(count, places, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         if turns is not None:
             q, k = _turned(q, *turns), _turned(k, *turns)
-        found = scaled_dot_product_attention(q, k, v)
+        found = attend(q, k, v)
         return self.to_out(found.transpose(1, 2).reshape(count, places, -1))
 
 
