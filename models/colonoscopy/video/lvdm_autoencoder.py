@@ -40,7 +40,9 @@ class LvdmAutoencoderConfig:
     def strides(self) -> list[tuple[int, int, int]]:
         """Of the levels, the finest first: time is halved by the first ones."""
         time, side = self.halvings
-        return [(1 + (level < time), 1 + (level < side), 1 + (level < side)) for level in range(max(time, side))]
+        return [
+            (1 + (level < time), 1 + (level < side), 1 + (level < side)) for level in range(max(time, side))
+        ]
 
 
 PUBLISHED = LvdmAutoencoderConfig()
@@ -55,7 +57,9 @@ def _around(kernel: int, stride: tuple[int, int, int]) -> tuple[int, ...]:
 class SamePadConv3d(nn.Module):
     """A convolution over a clip whose edges are repeated, so that only the stride makes it smaller."""
 
-    def __init__(self, before: int, after: int, kernel: int, stride: tuple[int, int, int] = (1, 1, 1)) -> None:
+    def __init__(
+        self, before: int, after: int, kernel: int, stride: tuple[int, int, int] = (1, 1, 1)
+    ) -> None:
         super().__init__()
         self.around = _around(kernel, stride)
         self.conv = nn.Conv3d(before, after, kernel, stride)
@@ -193,7 +197,7 @@ class LvdmAutoencoder(HasDevice, PyTorchModelHubMixin):
 
 
 def _own(name: str, tensors: Mapping[str, Tensor]) -> str | None:
-    """The network's name of a stored tensor; None for those of others, and for a convolution's second name."""
+    """The network's name of a stored tensor; None for others', and for a convolution's second name."""
     twin = name.endswith(".weight") and name.removesuffix("weight") + "conv.weight" in tensors
     name = name.removeprefix(AROUND)
     return name if name.startswith(PARTS) and not twin else None

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu
 
 from models.colonoscopy.synthesis.sdm import HasDevice
-from models.colonoscopy.video.attention import attend
+from models.core.nn.attention import attend
 from models.core.pretrained import load_published
 
 Planes = tuple[Tensor, Tensor, Tensor]
@@ -271,9 +271,7 @@ class PvdmAutoencoder(HasDevice, PyTorchModelHubMixin):
             setattr(self, f"post_{plane}", nn.Conv2d(channels, width, 1))
 
     @classmethod
-    def from_published(
-        cls, path: str | Path, config: PvdmAutoencoderConfig = PUBLISHED
-    ) -> "PvdmAutoencoder":
+    def from_published(cls, path: str | Path, config: PvdmAutoencoderConfig = PUBLISHED) -> "PvdmAutoencoder":
         """The network with released weights, a plain state dictionary. Raises as `load_published` does."""
         network = cls(config)
         load_published(network, path, lambda name: name)
