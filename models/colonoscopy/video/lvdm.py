@@ -198,10 +198,8 @@ class VideoUNet(Denoiser, PyTorchModelHubMixin):
     def forward(self, noisy: Tensor, times: Tensor) -> Tensor:
         """noisy: (B, channels, T, H, W). times: (B,), 0 to 999. Returns the noise, as `noisy`."""
         time = self.time(times)
-        first, *others = self.input_blocks.children()
-        h = first[0](noisy)
-        kept = [h]
-        for block in others:
+        h, kept = noisy, []
+        for block in self.input_blocks.children():
             h = _through(block, h, time)
             kept.append(h)
         h = _through(self.middle_block, h, time)
@@ -212,5 +210,5 @@ class VideoUNet(Denoiser, PyTorchModelHubMixin):
 
 def _through(block: nn.Module, h: Tensor, time: Tensor) -> Tensor:
     for layer in block.children():
-        h = layer(h, time)
+        h = layer(h) if isinstance(layer, nn.Conv3d) else layer(h, time)
     return h

@@ -19,6 +19,7 @@ from models.core.nn.attention import attend
 from models.core.pretrained import load_published
 
 Planes = tuple[Tensor, Tensor, Tensor]
+PLANES = ("xy", "yt", "xt")  # in their order in a row of latents
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,8 @@ class TimeSformer(nn.Module):
         count, frames, grid = x.shape[:3]
         times, places = self.frame_rot_emb(frames), self.image_rot_emb(grid)
         x = x.flatten(2, 3)
-        for over_time, over_space, alone in self.layers.children():
+        for layer in self.layers.children():
+            over_time, over_space, alone = layer.children()
             x = over_time(x.transpose(1, 2).flatten(0, 1), times)
             x = x.unflatten(0, (count, grid * grid)).transpose(1, 2)
             x = alone(over_space(x.flatten(0, 1), places)).unflatten(0, (count, frames))
@@ -242,7 +244,8 @@ class Projection(nn.Module):
         """
         rows = x.flatten(0, 2)
         rows = torch.cat([rows, token.to(rows.dtype).expand(len(rows), -1, -1)], 1) + places
-        for attention, alone in self.layers.children():
+        for layer in self.layers.children():
+            attention, alone = layer.children()
             rows = alone(attention(rows))
         return rows[:, 0].view(*x.shape[:3], -1).permute(0, 3, 1, 2)
 
@@ -285,7 +288,7 @@ class PvdmAutoencoder(HasDevice, PyTorchModelHubMixin):
             block.permute(0, 1, 3, 2, 4),  # of each frame and column the rows
             block,  # of each frame and row the columns
         )
-        return joined(*(self._project(plane, x) for plane, x in zip(("xy", "yt", "xt"), turned, strict=True)))
+        return joined(*(self._project(plane, x) for plane, x in zip(PLANES, turned, strict=True)))
 
     def _project(self, plane: str, x: Tensor) -> Tensor:
         token, places = getattr(self, f"{plane}_token"), getattr(self, f"{plane}_pos_embedding")
@@ -294,8 +297,8 @@ class PvdmAutoencoder(HasDevice, PyTorchModelHubMixin):
 
     def decode(self, latents: Tensor) -> Tensor:
         """Latents (B, channels, tokens) to clips (B, 3, T, H, W) in -1..1."""
-        xy, yt, xt = separate(latents, self.config.grid, self.config.frames)
-        xy, yt, xt = self.post_xy(xy), self.post_yt(yt), self.post_xt(xt)
+        planes = zip(PLANES, separate(latents, self.config.grid, self.config.frames), strict=True)
+        xy, yt, xt = (getattr(self, f"post_{plane}")(x) for plane, x in planes)
         block = xy[:, :, None] + yt[:, :, :, None] + xt[..., None]  # (B, width, T, h, w)
         tokens = self.decoder(block.permute(0, 2, 3, 4, 1))
         frames = self.to_pixel(tokens.flatten(0, 1).permute(0, 3, 1, 2))
