@@ -54,7 +54,8 @@ class ClipByClip(ABC, Generic[D]):
         generator = torch.Generator().manual_seed(order.seed)
         done, before = 0, None
         while done < order.count:
-            for share, latents, frames in self._clip(before, generator, order.steps):
+            for share, latents in self._clip(before, generator, order.steps):
+                frames = self._frames(latents)
                 count = min(len(frames), order.count - done)
                 drawing = Drawing(done, frames[0])
                 yield Progress((done + share * count) / order.count, "drawing", drawing)
@@ -65,16 +66,16 @@ class ClipByClip(ABC, Generic[D]):
 
     def _clip(
         self, before: Tensor | None, generator: torch.Generator, steps: int
-    ) -> Iterator[tuple[float, Tensor, NDArray[np.uint8]]]:
-        """The share of steps done with the latents and frames (T, S, S, 3) expected then; the last are so."""
+    ) -> Iterator[tuple[float, Tensor]]:
+        """See `denoise`: latents of a clip. before: as in `_predict`."""
         noisy = torch.randn(self._shape(), generator=generator).to(self.network.device)
         betas = schedule(self.network.config.beta_last)
-        for share, latents in denoise(
-            betas, self._predict(before), noisy, generator, steps=steps, sampler="dpm"
-        ):
-            clip = self._decoded(latents)[0].float().clamp(-1, 1)
-            frames = ((clip + 1) * 127.5).round().byte().permute(1, 2, 3, 0).cpu().numpy()
-            yield share, latents, frames
+        return denoise(betas, self._predict(before), noisy, generator, steps=steps, sampler="dpm")
+
+    def _frames(self, latents: Tensor) -> NDArray[np.uint8]:
+        """Latents of a clip as frames (T, S, S, 3)."""
+        clip = self._decoded(latents)[0].float().clamp(-1, 1)
+        return ((clip + 1) * 127.5).round().byte().permute(1, 2, 3, 0).cpu().numpy()
 
 
 def load_pair(unet: type[Any], autoencoder: type[Any], method: str, checkpoint: str) -> tuple[Any, Any]:

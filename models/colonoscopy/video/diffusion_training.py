@@ -116,7 +116,8 @@ def prepared(name: str, latents: Tensor) -> tuple[Denoiser, NoiseLosses]:
 def train(name: str, data: Path, minutes: float, out: Path) -> None:
     """Train "pvdm" or "lvdm" from nothing, in runs/NAME, for `minutes` in total.
 
-    The averaged network goes to `out` in fp16. Raises UserError as `load_checkpoint`: the autoencoder is trained before.
+    The averaged network goes to `out` in fp16. Raises UserError as `load_checkpoint`: the autoencoder is
+    trained before.
     """
     from models.colonoscopy.video.clips import batches as clips
 
