@@ -54,6 +54,8 @@ class Published(Generic[T]):
     network: "module:Class", which has `from_published(file)`. load: as in `Method`, of what was imported.
     write_words: writes what it needs of a file of words, for a network, into the checkpoint's folder; None
     where it needs no words.
+    endings: what it computes with beside its own: of an imported NAME the checkpoints NAME + ending.
+    part: what is imported is only computed with, and can't be asked for itself.
     """
 
     name: str
@@ -62,6 +64,8 @@ class Published(Generic[T]):
     network: str
     load: Callable[[type[Any], str], T]
     write_words: Callable[[Path, Path, Any], None] | None = None
+    endings: tuple[str, ...] = ()
+    part: bool = False
 
     def read(self, file: Path) -> Any:
         """The network, filled with a released file. Raises UserError as `from_published` does."""
@@ -69,7 +73,8 @@ class Published(Generic[T]):
 
     def imported(self, name: str) -> Method[T]:
         """The entry of an imported checkpoint."""
-        return Method(name, f"{self.title} ({name})", self.paper, name, self.network, self.load)
+        needs = tuple(name + ending for ending in self.endings)
+        return Method(name, f"{self.title} ({name})", self.paper, name, self.network, self.load, needs)
 
 
 def _class(network: str) -> type[Any]:
@@ -92,7 +97,7 @@ class Registry(Generic[T]):
         """All methods, those that ship first."""
         found = dict(self.shipped)
         for name, method in checkpoints.imported().items() if self.published else ():
-            if method in self.published and name not in found:
+            if method in self.published and not self.published[method].part and name not in found:
                 found[name] = self.published[method].imported(name)
         return found
 

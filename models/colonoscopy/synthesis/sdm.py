@@ -19,12 +19,12 @@ from torch.nn.functional import (
     adaptive_avg_pool2d,
     avg_pool2d,
     interpolate,
-    scaled_dot_product_attention,
     silu,
 )
 from torch.utils.checkpoint import checkpoint
 
 from models.core.errors import UserError
+from models.core.nn.attention import attend
 from models.core.pretrained import fill, read_tensors
 
 GROUPS = 32
@@ -160,7 +160,7 @@ class AttentionBlock(nn.Module):
         flat = x.flatten(2)
         parts = self.qkv(self.norm(flat)).view(count, self.heads, 3, width // self.heads, -1)
         q, k, v = parts.transpose(-1, -2).unbind(2)
-        found = scaled_dot_product_attention(q, k, v)
+        found = attend(q, k, v)
         return (flat + self.proj_out(found.transpose(-1, -2).reshape(flat.shape))).view_as(x)
 
 

@@ -19,7 +19,7 @@ from models.colonoscopy.video.camera import Field
 from models.colonoscopy.video.clips import Clip, made_clips
 from models.colonoscopy.video.conditions import carried, moving_noise, noise_field
 from models.colonoscopy.video.film_networks import Condition, FilmBase, FilmDetail, likely
-from models.core.training import first_alone, fit
+from models.core.training import first_alone, fit, save_half
 
 BASE_BATCH, DETAIL_BATCH = 4, 2  # clips a step
 BASE_RATE, DETAIL_RATE = 1e-3, 5e-4
@@ -126,37 +126,26 @@ class FilmDetailLosses(PictureLosses):
         return {**found, "steady": steady, "loss": found["loss"] + STEADY * steady}
 
 
-def train_film_base(data: Path, minutes: float, steps: int = 0) -> nn.Module:
-    """The video diffusion from nothing, in runs/film_base; the averaged network."""
-    with first_alone():
-        stills = training_frames(data)
-    network, done = fit(
-        "film_base",
-        FilmBase(),
-        partial(base_batches, stills),
-        FilmBaseLosses(),
-        rate=BASE_RATE,
-        minutes=minutes,
-        steps=steps,
-    )
-    print("film_base", done, flush=True)
-    return network
+KINDS = ("film_base", "film_detail")
 
 
-def train_film_detail(data: Path, minutes: float, steps: int = 0) -> nn.Module:
-    """The detail from nothing, in runs/film_detail; the averaged network."""
+def train(name: str, data: Path, minutes: float, out: Path) -> None:
+    """One of KINDS from nothing, in runs/NAME, for `minutes` in total; the average goes to `out` in fp16."""
     with first_alone():
         stills = training_frames(data)
-    losses = FilmDetailLosses()
-    network, done = fit(
-        "film_detail",
-        FilmDetail(),
-        partial(detail_batches, stills),
-        losses,
-        rate=losses.rate,
-        minutes=minutes,
-        steps=steps,
-        beside={"judge": losses},
-    )
-    print("film_detail", done, flush=True)
-    return network
+    if name == "film_base":
+        drawn = partial(base_batches, stills)
+        network, done = fit(name, FilmBase(), drawn, FilmBaseLosses(), rate=BASE_RATE, minutes=minutes)
+    else:
+        losses, drawn_pairs = FilmDetailLosses(), partial(detail_batches, stills)
+        network, done = fit(
+            name,
+            FilmDetail(),
+            drawn_pairs,
+            losses,
+            rate=losses.rate,
+            minutes=minutes,
+            beside={"judge": losses},
+        )
+    print(name, done, flush=True)
+    save_half(network, out)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from models.core.registry import Method, Registry
+from models.core.registry import Method, Published, Registry
 
 if TYPE_CHECKING:
     from models.colonoscopy.video.base import VideoGenerator
@@ -28,6 +28,10 @@ def _lvdm(kind: type[Any], checkpoint: str) -> "VideoGenerator":
     return load(checkpoint)
 
 
+YU, HE = "Yu et al., CVPR 2023", "He et al., 2022"
+LATENT_VIDEO, VIDEO = f"{HERE}.pvdm:LatentVideoUNet", f"{HERE}.lvdm:VideoUNet"
+# An imported NAME of either method draws with the autoencoder that was imported as NAME_autoencoder.
+AUTOENCODER = ("_autoencoder",)
 FILMS: "Registry[VideoGenerator]" = Registry(
     "video",
     Method(
@@ -39,22 +43,26 @@ FILMS: "Registry[VideoGenerator]" = Registry(
         _conditioned,
         ("film_detail", "arsdm", "colonoscopy_upscaler", "colonoscopy_sharpener"),
     ),
-    Method(
-        "pvdm",
-        "PVDM",
-        "Yu et al., CVPR 2023",
-        "pvdm",
-        f"{HERE}.pvdm:LatentVideoUNet",
-        _pvdm,
-        ("pvdm_autoencoder",),
-    ),
-    Method(
-        "lvdm",
-        "LVDM",
-        "He et al., 2022",
-        "lvdm",
-        f"{HERE}.lvdm:VideoUNet",
-        _lvdm,
-        ("lvdm_autoencoder",),
+    Method("pvdm", "PVDM", YU, "pvdm", LATENT_VIDEO, _pvdm, ("pvdm_autoencoder",)),
+    Method("lvdm", "LVDM", HE, "lvdm", VIDEO, _lvdm, ("lvdm_autoencoder",)),
+    published=(
+        Published("pvdm", "PVDM", YU, LATENT_VIDEO, _pvdm, endings=AUTOENCODER),
+        Published(
+            "pvdm_autoencoder",
+            "PVDM's autoencoder",
+            YU,
+            f"{HERE}.pvdm_autoencoder:PvdmAutoencoder",
+            _pvdm,
+            part=True,
+        ),
+        Published("lvdm", "LVDM", HE, VIDEO, _lvdm, endings=AUTOENCODER),
+        Published(
+            "lvdm_autoencoder",
+            "LVDM's autoencoder",
+            HE,
+            f"{HERE}.lvdm_autoencoder:LvdmAutoencoder",
+            _lvdm,
+            part=True,
+        ),
     ),
 )

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
-from models.colonoscopy.video import film_training
+from models.colonoscopy.video import autoencoder_training, diffusion_training, film_training
 
 
-def train(name: str, data: Path, minutes: float, folder: Path) -> None:
-    """Train a network for `minutes` in total and save it in fp16 in a folder."""
-    make = {"film_base": film_training.train_film_base, "film_detail": film_training.train_film_detail}
-    network = make[name](data, minutes)
-    network.half().save_pretrained(folder)  # type: ignore[operator]
+def train(name: str, data: Path, minutes: float, out: Path) -> None:
+    """Train a network from nothing, in runs/NAME, for `minutes` in total; the average goes to `out` in fp16."""
+    if name in film_training.KINDS:
+        film_training.train(name, data, minutes, out)
+    elif name in autoencoder_training.KINDS:
+        autoencoder_training.train(name, data, minutes, out)
+    else:
+        diffusion_training.train(name, data, minutes, out)

@@ -1,0 +1,89 @@
+"""Films that are drawn a clip at a time by a diffusion model of latents, which is told nothing of the order
+but its length, seed and steps.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.colonoscopy.synthesis.denoising import Predict, denoise
+from models.colonoscopy.video.base import FilmFrame, FilmOrder, check
+from models.colonoscopy.video.denoiser import Denoiser, schedule
+from models.core.checkpoints import imported, is_here, load_checkpoint
+from models.core.errors import UserError
+from models.core.progress import Drawing, Progress
+
+ENDING = "_autoencoder"
+
+D = TypeVar("D", bound=Denoiser)
+
+
+class ClipByClip(ABC, Generic[D]):
+    """A `VideoGenerator` of a U-Net and the autoencoder of its latents."""
+
+    knows_mask = False
+    looks = ("any",)
+
+    def __init__(self, network: D) -> None:
+        self.network: D = network.eval()
+
+    @abstractmethod
+    def _shape(self) -> tuple[int, ...]:
+        """Of a clip's latents, the first axis 1."""
+
+    @abstractmethod
+    def _predict(self, before: Tensor | None) -> Predict:
+        """The network of a clip. before: latents of the clip before it, None of the first."""
+
+    @abstractmethod
+    def _decoded(self, latents: Tensor) -> Tensor:
+        """The network's latents of a clip as the clip (1, 3, T, H, W) in -1..1."""
+
+    @torch.inference_mode()
+    def __call__(self, order: FilmOrder) -> Iterator[Progress | FilmFrame]:
+        """See `VideoGenerator`: of a film one clip is in memory, and the latents of the one before.
+
+        Raises UserError as `check`.
+        """
+        check(order)
+        generator = torch.Generator().manual_seed(order.seed)
+        done, before = 0, None
+        while done < order.count:
+            for share, latents in self._clip(before, generator, order.steps):
+                frames = self._frames(latents)
+                count = min(len(frames), order.count - done)
+                drawing = Drawing(done, frames[0])
+                yield Progress((done + share * count) / order.count, "drawing", drawing)
+            before = latents
+            for frame in frames[:count]:
+                yield FilmFrame(done, frame, None)
+                done += 1
+
+    def _clip(
+        self, before: Tensor | None, generator: torch.Generator, steps: int
+    ) -> Iterator[tuple[float, Tensor]]:
+        """See `denoise`: latents of a clip. before: as in `_predict`."""
+        noisy = torch.randn(self._shape(), generator=generator).to(self.network.device)
+        betas = schedule(self.network.config.beta_last)
+        return denoise(betas, self._predict(before), noisy, generator, steps=steps, sampler="dpm")
+
+    def _frames(self, latents: Tensor) -> NDArray[np.uint8]:
+        """Latents of a clip as frames (T, S, S, 3)."""
+        clip = self._decoded(latents)[0].float().clamp(-1, 1)
+        return ((clip + 1) * 127.5).round().byte().permute(1, 2, 3, 0).cpu().numpy()
+
+
+def load_pair(unet: type[Any], autoencoder: type[Any], method: str, checkpoint: str) -> tuple[Any, Any]:
+    """The networks of checkpoints NAME and NAME_autoencoder. method: that imports the second.
+
+    Raises as `load_checkpoint` does, and UserError("autoencoder_missing").
+    """
+    wanted = checkpoint + ENDING
+    if checkpoint in imported() and not is_here(wanted):
+        raise UserError("autoencoder_missing", name=checkpoint, wanted=wanted, method=method)
+    return load_checkpoint(unet, checkpoint), load_checkpoint(autoencoder, wanted)
