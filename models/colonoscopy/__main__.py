@@ -127,6 +127,7 @@ def parser() -> argparse.ArgumentParser:
     given = sheet.add_mutually_exclusive_group(required=True)
     given.add_argument("--masks", type=Path, help="a folder of masks")
     given.add_argument("--pairs", type=Path, help="a folder of images/ and masks/: real frames stand beside")
+    sheet.add_argument("--films", action="store_true", help="films over time, with --masks")
     sheet.add_argument("--limit", type=_some, default=6, help="only the first so many")
     sheet.add_argument("--out", type=Path, required=True, help="the PNG to write")
 
@@ -362,7 +363,13 @@ def _sheet(options: argparse.Namespace) -> None:
     from models.colonoscopy.synthesis.contact_sheet import write_sheet
     from models.colonoscopy.synthesis.whole_frames import whole
 
-    if options.pairs:
+    if options.films and options.masks:
+        from models.colonoscopy.video.contact_sheet import write_film_sheet
+
+        write_film_sheet(
+            [read_drawn(path) for path in mask_files(options.masks)[: options.limit]], options.out
+        )
+    elif options.pairs:
         pairs = list(read_pairs(options.pairs, options.limit))
         squares = [whole(pair.frame, pair.mask) for pair in pairs]
         write_sheet([one.mask for one in squares], options.out, [one.frame for one in squares])

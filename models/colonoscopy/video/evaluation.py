@@ -5,7 +5,7 @@ import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +22,19 @@ from models.colonoscopy.synthesis.fid_kid import frechet_distance, kernel_distan
 from models.colonoscopy.synthesis.memorization import features
 from models.colonoscopy.synthesis.registry import GENERATORS
 from models.colonoscopy.synthesis.whole_frames import training_frames, whole
+from models.colonoscopy.video.autoencoder_training import as_clips
 from models.colonoscopy.video.base import CLIP, FPS, FilmOrder
 from models.colonoscopy.video.clips import made_clips
+from models.colonoscopy.video.lvdm_autoencoder import LvdmAutoencoder
 from models.colonoscopy.video.motion import motion
+from models.colonoscopy.video.pvdm_autoencoder import PvdmAutoencoder
+from models.colonoscopy.video.reference_clips import REAL_FPS, held_out, real_boxes, real_clips, real_film
 from models.colonoscopy.video.registry import FILMS
-from models.colonoscopy.video.test_clips import REAL_FPS, held_out, real_boxes, real_clips, real_film
+from models.core.checkpoints import is_here, load_checkpoint
 from models.core.errors import UserError
 from models.core.results import markdown, peak_mebibytes, write
 
+AUTOENCODERS = ("pvdm_autoencoder", "lvdm_autoencoder")
 OURS, BY_FRAME = "conditioned", "ArSDM, frame by frame"
 CLIPS = 20  # of each kind
 ORDERS = 12  # masks that films are made under
@@ -134,12 +139,20 @@ def _repeated(clip: Sequence[Frame]) -> list[Frame]:
 
 
 def _autoencoders() -> dict[str, Callable[[Sequence[Frame]], list[Frame]]]:
-    """Those that are here, from clip to clip."""
+    """Those that ship, from clip to clip."""
+    kinds = {"PVDM's": PvdmAutoencoder, "LVDM's": LvdmAutoencoder}
     return {
-        FILMS[name].title: FILMS.loaded(name).reconstructed  # type: ignore[attr-defined]
-        for name in FILMS.installed()
-        if name in ("pvdm", "lvdm")
+        title: partial(_again, load_checkpoint(kind, name))
+        for (title, kind), name in zip(kinds.items(), AUTOENCODERS, strict=True)
+        if is_here(name)
     }
+
+
+@torch.inference_mode()
+def _again(autoencoder: PvdmAutoencoder | LvdmAutoencoder, clip: Sequence[Frame]) -> list[Frame]:
+    pixels = as_clips(torch.from_numpy(np.stack(clip))[None]).to(autoencoder.device)
+    drawn = autoencoder(pixels)[0].float().clamp(-1, 1).permute(1, 2, 3, 0).cpu()
+    return list(((drawn + 1) * 127.5).round().byte().numpy())
 
 
 @cache

@@ -6,7 +6,7 @@ from models.colonoscopy.video import autoencoder_training, diffusion_training, f
 
 
 def train(name: str, data: Path, minutes: float, out: Path) -> None:
-    """Train a network from nothing, in runs/NAME, for `minutes` in total; the average goes to `out` in fp16."""
+    """One network from nothing, in runs/NAME, for `minutes` in total; the average goes to `out` in fp16."""
     if name in film_training.KINDS:
         film_training.train(name, data, minutes, out)
     elif name in autoencoder_training.KINDS:
