@@ -42,6 +42,8 @@ class VideoUNetConfig(DenoiserConfig):
 
 
 PUBLISHED = VideoUNetConfig()
+# On the latents of `frame_autoencoder.py`, one for each frame, scaled as latent diffusion scales them.
+PUBLISHED_2D = VideoUNetConfig(scale=(0.18215,), shift=(0.0,), frames=16)
 SHIPPED = VideoUNetConfig(width=64, multiples=(1, 2, 2), blocks=2, attention=(2, 4), side=16)
 
 
@@ -212,3 +214,17 @@ def _through(block: nn.Module, h: Tensor, time: Tensor) -> Tensor:
     for layer in block.children():
         h = layer(h) if isinstance(layer, nn.Conv3d) else layer(h, time)
     return h
+
+
+class FrameVideoUNet(VideoUNet):
+    """The same on the 2D autoencoder's latents, of as many frames as the clip has."""
+
+    def __init__(self, config: VideoUNetConfig = PUBLISHED_2D) -> None:
+        super().__init__(config)
+
+    @classmethod
+    def from_published(cls, path: str | Path, config: VideoUNetConfig = PUBLISHED_2D) -> "FrameVideoUNet":
+        """As `VideoUNet.from_published`."""
+        network = super().from_published(path, config)
+        assert isinstance(network, cls)
+        return network

@@ -8,14 +8,15 @@ from torch import Tensor
 
 from models.colonoscopy.synthesis.denoising import Predict
 from models.colonoscopy.video.clip_by_clip import ClipByClip, load_pair
-from models.colonoscopy.video.lvdm import VideoUNet
+from models.colonoscopy.video.frame_autoencoder import FrameAutoencoder
+from models.colonoscopy.video.lvdm import FrameVideoUNet, VideoUNet
 from models.colonoscopy.video.lvdm_autoencoder import LvdmAutoencoder
 
 
 class LvdmFilms(ClipByClip[VideoUNet]):
     """A `VideoGenerator` of clips that know nothing of each other."""
 
-    def __init__(self, network: VideoUNet, autoencoder: LvdmAutoencoder) -> None:
+    def __init__(self, network: VideoUNet, autoencoder: LvdmAutoencoder | FrameAutoencoder) -> None:
         super().__init__(network)
         self.autoencoder = autoencoder.eval()
 
@@ -28,6 +29,11 @@ class LvdmFilms(ClipByClip[VideoUNet]):
 
     def _decoded(self, latents: Tensor) -> Tensor:
         return self.autoencoder.decode(self.network.restored(latents))
+
+
+def load_2d(checkpoint: str) -> LvdmFilms:
+    """The same with the 2D autoencoder. Raises as `load_pair` does."""
+    return LvdmFilms(*load_pair(FrameVideoUNet, FrameAutoencoder, "lvdm_2d_autoencoder", checkpoint))
 
 
 def load(checkpoint: str) -> LvdmFilms:

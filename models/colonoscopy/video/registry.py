@@ -28,6 +28,12 @@ def _lvdm(kind: type[Any], checkpoint: str) -> "VideoGenerator":
     return load(checkpoint)
 
 
+def _lvdm_2d(kind: type[Any], checkpoint: str) -> "VideoGenerator":
+    from models.colonoscopy.video.lvdm_pipeline import load_2d
+
+    return load_2d(checkpoint)
+
+
 YU, HE = "Yu et al., CVPR 2023", "He et al., 2022"
 LATENT_VIDEO, VIDEO = f"{HERE}.pvdm:LatentVideoUNet", f"{HERE}.lvdm:VideoUNet"
 # An imported NAME of either method draws with the autoencoder that was imported as NAME_autoencoder.
@@ -62,6 +68,22 @@ FILMS: "Registry[VideoGenerator]" = Registry(
             HE,
             f"{HERE}.lvdm_autoencoder:LvdmAutoencoder",
             _lvdm,
+            part=True,
+        ),
+        Published(
+            "lvdm_2d",
+            "LVDM on a 2D autoencoder",
+            HE,
+            f"{HERE}.lvdm:FrameVideoUNet",
+            _lvdm_2d,
+            endings=AUTOENCODER,
+        ),
+        Published(
+            "lvdm_2d_autoencoder",
+            "LVDM's 2D autoencoder",
+            HE,
+            f"{HERE}.frame_autoencoder:FrameAutoencoder",
+            _lvdm_2d,
             part=True,
         ),
     ),
