@@ -7,6 +7,7 @@ standard normal is 0 in the release.
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
@@ -21,7 +22,7 @@ KINDS: dict[str, type[PvdmAutoencoder | LvdmAutoencoder]] = {
     "pvdm_autoencoder": PvdmAutoencoder,
     "lvdm_autoencoder": LvdmAutoencoder,
 }
-SIZE = 128  # of the frames
+SIZE, CROP = 128, 64  # of the frames; of the squares that LVDM's learns from
 BATCH = 2
 RATE = 1e-3
 PERCEPTUAL = 0.2
@@ -52,12 +53,21 @@ def as_clips(frames: Tensor) -> Tensor:
     return frames.permute(0, 4, 1, 2, 3).float() / 127.5 - 1
 
 
+def crops(clips: Iterator[Tensor], seed: int) -> Iterator[Tensor]:
+    """Squares of CROP pixels: a network of convolutions alone learns as much from a quarter of the work."""
+    rng = np.random.default_rng(seed)
+    for frames in clips:
+        top, left = rng.integers(SIZE - CROP + 1, size=2)
+        yield frames[:, :, top : top + CROP, left : left + CROP]
+
+
 def train(name: str, data: Path, minutes: float, out: Path) -> None:
     """One of KINDS from nothing, in runs/NAME, for `minutes` in total; the average goes to `out` in fp16."""
     from models.colonoscopy.video.clips import batches as clips
 
     def batches(seed: int) -> Iterator[Tensor]:
-        return iter(clips(data, SIZE, BATCH, CLIP, seed))
+        whole = clips(data, SIZE, BATCH, CLIP, seed)
+        return crops(whole, seed) if name == "lvdm_autoencoder" else whole
 
     network, done = fit(name, KINDS[name](), batches, AutoencoderLosses(), rate=RATE, minutes=minutes)
     print(name, done, flush=True)

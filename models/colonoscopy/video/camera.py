@@ -20,7 +20,7 @@ BLUR = 0.06  # of the side: light changes over folds, not over vessels
 NEAREST, FARTHEST = 1.0, 4.0
 BUMP = 0.12  # how much nearer than its rim the middle of a polyp is
 ROUNDS = 8  # of the fixed point that turns a flow around
-LIGHT = 0.6  # 2 is the law of a lamp in the dark; a camera's own exposure takes most of it back
+LIGHT = 0.35  # 2 is the law of a lamp in the dark; a camera's own exposure takes most of it back
 GAINS = (0.6, 1.4)  # least and most of it
 FULL = 4.0  # seconds that a move takes; a longer film moves slower
 # Where each move ends: (x, y, z) of the camera in units of the nearest tissue, then turns about x, y, z.
