@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import avg_pool2d, max_pool2d
 
 from models.colonoscopy import LOOKS
 from models.colonoscopy.data.images import Frame, Mask, fitted, letterboxed, outside, squared
@@ -155,7 +156,19 @@ class ConditionedFilms:
             sampler="dpm",
         )
         for _, clip in steps:
-            yield clip.clamp(-1, 1)
+            yield settled(clip.clamp(-1, 1), given)
+
+
+def settled(clip: Tensor, given: Condition) -> Tensor:
+    """The small clip with what the first frame knows as it knows it; the seam is soft.
+
+    What is drawn anew in each window would stray, a little each time, and a polyp that is looked at would
+    change its colour.
+    """
+    known = given.known.flatten(0, 1)
+    sure = -max_pool2d(-known, 3, 1, 1)
+    sure = avg_pool2d(sure, 3, 1, 1, count_include_pad=False).view_as(given.known)
+    return sure * given.carried + (1 - sure) * clip
 
 
 def _lens(frame: Frame) -> Mask:

@@ -8,7 +8,7 @@ from models.colonoscopy import filming, pipeline
 from models.colonoscopy.synthesis.cascade import SMALL, cosine_schedule
 from models.colonoscopy.synthesis.super_resolution import MIDDLE, Sharpener, SharpenerConfig
 from models.colonoscopy.video.base import CLIP, FilmFrame, FilmOrder, check
-from models.colonoscopy.video.film_generator import ConditionedFilms
+from models.colonoscopy.video.film_generator import ConditionedFilms, settled
 from models.colonoscopy.video.film_networks import (
     NOISE,
     Condition,
@@ -101,6 +101,16 @@ def test_the_detail_takes_what_is_known_from_the_first_frame():
     given.known[:] = 1
     drawn = network(given.at(SMALL).carried, given, torch.randn(1, 2, NOISE, MIDDLE, MIDDLE))
     assert torch.allclose(drawn, given.carried, atol=1e-5)
+
+
+def test_what_is_known_stays_as_it_is_and_the_seam_is_soft():
+    given = condition(frames=1)
+    given.known[:] = 1
+    given.known[..., :10] = 0
+    clip = torch.zeros_like(given.carried)
+    found = settled(clip, given)
+    assert torch.equal(found[..., 13:], given.carried[..., 13:])
+    assert torch.equal(found[..., :9], clip[..., :9])
 
 
 def ordered(**changed):
