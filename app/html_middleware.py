@@ -49,7 +49,7 @@ class Document:
         self.data = data
         # A name that is none raises, and is not kept: no more is than ships, in each encoding.
         self.packed = cache(lambda path, name, encoding: compressed(data[path](name).encode(), encoding))
-        known = f"{_core()}const AHEAD = {json.dumps(ahead)};"
+        known = f"{_core()}const AHEAD = {json.dumps(ahead)}, LANGUAGES = {json.dumps(list(i18n.LANGUAGES))};"
         self.head = f"<head><script>{known}{script('page')}</script><style>{style}</style>".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,6 +1,9 @@
-"""Every string a person reads, in English and Chinese: en.json and zh-CN.json.
+"""Every string a person reads, a file for each language, named by its tag: en.json, zh-CN.json.
 
-The sentences of errors and notes are the command line's too, and lie in models/core/sentences.
+A further language is one more file here: it is offered by the name that it gives itself ("name"), to browsers
+that ask for it too, and what it doesn't say is said in English. The sentences of errors and notes are the
+command line's too; those of English and Chinese lie in models/core/sentences, a further language has its own
+under "errors" and "notes".
 
 Labels of widgets are translated in the browser (`i18n`), which knows the visitor's
 language first; what Python says at run time is translated here, in the language that
@@ -18,15 +21,33 @@ from models.core.errors import UserError
 from models.core.sentences import sentences
 
 FOLDER = Path(__file__).parent
-LANGUAGES = {"en": "English", "zh-CN": "中文"}
 DEFAULT = "en"
+
+
+def _own(language: str) -> dict[str, Any]:
+    """A language's file."""
+    found: dict[str, Any] = json.loads((FOLDER / f"{language}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def offered() -> dict[str, str]:
+    """The languages that have a file, English first, with the names that they give themselves."""
+    tags = sorted((path.stem for path in FOLDER.glob("*.json")), key=lambda tag: (tag != DEFAULT, tag))
+    return {tag: _own(tag)["name"] for tag in tags}
+
+
+LANGUAGES = offered()
 
 
 @cache
 def words(language: str) -> dict[str, str]:
-    """All sentences of a language by dotted key, "scene.find" -> "Find"."""
-    own = json.loads((FOLDER / f"{language}.json").read_text(encoding="utf-8"))
-    return dict(_flat({**own, **sentences(language)}))
+    """All sentences of a language by dotted key, "scene.find" -> "Find"; English where it has none."""
+    return {**own_words(DEFAULT), **own_words(language)}
+
+
+def own_words(language: str) -> dict[str, str]:
+    """The sentences that a language has itself."""
+    return dict(_flat({**sentences(language), **_own(language)}))
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> Any:
@@ -59,8 +80,9 @@ def explain(language: str, error: UserError) -> str:
 
 
 def matching(wanted: str | None) -> str:
-    """Our language for a browser's: any Chinese is zh-CN, all others are English."""
-    return "zh-CN" if (wanted or "").strip().lower().startswith("zh") else DEFAULT
+    """Our language for what a browser asks for first: any Chinese is zh-CN, an unknown one English."""
+    spoken = (wanted or "").strip().lower().partition(",")[0].partition("-")[0].partition(";")[0]
+    return next((tag for tag in LANGUAGES if tag.lower().partition("-")[0] == spoken), DEFAULT)
 
 
 def language(request: Any) -> str:

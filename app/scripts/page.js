@@ -1,15 +1,16 @@
 // What stands before everything else in the document: the address says which lab is open, in which language and
 // which colours, and whether the page is on a stage; each changes in place, so that nothing a visitor has is lost.
-// CORE, the address of Gradio's own translations, and AHEAD, what each lab fetches at once, are put before this by
-// Python.
+// CORE, the address of Gradio's own translations, AHEAD, what each lab fetches at once, and LANGUAGES, ours by their
+// tags, are put before this by Python.
 (() => {
 const root = document.documentElement;
 const asked = () => new URLSearchParams(location.search);
 const LABS = ['scene', 'face', 'colonoscopy'];
 const labOf = () => (LABS.includes(asked().get('lab')) ? asked().get('lab') : LABS[0]);
 const languageOf = () => {
+  const spoken = tag => tag.toLowerCase().split('-')[0];
   const wanted = asked().get('lang') || navigator.languages?.[0] || '';
-  return /^zh/i.test(wanted) ? 'zh-CN' : 'en';
+  return LANGUAGES.find(tag => spoken(tag) === spoken(wanted)) ?? LANGUAGES[0];
 };
 const dark = () => {
   const theme = asked().get('__theme');

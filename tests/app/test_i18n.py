@@ -38,7 +38,31 @@ def keys_of(node: ast.expr) -> list[str]:
 
 
 def test_both_languages_have_the_same_keys():
-    assert set(i18n.words("en")) == set(i18n.words("zh-CN"))
+    assert set(i18n.own_words("en")) == set(i18n.own_words("zh-CN"))
+
+
+def test_a_further_language_is_one_file(tmp_path, monkeypatch):
+    for file in i18n.FOLDER.glob("*.json"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    german = {"name": "Deutsch", "scene": {"find": "Finden"}, "errors": {"mask_empty": "Leer."}}
+    (tmp_path / "de.json").write_text(json.dumps(german))
+    monkeypatch.setattr(i18n, "FOLDER", tmp_path)
+    offered = i18n.offered()
+    assert offered == {"en": "English", "de": "Deutsch", "zh-CN": "中文"}
+    monkeypatch.setattr(i18n, "LANGUAGES", offered)
+    assert i18n.say("de", "scene.find") == "Finden"
+    assert i18n.explain("de", UserError("mask_empty")) == "Leer."
+    assert i18n.say("de", "page.title") == i18n.say("en", "page.title")
+    assert set(i18n.words("de")) == set(i18n.words("en"))
+    assert i18n.matching("de-AT,en;q=0.5") == "de"
+    i18n.words.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("asked", "language"), [("zh", "zh-CN"), ("zh-TW", "zh-CN"), ("en-GB", "en"), ("fr", "en"), (None, "en")]
+)
+def test_a_browser_gets_the_nearest_language(asked, language):
+    assert i18n.matching(asked) == language
 
 
 @pytest.mark.parametrize("key", sorted(i18n.words("en")))

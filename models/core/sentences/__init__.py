@@ -12,8 +12,12 @@ FOLDER = Path(__file__).parent
 
 @cache
 def sentences(language: str) -> dict[str, dict[str, str]]:
-    """{"errors": {key: sentence}, "notes": {key: sentence}} of "en" or "zh-CN", the facts in braces."""
-    found: dict[str, dict[str, str]] = json.loads((FOLDER / f"{language}.json").read_text(encoding="utf-8"))
+    """{"errors": {key: sentence}, "notes": {key: sentence}} of "en" or "zh-CN", the facts in braces.
+
+    {} of any other language.
+    """
+    file = FOLDER / f"{language}.json"
+    found: dict[str, dict[str, str]] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     return found
 
 
