@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 from models.colonoscopy.data.exports import WORD, burnt, frame_png, mask_png, secondary_capture
-from models.colonoscopy.data.images import Frame, Mask, fitted, own_part
+from models.colonoscopy.data.images import Frame, Mask, own_part
 from models.colonoscopy.video.base import FPS, FilmOrder
 from models.core.film_writer import FilmWriter
 
@@ -148,7 +148,9 @@ def outlined(frame: Frame, asked: Mask | None, found: Mask) -> Frame:
 
 def _edges(mask: Mask, frame: Frame) -> list[Any]:
     """The closed outlines of a mask in the pixels of a frame: (N, 2) each."""
-    large = fitted(mask, *frame.shape[:2]).astype(np.uint8)
+    # Not by the nearest pixel: the stairs of a mask that is enlarged are no outline.
+    size = (frame.shape[1], frame.shape[0])
+    large = (cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) > 0.5).astype(np.uint8)
     edges, _ = cv2.findContours(large, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     return [np.concatenate([edge, edge[:1]]).reshape(-1, 2) for edge in edges]
 
