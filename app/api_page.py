@@ -33,6 +33,7 @@ LEFT_OUT = {
     "scene_ground": ("files",),
     "scene_segment": ("scan",),
     "scene_compare": ("files",),
+    "colonoscopy_film": ("frame",),
 }
 
 STYLE = """
@@ -70,7 +71,7 @@ def html(language: str, info: Mapping[str, Any], address: str) -> str:
 def _endpoint(say: Mapping[str, str], name: str, told: Mapping[str, Any], address: str) -> str:
     rows = "".join(
         f'<tr><th scope="row"><code>{field}</code></th><td>{escape(_kind(say, one))}</td>'
-        f"<td>{escape(say[f'api.{field}'])}</td></tr>"
+        f"<td>{escape(say.get(f'api.{name}_takes_{field}') or say[f'api.{field}'])}</td></tr>"
         for one in told["parameters"]
         for field in (one["parameter_name"],)
     )

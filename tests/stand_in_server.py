@@ -30,6 +30,7 @@ with pytest.MonkeyPatch.context() as patch:
     patch.setattr(scene_service, "warm_up", lambda name: None)
     patch.setattr(colonoscopy, "draw", tissue.drawing(pause=PAUSE))
     patch.setattr(colonoscopy, "segment", lambda picture: picture[..., 0] > 127)
+    tissue.stand_in_films(patch, PAUSE)
     patch.setattr(face, "animate", talk.animating(pause=PAUSE))
     patch.setattr(service, "warm_up", lambda: None)
     patch.setattr(service, "look", lambda image: None)

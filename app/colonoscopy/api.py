@@ -1,6 +1,7 @@
 """The colonoscopy lab's named API endpoints: a mask file in, frames out as JSON and as a zip.
 
-`/colonoscopy_draw`, `/colonoscopy_segment` and `/colonoscopy_find` do what a visitor does on the page.
+`/colonoscopy_draw`, `/colonoscopy_film`, `/colonoscopy_segment` and `/colonoscopy_find` do what a visitor
+does on the page.
 """
 
 from typing import Any
@@ -8,13 +9,16 @@ from typing import Any
 import gradio as gr
 
 from app import validation
-from app.colonoscopy import find_service, service
+from app.colonoscopy import film_service, find_service, service
 from app.colonoscopy.session import ColonoscopySession
 from app.components.raw_fields import Flag, Number, Text
 from app.components.upload_widgets import File, Files
 from app.messages import answered
 from app.session import Visits
 from models.colonoscopy import SAMPLERS
+from models.colonoscopy.data.film_exports import FilmMade
+from models.colonoscopy.video.base import FilmOrder
+from models.colonoscopy.video.registry import FILMS
 from models.core.errors import UserError
 
 
@@ -37,9 +41,18 @@ class ColonoscopyApi:
             frames = Files(file_count="multiple", label="frames")
             segmenters = Text("polyps", label="segmenters")
             detectors = Text("", label="detectors")
+            mask_last = File(label="mask_last")
+            move = Text(FilmOrder.move, label="move")
+            seconds = Number(FilmOrder.seconds, label="seconds")
+            method = Text(FILMS.default, label="model")
+            look = Text(FilmOrder.look, label="look")
+            times = Number(FilmOrder.steps, label="steps")
+            films = [gr.File(label=name) for name in ("video", "outlined", "zip", "dicom")]
             button = gr.Button()
         fields = [mask, count, seed, model, steps, sampler, burn]
         button.click(self.draw, fields, [result, packed], api_name="colonoscopy_draw")
+        filmed = [mask, mask_last, frame, move, seconds, seed, method, look, times]
+        button.click(self.film, filmed, [result, *films], api_name="colonoscopy_film")
         button.click(self.segment, [frame], result, api_name="colonoscopy_segment")
         looked = [frames, segmenters, detectors]
         button.click(self.find, looked, [result, packed], api_name="colonoscopy_find")
@@ -67,6 +80,33 @@ class ColonoscopyApi:
             for _ in service.draw(session, wanted):
                 pass
             return [facts(sample) for sample in session.frames], str(service.pack(session, marked))
+
+        return answered(self.visits, request, ColonoscopySession, work)
+
+    def film(
+        self,
+        mask: str | None,
+        mask_last: str | None,
+        frame: str | None,
+        move: str,
+        seconds: float,
+        seed: float,
+        model: str,
+        look: str,
+        steps: float,
+        request: gr.Request,
+    ) -> tuple[dict[str, Any] | str, ...]:
+        """A film for a mask file: what is known of it, two mp4s (the second with outlines), a zip, DICOM."""
+
+        def work(session: ColonoscopySession) -> tuple[dict[str, Any] | str, ...]:
+            brought = film_service.bring(mask, mask_last, frame)
+            wanted = film_service.order(
+                brought.mask, move, seconds, seed, model, look, steps, brought.mask_last, brought.frame
+            )
+            for step in film_service.film(session, wanted, model, shape=brought.shape):
+                made = step
+            assert isinstance(made, FilmMade)
+            return made.facts, *map(str, made.paths)
 
         return answered(self.visits, request, ColonoscopySession, work)
 

@@ -119,11 +119,14 @@ def as_it_came(wanted: Order, shape: tuple[int, int] | None) -> Order:
 
     Not where something was drawn beside it, in what had been padded.
     """
-    if shape is None:
-        return wanted
-    inside = np.zeros_like(wanted.mask)
+    return wanted if shape is None or not lies_in(wanted.mask, shape) else replace(wanted, shape=shape)
+
+
+def lies_in(mask: Mask, shape: tuple[int, int]) -> bool:
+    """Whether nothing of a padded mask lies outside of what had `shape` (height, width) before."""
+    inside = np.zeros_like(mask)
     inside[own_part(shape, len(inside))] = True
-    return wanted if (wanted.mask & ~inside).any() else replace(wanted, shape=shape)
+    return not (mask & ~inside).any()
 
 
 def _read(paths: Sequence[str | Path] | None, reader: Callable[[Path], T]) -> T:

@@ -9,9 +9,10 @@ import numpy as np
 from gradio.context import Context
 
 from app import validation
-from app.colonoscopy import find_views, mask_presets, service
+from app.colonoscopy import film_views, find_views, mask_presets, service
 from app.colonoscopy import views as answer
 from app.colonoscopy.api import ColonoscopyApi
+from app.colonoscopy.film_panel import FilmPanel, TabParts
 from app.colonoscopy.find_panel import FindPanel
 from app.colonoscopy.session import ColonoscopySession
 from app.components import mask_pad, result_strip
@@ -42,13 +43,15 @@ def fragments(name: str) -> dict[str, str]:
         "html.colonoscopy_upload_note": quiet(note),
         "html.colonoscopy_dice_help": quiet(say(name, "colonoscopy.dice_help")),
         "html.colonoscopy_cards": about(name, "colonoscopy"),
+        **film_views.fragments(name),
         **find_views.fragments(name),
     }
 
 
 def build(visits: Visits, i18n: gr.I18n) -> None:
     """Lay out the tab in the current gr.Blocks and wire it. Raises UserError where no model can draw."""
-    ColonoscopyTab(visits, i18n, service.models())
+    tab = ColonoscopyTab(visits, i18n, service.models())
+    FilmPanel(visits, i18n, TabParts(tab.pad, tab.look, tab.judge, tab.framed, tab.hearing))
     FindPanel(visits, i18n)
     ColonoscopyApi(visits)
 
@@ -168,7 +171,7 @@ class ColonoscopyTab:
         self.draw.click(self.draw_frames, fields, drawn, trigger_mode="once", **quiet).then(**free)
         self.stop.click(self.halt, None, None, queue=False, **quiet)
         self.dice.click(None, None, self.seed, js=script("dice"), **quiet)
-        self.frame_upload.upload(
+        self.framed = self.frame_upload.upload(
             self.take_frame, [self.frame_upload, self.task], [self.pad, self.task, self.notice], **quiet
         )
         self.mask_upload.upload(self.take_mask, self.mask_upload, [self.pad, self.notice], **quiet)
@@ -203,7 +206,7 @@ class ColonoscopyTab:
         def work(session: ColonoscopySession) -> Updates:
             frame, read = service.open_frame(_files(file))
             alters = pipeline.INPAINTER in self.models
-            session.own_frame = frame if alters else None
+            session.own_frame = frame
             # What alters already is not set again: by now the visitor may have chosen another.
             kept = alters and task in TASKS[1:]
             return {

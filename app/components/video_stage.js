@@ -19,6 +19,7 @@ function startStage() {
     render();
   }
 
+  if (given('loops') === true) pace.querySelector('[data-do=loop]').setAttribute('aria-pressed', true);
   const pressed = name => pace.querySelector(`[data-do=${name}]`).getAttribute('aria-pressed') === 'true';
   pace.addEventListener('click', event => {
     const button = event.target.closest('button');
@@ -67,12 +68,13 @@ function startStage() {
   function render() {
     const {shown, preview} = state;
     const ready = !!shown && !preview;
-    root.dataset.state = preview ? (preview.url ? 'first' : 'waiting') : shown ? 'ready' : 'empty';
+    const still = preview?.picture || preview?.poster;
+    root.dataset.state = preview ? (preview.url ? 'first' : preview.picture ? 'drawing' : 'waiting') : shown ? 'ready' : 'empty';
     empty.textContent = preview ? words.waiting : words.empty;
-    empty.hidden = ready || !!preview?.url;
-    video.hidden = !empty.hidden;
-    poster.hidden = !preview?.poster || !!preview.url;
-    if (!poster.hidden && poster.getAttribute('src') !== preview.poster) poster.src = preview.poster;
+    empty.hidden = ready || !!preview?.url || !!preview?.picture;
+    video.hidden = !ready && !preview?.url;
+    poster.hidden = !still || !!preview.url;
+    if (!poster.hidden && poster.getAttribute('src') !== still) poster.src = still;
     badge.textContent = preview?.url ? words.first : '';
     doing.querySelector('i').style.width = `${100 * (preview?.fraction ?? 0)}%`;
     doing.querySelector('span').textContent = preview?.text ?? '';

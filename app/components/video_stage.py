@@ -5,6 +5,7 @@ It knows no lab: it gets addresses. A result and what is said while another one 
     stage = VideoStage(words=...)
     yield preview("", 0.1, "Listening")                  # nothing to see yet
     yield preview(first_second, 0.3, "Drawing")          # played again and again, silently
+    yield preview(None, 0.4, "Drawing", picture=data_url)   # or a picture of what is being made
     yield show([View("whole", file), View("panels", other)], [Taken("Video", file)])
 """
 
@@ -25,6 +26,8 @@ WORDS = {
     "first": "The first second",
     "whole": "Whole picture",
     "panels": "Three stages",
+    "plain": "Without outlines",
+    "outlined": "With outlines",
     "mesh": "3D animation",
     "blend": "Blend",
     "generated": "Generated",
@@ -38,7 +41,7 @@ WORDS = {
 
 @dataclass(frozen=True)
 class View:
-    """A way to see the result. name: "whole" or "panels". file: an mp4 that the page may serve."""
+    """A way to see the result. name: "whole", "panels", "plain", "outlined". file: an mp4 that is served."""
 
     name: str
     file: Path
@@ -53,13 +56,24 @@ class Taken:
 
 
 class VideoStage(Component):
-    """The stage as a Gradio component. words: what it says, keys as in WORDS."""
+    """The stage as a Gradio component. words: what it says, keys as in WORDS.
+
+    loops: plays again and again until the visitor says otherwise.
+    """
 
     NAME, WORDS = "video_stage", WORDS
+
+    def __init__(self, value: str | None = "", *, loops: bool = False, **more: Any) -> None:
+        self._loops = loops
+        super().__init__(value, **more)
 
     def changing(self) -> tuple[str, ...]:
         """See `Component`."""
         return ("preview",)
+
+    def fixed(self) -> dict[str, Any]:
+        """See `Component`."""
+        return {"loops": self._loops}
 
 
 def show(views: list[View], files: list[Taken]) -> dict[str, Any]:
@@ -78,12 +92,15 @@ def clear() -> dict[str, Any]:
     return gr.update(value="", preview="")
 
 
-def preview(file: Path | None, fraction: float, text: str, poster: Path | None = None) -> dict[str, Any]:
+def preview(
+    file: Path | None, fraction: float, text: str, poster: Path | None = None, picture: str = ""
+) -> dict[str, Any]:
     """The update that tells how far a video is. file: its first second, None where that is not there yet.
 
-    poster: a picture that stands there, dimmed, until then.
+    poster: a picture that stands there, dimmed, until then. picture: a data URL of what is being made.
     """
     told = {"url": address(file) if file else "", "poster": address(poster) if poster else ""}
+    told |= {"picture": picture}
     return gr.update(preview=json.dumps({**told, "fraction": round(fraction, 3), "text": text}))
 
 

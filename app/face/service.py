@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from app import uploads, validation
 from app.face.session import FaceSession
 from app.job_queue import JobQueue, in_line
-from models.core import checkpoints
+from models.core import checkpoints, ffmpeg_calls
 from models.core.errors import UserError
 from models.core.import_lock import LOADING
 from models.core.notes import note
 from models.core.progress import Progress
 from models.face import STAGES, frames_of, pipeline
-from models.face.sources import face_model, ffmpeg_calls, film_io, film_writer, portrait_io, sound_io
+from models.face.sources import face_model, film_io, film_writer, portrait_io, sound_io
 from models.face.sources.upload import faces_throughout, faces_told
 from models.face.speech import voices
 from models.face.types import Made, Order

@@ -22,10 +22,11 @@ from app.i18n import language, say
 from app.messages import Updates, about, quiet, settled, why
 from app.scripts import script
 from app.session import Visits
+from models.core import ffmpeg_calls
 from models.core.errors import UserError
 from models.core.progress import Progress
 from models.core.upload_validation import megabytes
-from models.face.sources import ffmpeg_calls, film_io
+from models.face.sources import film_io
 from models.face.speech import voices
 from models.face.types import Order
 

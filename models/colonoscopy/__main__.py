@@ -10,7 +10,8 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from models.colonoscopy import LOOKS
+from models.colonoscopy import LOOKS, film_command
+from models.colonoscopy.command_options import some, told_skipped, usable_masks
 from models.colonoscopy.detection.registry import DETECTORS
 from models.colonoscopy.methods import METHODS
 from models.colonoscopy.segmentation.registry import SEGMENTERS
@@ -51,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     given = sample.add_mutually_exclusive_group(required=True)
     given.add_argument("--mask", type=Path, help="an image, white on the polyp")
     given.add_argument("--masks", type=Path, help="a folder of them, or one that has them in masks/")
-    sample.add_argument("--limit", type=_some, help="take only the first masks of the folder")
+    sample.add_argument("--limit", type=some, help="take only the first masks of the folder")
     sample.add_argument("--count", type=int, default=1, help="frames a mask")
     sample.add_argument("--seed", type=int, default=0, help="of the first frame; the next has the next one")
     sample.add_argument("--model", default=GENERATORS.default, help=", ".join(GENERATORS))
@@ -77,6 +78,8 @@ def parser() -> argparse.ArgumentParser:
     inpaint.add_argument("--remove", action="store_true", help="take away the polyp under the mask")
     inpaint.add_argument("--unmarked", action="store_true", help="as in sample")
     inpaint.add_argument("--out", type=Path, required=True, help="gets images/, masks/ and samples.json")
+
+    film_command.add_film(commands)
 
     segment = commands.add_parser("segment", help="the polyps in a frame, or in a folder of frames")
     segment.add_argument("frames", type=Path, help="an image, or a folder of them")
@@ -105,7 +108,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--data", type=Path, required=True)
     train.add_argument("--minutes", type=float, default=60, help="of work in total; a stopped run goes on")
     train.add_argument(
-        "--steps", type=_some, default=2000, help="of segmenters and detectors, in place of minutes"
+        "--steps", type=some, default=2000, help="of segmenters and detectors, in place of minutes"
     )
     train.add_argument("--out", type=Path, help="the checkpoint's folder")
 
@@ -121,14 +124,14 @@ def parser() -> argparse.ArgumentParser:
         help=f"with commas between, of synthesis: {', '.join(PARTS)}, the last of which takes hours; "
         f"of video: {', '.join(FILM_PARTS)}",
     )
-    evaluate.add_argument("--limit", type=_some, help="only the first pairs of each set; nothing is recorded")
+    evaluate.add_argument("--limit", type=some, help="only the first pairs of each set; nothing is recorded")
 
     sheet = commands.add_parser("sheet", help="one picture of what each model draws for the same masks")
     given = sheet.add_mutually_exclusive_group(required=True)
     given.add_argument("--masks", type=Path, help="a folder of masks")
     given.add_argument("--pairs", type=Path, help="a folder of images/ and masks/: real frames stand beside")
     sheet.add_argument("--films", action="store_true", help="films over time, with --masks")
-    sheet.add_argument("--limit", type=_some, default=6, help="only the first so many")
+    sheet.add_argument("--limit", type=some, default=6, help="only the first so many")
     sheet.add_argument("--out", type=Path, required=True, help="the PNG to write")
 
     listed = commands.add_parser("models", help="the methods: paper, checkpoint, data, figures")
@@ -140,14 +143,6 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command and returns the exit status."""
     return run(parser(), COMMANDS, arguments)
-
-
-def _some(text: str) -> int:
-    """A number from 1 on, for argparse."""
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
 
 
 def _sample(options: argparse.Namespace) -> int:
@@ -167,33 +162,7 @@ def _sample(options: argparse.Namespace) -> int:
     with executor_at(options.ray) as executor:
         done = sampling.sample(wanted, order, options.out, not options.unmarked, executor, options.shard)
     print(f"{len(done)} frames in {options.out}")
-    return _skipped(skipped)
-
-
-def usable_masks(given: Path, limit: int | None = None) -> tuple[list[Path], int]:
-    """A mask file, or those of a folder that frames can be drawn for, and how many others were told of.
-
-    Raises UserError: masks_missing for none, and for one file as `read_cleaned` does.
-    """
-    from models.colonoscopy.data.masks import mask_files, read_cleaned
-
-    folder = given.is_dir()
-    files = mask_files(given)[:limit] if folder else [given]
-    usable = []
-    for path in files:  # one bad file must not end a long run in its middle
-        try:
-            found = read_cleaned(path)
-        except UserError as error:
-            if not folder:
-                raise
-            print(f"{path.name}: {sentence(error)}", file=sys.stderr)
-            continue
-        usable.append(path)
-        for one in found.notes:
-            print(f"{path.name}: {told(one)}", file=sys.stderr)
-    if not usable:
-        raise UserError("masks_missing", name=given.name)
-    return usable, len(files) - len(usable)
+    return told_skipped(skipped)
 
 
 def _inpaint(options: argparse.Namespace) -> int:
@@ -210,14 +179,7 @@ def _inpaint(options: argparse.Namespace) -> int:
     wanted = sampling.alterations(frames, masks, options.count, options.seed)
     done = sampling.sample(wanted, order, options.out, burn=not options.unmarked)
     print(f"{len(done)} frames in {options.out}")
-    return _skipped(skipped)
-
-
-def _skipped(count: int) -> int:
-    """The exit status of a command that had to pass over some of its files, after it was told."""
-    if count:
-        print(f"{count} skipped", file=sys.stderr)
-    return min(count, 1)
+    return told_skipped(skipped)
 
 
 def _inspect(options: argparse.Namespace) -> None:
@@ -285,7 +247,7 @@ def _segment(options: argparse.Namespace) -> int:
         print(f"{path.name}  {shares}{boxes}")
     if rows:
         (options.out / "found.json").write_text(json.dumps(rows, indent=1))
-    return _skipped(skipped)
+    return told_skipped(skipped)
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -349,7 +311,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         parts = _parts(options, PARTS[:-1])
         found = synthesis_evaluation.evaluate(sets, options.data, parts, options.limit)
     print(json.dumps(found))
-    return _skipped(len(left))
+    return told_skipped(len(left))
 
 
 def _parts(options: argparse.Namespace, usual: Sequence[str]) -> list[str]:
@@ -391,6 +353,7 @@ COMMANDS = {
     "import": _import,
     "sample": _sample,
     "inpaint": _inpaint,
+    "film": film_command.film,
     "segment": _segment,
     "inspect": _inspect,
     "train": _train,

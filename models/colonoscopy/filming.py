@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from models.colonoscopy.data.images import Frame, Mask, fitted, padded
+from models.colonoscopy.data.images import Frame, Mask, fitted, letterboxed, padded
 from models.colonoscopy.data.masks import check_mask
 from models.colonoscopy.segmentation.base import mask_of
 from models.colonoscopy.segmentation.metrics import dice
@@ -39,6 +39,8 @@ def film(order: FilmOrder, model: str, judge: str) -> Iterator[Progress | Judged
     if order.mask_last is not None:
         check_mask(order.mask_last)
         order = replace(order, mask_last=padded(order.mask_last))
+    if order.frame is not None:
+        order = replace(order, frame=letterboxed(order.frame))
     segmenter = SEGMENTERS.loaded(judge)
     for step in generator(order):
         if isinstance(step, FilmFrame):

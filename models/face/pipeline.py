@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.core import ffmpeg_calls
 from models.core.checkpoints import CheckpointCard, all_cards
 from models.core.disk_array import Spool
 from models.core.errors import UserError
@@ -18,7 +19,7 @@ from models.core.import_lock import LOADING
 from models.core.progress import Left, Progress
 from models.face import FPS, STAGES, frames_of
 from models.face.methods import MOTION
-from models.face.sources import ffmpeg_calls, film_io, film_writer, portrait_io, sound_io
+from models.face.sources import film_io, film_writer, portrait_io, sound_io
 from models.face.speech import voices
 from models.face.types import Made, Order, Watch
 

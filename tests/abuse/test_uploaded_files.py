@@ -22,6 +22,7 @@ TAKERS = {
     "scene_segment": lambda file: ["", [file]],
     "scene_compare": lambda file: ["the chair", "instancerefer", "", [file]],
     "colonoscopy_find": lambda file: [[file], "polyps", ""],
+    "colonoscopy_film": lambda file: [file, None, None, "left", 0.5, 0, "conditioned", "any", 1],
     "colonoscopy_segment": lambda file: [file],
     "colonoscopy_draw": lambda file: [file, 1, 0, "arsdm", 1, "ddim", True],
     "face_animate": lambda file: [

@@ -87,6 +87,45 @@ def test_what_cannot_be_drawn_is_told(client, fields, told):
         draw(client, **fields)
 
 
+def film(client, **fields):
+    sound = {"mask": PRESET, "mask_last": None, "frame": None, "move": "left", "seconds": 0.5, "seed": 3}
+    given = {**sound, "model": "conditioned", "look": "any", "steps": 10, **fields}
+    files = {name: given[name] and handle_file(str(given[name])) for name in ("mask", "mask_last", "frame")}
+    return client.predict(**{**given, **files}, api_name="/colonoscopy_film")
+
+
+def test_a_mask_becomes_a_film(client, tmp_path):
+    frame = tmp_path / "frame.png"
+    Image.fromarray(stand_in.sample().frame).resize((160, 120)).save(frame)
+    last = mask_presets.FOLDER / "two.png"
+    facts, video, outlined, packed, dicom = film(client, mask_last=last, frame=frame)
+    assert facts["frames"] == 5 == len(facts["dice"]) and facts["own_frame"] and facts["last_outline"]
+    assert [Path(path).suffix for path in (video, outlined, dicom)] == [".mp4", ".mp4", ".dcm"]
+    assert all(b"ftyp" in Path(path).read_bytes()[:12] for path in (video, outlined))
+    with zipfile.ZipFile(packed) as archive:
+        assert sum(name.startswith("masks/") for name in archive.namelist()) == 5
+    unaware = film(client, model="pvdm")[0]
+    assert unaware["knows_mask"] is False and unaware["mean_dice"] is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"mask": None}, "No file arrived"),
+        ({"move": "<script>"}, "No camera moves as"),
+        ({"seconds": 10**6}, "0.5 to 30.0 seconds"),
+        ({"seconds": "4"}, "0.5 to 30.0 seconds"),
+        ({"seed": -1}, "seed has to be"),
+        ({"model": "../film_base"}, "no model called"),
+        ({"look": "oslo"}, "no look called"),
+        ({"steps": 0}, "1 to 250 steps"),
+    ],
+)
+def test_what_cannot_be_filmed_is_told(client, fields, told):
+    with pytest.raises(AppError, match=told):
+        film(client, **fields)
+
+
 @pytest.mark.parametrize("path", ["/etc/passwd", "../../etc/passwd", str(Path(__file__).resolve())])
 def test_a_mask_is_an_upload_and_never_a_path(address, path):
     url = f"{address}gradio_api/call/colonoscopy_draw"

@@ -25,7 +25,10 @@ CALLED = (
     "scene_address",
     "scene_opening",
 )  # functions that Gradio calls
-PUT_IN = {"page": ("CORE", "AHEAD", "LANGUAGES"), "scene_address": ("FIRST",)}  # by Python, before the browser gets it
+PUT_IN = {
+    "page": ("CORE", "AHEAD", "LANGUAGES"),
+    "scene_address": ("FIRST",),
+}  # by Python, before the browser gets it
 
 
 def linted(folder: Path, *rules: str) -> str:

@@ -5,17 +5,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
 from app import page
 from app.colonoscopy import service
-from models.colonoscopy import pipeline
-from models.colonoscopy.data.images import fitted
+from models.colonoscopy import LOOKS, MASKLESS, pipeline
+from models.colonoscopy.data.images import fitted, squared
 from models.colonoscopy.detection.registry import DETECTORS
 from models.colonoscopy.pipeline import Order, Sample
 from models.colonoscopy.segmentation.registry import SEGMENTERS
 from models.colonoscopy.synthesis.registry import GENERATORS
+from models.colonoscopy.video.base import FilmFrame, FilmOrder
+from models.colonoscopy.video.registry import FILMS
 from models.core.errors import UserError
 from models.core.progress import Drawing, Progress
 
@@ -67,6 +70,49 @@ def drawing(steps: int = 3, pause: float = 0.0) -> Draw:
     return draw
 
 
+class Filming:
+    """Stands for every generator of films: the mask wanders over painted tissue as the camera moves.
+
+    pause: seconds of a frame. knows_mask: else there is a polyp in the middle, and nothing changes it.
+    """
+
+    looks = LOOKS
+
+    def __init__(self, pause: float = 0.0, knows_mask: bool = True) -> None:
+        self.pause, self.knows_mask = pause, knows_mask
+
+    def __call__(self, order: FilmOrder) -> Iterator[Progress | FilmFrame]:
+        """The frames, the first after two previews."""
+        first = fitted(order.mask, SIZE, SIZE) if self.knows_mask else _blob()
+        texture = squared(order.frame, SIZE) if order.frame is not None and self.knows_mask else None
+        for index in range(order.count):
+            share = index / max(1, order.count - 1)
+            mask = moved(first, order.move if self.knows_mask else "around", share)
+            if order.mask_last is not None and self.knows_mask and share > 0.5:
+                mask = fitted(order.mask_last, SIZE, SIZE)
+            frame = painted(mask, order.seed, GENERATORS.default) if texture is None else texture.copy()
+            frame = frame if texture is None else np.where(mask[..., None], POLYP, frame).astype(np.uint8)
+            for step in range(2 if index == 0 else 1):
+                time.sleep(self.pause)
+                faint = (frame * (0.5 + step / 4)).astype(np.uint8)
+                yield Progress(index / order.count, "drawing", Drawing(index, faint))
+            yield FilmFrame(index, frame, mask if self.knows_mask else None)
+
+
+def _blob():
+    y, x = np.mgrid[:SIZE, :SIZE]
+    return (x - SIZE / 2) ** 2 + (y - SIZE / 2) ** 2 < 40**2
+
+
+def moved(mask, move: str, share: float):
+    """A mask (256, 256) as the camera sees it after a share of its way."""
+    angle, zoom = (90 * share if move == "around" else 0), 1.0
+    zoom += {"forward": 0.4, "back": -0.3}.get(move, 0.0) * share
+    warp = cv2.getRotationMatrix2D((SIZE / 2, SIZE / 2), angle, zoom)
+    warp[0, 2] += {"left": 40, "right": -40}.get(move, 0) * share
+    return cv2.warpAffine(mask.astype(np.uint8), warp, (SIZE, SIZE), flags=cv2.INTER_NEAREST) > 0
+
+
 def sample(seed: int = 7, **other) -> Sample:
     """One frame with a square polyp."""
     mask = np.zeros((SIZE, SIZE), bool)
@@ -87,8 +133,17 @@ def detector():
     return MaskDetector(by_colour)
 
 
-def stand_in(patch: pytest.MonkeyPatch, draw: Draw | None = None) -> None:
-    """Let `draw` answer instead of the lab's networks."""
+def stand_in_films(patch: pytest.MonkeyPatch, pause: float = 0.0) -> None:
+    """Let `Filming` and `by_colour` answer instead of the networks that make films and judge them."""
+    known = {name: Filming(pause, name not in MASKLESS) for name in FILMS}
+    patch.setattr(FILMS, "installed", lambda: tuple(known))
+    patch.setattr(FILMS, "loaded", lambda name: known[FILMS[name].name])
+    patch.setattr(FILMS, "weights", lambda name: "0123456789ab")
+    patch.setattr(SEGMENTERS, "loaded", lambda name: by_colour)
+
+
+def stand_in(patch: pytest.MonkeyPatch, draw: Draw | None = None, pause: float = 0.0) -> None:
+    """Let `draw` answer instead of the lab's networks. pause: seconds of a film's frame."""
     patch.setattr(service, "models", lambda: list(GENERATORS))
     patch.setattr(pipeline, "draw", draw or drawing())
     patch.setattr(pipeline, "segment", lambda frame, model="polyps": frame[..., 1] > 120)
@@ -97,15 +152,16 @@ def stand_in(patch: pytest.MonkeyPatch, draw: Draw | None = None) -> None:
     for registry, network in ((SEGMENTERS, by_colour), (DETECTORS, detector())):
         patch.setattr(registry, "installed", lambda registry=registry: tuple(registry)[:3])
         patch.setattr(registry, "loaded", lambda name, network=network: network)
+    stand_in_films(patch, pause)
 
 
 @contextmanager
-def served(draw: Draw | None = None) -> Iterator[str]:
-    """Address of a page with this lab alone, on which `draw` answers instead of the networks."""
+def served(draw: Draw | None = None, pause: float = 0.0) -> Iterator[str]:
+    """Address of a page with this lab alone, on which `stand_in` answers instead of the networks."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(page, "LABS", tuple(lab for lab in page.LABS if lab.name == "colonoscopy"))
         patch.setattr(page, "processor", lambda: "cpu")  # else a process imports torch to find out
-        stand_in(patch, draw)
+        stand_in(patch, draw, pause)
         running = page.start("127.0.0.1", None)
         try:
             yield running.local_url

@@ -19,7 +19,7 @@ from models.colonoscopy.segmentation.registry import SEGMENTERS
 from models.colonoscopy.synthesis import sampling
 from models.colonoscopy.synthesis.frames_folder import FramesFolder
 from models.colonoscopy.synthesis.registry import GENERATORS
-from models.core import results
+from models.core import results, spread
 from models.core.errors import UserError
 from models.core.executors import InProcessExecutor
 from tests.colonoscopy.makers import frame_of, mask_of, sample_of, stand_ins  # noqa: F401
@@ -173,7 +173,7 @@ class Losing(InProcessExecutor):
 
 
 def test_frames_whose_worker_was_lost_are_drawn_by_others(masks, tmp_path, drawn, monkeypatch, capsys):
-    monkeypatch.setattr(sampling, "AGAIN", 0.01)
+    monkeypatch.setattr(spread, "AGAIN", 0.01)
     wanted = sampling.jobs(sorted(masks.iterdir()), 4, 5)
     order = pipeline.Order(mask_of())
     done = sampling.sample(wanted, order, tmp_path / "out", executor=Losing())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.face.sources.ffmpeg_calls import binary
+from models.core.ffmpeg_calls import binary
 
 
 def heic(pixels: np.ndarray, turns: int = 0) -> bytes:

@@ -13,10 +13,11 @@ import pytest
 
 from app import page
 from app.face import service
+from models.core import ffmpeg_calls
 from models.core.errors import UserError
 from models.core.progress import Left, Progress
 from models.face import FPS, frames_of, pipeline
-from models.face.sources import ffmpeg_calls, sound_io
+from models.face.sources import sound_io
 from models.face.sources.tracking import Faces
 from models.face.types import Made, Order
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy.io import wavfile
 
+from models.core import ffmpeg_calls
 from models.core.errors import UserError
 from models.face import FPS, RATE, frames_of
-from models.face.sources import ffmpeg_calls, film_io, film_writer, portrait_io, sound_io
+from models.face.sources import film_io, film_writer, portrait_io, sound_io
 
 
 def tone(seconds: float, rate: int = RATE) -> np.ndarray:

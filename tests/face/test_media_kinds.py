@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy.io import wavfile
 
+from models.core import ffmpeg_calls
 from models.core.errors import UserError
 from models.face import RATE
-from models.face.sources import ffmpeg_calls, film_io, film_writer, sound_io
+from models.face.sources import film_io, film_writer, sound_io
 
 WIDE, TALL = 160, 96
 

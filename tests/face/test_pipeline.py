@@ -9,11 +9,12 @@ from PIL import Image
 from scipy.io import wavfile
 from skimage import data
 
+from models.core import ffmpeg_calls
 from models.core.errors import UserError
 from models.core.progress import Left, Progress
 from models.face import FPS, RATE, STAGES, frames_of
 from models.face.pipeline import animate
-from models.face.sources import ffmpeg_calls, film_io, film_writer, mesh
+from models.face.sources import film_io, film_writer, mesh
 from models.face.sources.tracking import track_video
 from models.face.speech import voices
 from models.face.types import Made, Order

@@ -10,8 +10,9 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import fields
 from datetime import datetime
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -19,6 +20,9 @@ from PIL.PngImagePlugin import PngInfo
 
 from models.colonoscopy.data.images import Frame, Mask, own_part
 from models.colonoscopy.pipeline import Sample
+
+if TYPE_CHECKING:
+    from pydicom.dataset import FileDataset
 
 WORD = "SYNTHETIC"
 NOTE = "Synthetic colonoscopy frame, drawn by a neural network. It shows no patient. Not for diagnosis."
@@ -28,17 +32,22 @@ SIGNATURE, FACTS = b"\x89PNG\r\n\x1a\n", b"Synthetic\0"  # of a PNG, of the piec
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 
-def burnt(frame: Frame) -> Frame:
-    """The frame with WORD in its lower left corner, light letters on a dark band."""
+def burnt(frame: Frame, words: str = WORD) -> Frame:
+    """The frame with words in its lower left corner, light letters on a dark band."""
     image = Image.fromarray(frame)
     pen = ImageDraw.Draw(image, "RGBA")
-    font = ImageFont.load_default(max(10, round(HEIGHT * min(image.size))))
-    left, top, right, bottom = pen.textbbox((0, 0), WORD, font=font)
+    font = _font(max(10, round(HEIGHT * min(image.size))))
+    left, top, right, bottom = pen.textbbox((0, 0), words, font=font)
     pad = (bottom - top) // 3
     width, height = right - left + 2 * pad, bottom - top + 2 * pad
     pen.rectangle((0, image.height - height, width, image.height), fill=(0, 0, 0, 190))
-    pen.text((pad - left, image.height - height + pad - top), WORD, font=font, fill=(255, 255, 255, 255))
+    pen.text((pad - left, image.height - height + pad - top), words, font=font, fill=(255, 255, 255, 255))
     return np.asarray(image)
+
+
+@cache
+def _font(size: int) -> Any:
+    return ImageFont.load_default(size)
 
 
 def facts(sample: Sample) -> dict[str, Any]:
@@ -67,11 +76,16 @@ def note(sample: Sample) -> str:
 
 def png(sample: Sample, burn: bool = True) -> bytes:
     """The frame as PNG, its facts in the text chunk "Synthetic" and what it is in "Comment"."""
-    known = PngInfo()
-    known.add_text("Comment", note(sample))
-    known.add_text("Synthetic", json.dumps(facts(sample)))
     frame = own(sample, sample.frame)
-    return _encoded(burnt(frame) if burn else frame, known)
+    return frame_png(burnt(frame) if burn else frame, note(sample), facts(sample))
+
+
+def frame_png(frame: Frame, comment: str, known: dict[str, Any]) -> bytes:
+    """A frame as PNG with what is known of it, where `read_facts` finds it."""
+    info = PngInfo()
+    info.add_text("Comment", comment)
+    info.add_text("Synthetic", json.dumps(known))
+    return _encoded(frame, info)
 
 
 def mask_png(mask: Mask) -> bytes:
@@ -136,22 +150,41 @@ def dicom(
     sample: Sample, study: str | None = None, series: str | None = None, number: int = 1, burn: bool = True
 ) -> bytes:
     """The frame as DICOM Secondary Capture: derived, every UID new, and of no patient if all of it is."""
+    frame = own(sample, sample.frame)
+    frame = burnt(frame) if burn else frame
+    file = secondary_capture(SECONDARY_CAPTURE, sample.kind == "drawn", facts(sample), study, series, number)
+    file.Rows, file.Columns = frame.shape[:2]
+    file.PixelData = np.ascontiguousarray(frame).tobytes()
+    stream = io.BytesIO()
+    file.save_as(stream, enforce_file_format=True)
+    return stream.getvalue()
+
+
+def secondary_capture(
+    kind: str,
+    drawn: bool,
+    known: dict[str, Any],
+    study: str | None = None,
+    series: str | None = None,
+    number: int = 1,
+) -> "FileDataset":
+    """A DICOM file in 8-bit RGB that lacks its pixels and their size. Every UID that isn't given is new.
+
+    kind: its SOP class. drawn: all of it was, so that it shows no patient. known: the facts, ready for JSON.
+    """
     from pydicom.dataset import FileDataset, FileMetaDataset
     from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
-    frame = own(sample, sample.frame)
-    frame = burnt(frame) if burn else frame
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = UID(SECONDARY_CAPTURE)
+    meta.MediaStorageSOPClassUID = UID(kind)
     meta.MediaStorageSOPInstanceUID = generate_uid()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     file = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
-    file.SOPClassUID = SECONDARY_CAPTURE
+    file.SOPClassUID = kind
     file.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
     file.StudyInstanceUID, file.SeriesInstanceUID = study or generate_uid(), series or generate_uid()
     file.ImageType = ["DERIVED", "SECONDARY", "SYNTHETIC"]
     file.Modality, file.ConversionType = "OT", "SYN"
-    drawn = sample.kind == "drawn"
     file.PatientName, file.PatientID = f"SYNTHETIC^{'NO PATIENT' if drawn else 'ALTERED FRAME'}", "SYNTHETIC"
     file.PatientBirthDate = file.PatientSex = ""
     # A date of making: viewers list studies by it and hide those without one.
@@ -166,14 +199,10 @@ def dicom(
     file.PatientOrientation = ""
     what = "no patient" if drawn else "altered frame"
     file.SeriesDescription = f"SYNTHETIC, {what}, not for diagnosis"
-    file.DerivationDescription = json.dumps(facts(sample))[:1024]
-    file.ImageComments = note(sample)
+    file.DerivationDescription = json.dumps(known)[:1024]
+    file.ImageComments = NOTE if drawn else ALTERED
     file.BurnedInAnnotation = "NO"  # it asks for text that tells who the patient is
     file.SamplesPerPixel, file.PhotometricInterpretation, file.PlanarConfiguration = 3, "RGB", 0
-    file.Rows, file.Columns = frame.shape[:2]
     file.BitsAllocated = file.BitsStored = 8
     file.HighBit, file.PixelRepresentation = 7, 0
-    file.PixelData = np.ascontiguousarray(frame).tobytes()
-    stream = io.BytesIO()
-    file.save_as(stream, enforce_file_format=True)
-    return stream.getvalue()
+    return file

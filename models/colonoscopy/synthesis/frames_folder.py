@@ -7,8 +7,8 @@ parts of one run (`--shard`) share it, each having its own frames to itself.
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,6 +22,20 @@ from models.colonoscopy.data.masks import read_drawn
 from models.core.errors import UserError
 
 
+@contextmanager
+def locked(folder: Path, part: str = "") -> Iterator[None]:
+    """No other run writes into a folder meanwhile. part: of one run, "2-of-8"; only the same is kept away.
+
+    Raises UserError("folder_in_use").
+    """
+    with ExitStack() as stack:
+        whole = stack.enter_context(_lock(folder / ".lock", shared=bool(part)))
+        own = stack.enter_context(_lock(folder / f".lock-{part}")) if part else True
+        if not (whole and own):
+            raise UserError("folder_in_use", name=folder.name)
+        yield
+
+
 class FramesFolder:
     """The folder of a run, made when first asked for. Wants to be locked before it is written into."""
 
@@ -32,18 +46,9 @@ class FramesFolder:
             folder.mkdir(parents=True, exist_ok=True)
         self._there = {entry.name for entry in os.scandir(self.images)}
 
-    @contextmanager
-    def locked(self, part: str = "") -> Iterator[None]:
-        """No other run writes here meanwhile. part: of one run, "2-of-8"; only the same part is kept away.
-
-        Raises UserError("folder_in_use").
-        """
-        with ExitStack() as stack:
-            whole = stack.enter_context(_lock(self.path / ".lock", shared=bool(part)))
-            own = stack.enter_context(_lock(self.path / f".lock-{part}")) if part else True
-            if not (whole and own):
-                raise UserError("folder_in_use", name=self.path.name)
-            yield
+    def locked(self, part: str = "") -> AbstractContextManager[None]:
+        """See `locked`."""
+        return locked(self.path, part)
 
     def has(self, name: str, wanted: Mapping[str, object], mask: Path, altered: bool) -> bool:
         """Whether a frame is there, drawn with these facts for this very mask.
@@ -76,12 +81,19 @@ class FramesFolder:
 
     def write_list(self) -> list[dict[str, object]]:
         """List all frames in samples.json; of several parts the one that comes last lists the others' too."""
-        with _lock(self.path / ".listing", wait=True):
-            listed = self.listed()
-            partial = self.path / "samples.part"
-            partial.write_text(json.dumps(listed, indent=1), encoding="utf-8")
-            partial.replace(self.path / "samples.json")
-        return listed
+        return write_list(self.path, "samples", self.listed)
+
+
+def write_list(
+    folder: Path, name: str, listed: Callable[[], list[dict[str, object]]]
+) -> list[dict[str, object]]:
+    """Write what is listed to NAME.json; of several runs that share a folder one does so at a time."""
+    with _lock(folder / ".listing", wait=True):
+        found = listed()
+        partial = folder / f"{name}.part"
+        partial.write_text(json.dumps(found, indent=1), encoding="utf-8")
+        partial.replace(folder / f"{name}.json")
+    return found
 
 
 @lru_cache(maxsize=64)  # the frames of one mask follow one another

@@ -6,10 +6,7 @@ known by reading it. `accelerate launch -m models.colonoscopy sample ...` shares
 """
 
 import sys
-import threading
-import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,10 +24,9 @@ from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core import device
 from models.core.errors import UserError
 from models.core.executors import Executor, InProcessExecutor
-from models.core.sentences import sentence
+from models.core.spread import spread
 
 Encoded = tuple[bytes, bytes]  # a frame and its mask, PNG
-AGAIN = 1.0  # seconds until a frame whose worker was lost is tried elsewhere
 
 
 @dataclass(frozen=True)
@@ -137,34 +133,7 @@ def _drawn(
     executor: Executor, jobs: Sequence[Job], order: Order | Alteration, burn: bool
 ) -> Iterator[tuple[Job, Encoded]]:
     """The frames as they come, as many at once as the executor has places."""
-    count, stop = executor.places.count, threading.Event()
-
-    def draw(job: Job) -> tuple[Job, Encoded]:
-        while True:
-            try:
-                return job, executor.submit(encode, _of(order, job), burn, stop=stop)
-            except UserError as error:  # a run of days outlives its machines
-                if error.key not in ("worker_lost", "workers_gone") or stop.is_set():
-                    raise
-                print(f"{job.name}: {sentence(error)}", file=sys.stderr, flush=True)
-                time.sleep(AGAIN)
-
-    if count == 1:
-        yield from map(draw, jobs)
-        return
-    waiting: set[Future[tuple[Job, Encoded]]] = set()
-    pool = ThreadPoolExecutor(count)
-    try:
-        for job in jobs:
-            waiting.add(pool.submit(draw, job))
-            if len(waiting) == 2 * count:
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                yield from (one.result() for one in done)
-        for one in waiting:
-            yield one.result()
-    finally:
-        stop.set()
-        pool.shutdown(wait=False, cancel_futures=True)
+    return spread(executor, jobs, lambda job: (encode, _of(order, job), burn))
 
 
 def _of(order: Order | Alteration, job: Job) -> Order | Alteration:

@@ -11,10 +11,7 @@ from typing import Any
 import numpy as np
 
 from models.core.errors import UserError
-from models.core.notes import Note, note
-from models.core.upload_validation import check_file
-from models.face import FPS
-from models.face.sources.ffmpeg_calls import (
+from models.core.ffmpeg_calls import (
     DEADLINE,
     MAX_FILE,
     SAFE,
@@ -24,6 +21,9 @@ from models.face.sources.ffmpeg_calls import (
     opened,
     run,
 )
+from models.core.notes import Note, note
+from models.core.upload_validation import check_file
+from models.face import FPS
 from models.face.sources.portrait_io import MAX_SIDE
 
 MAX_PIXELS = 40_000_000  # of a film's frame: 8K has 33

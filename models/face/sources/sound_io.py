@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from models.core.errors import UserError
+from models.core.ffmpeg_calls import MAX_FILE, check_media, opened, run
 from models.core.notes import Note, note
 from models.core.upload_validation import check_file
 from models.face import FPS, RATE
-from models.face.sources.ffmpeg_calls import MAX_FILE, check_media, opened, run
 
 MAX_SECONDS = 15 * 60  # of a sound
 PIECE = 60 * RATE  # samples that are written at once

@@ -1,0 +1,275 @@
+"""The panel "film": the polyp on the pad becomes a film, seen as it is made, played and taken home."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from app import validation
+from app.colonoscopy import film_service, film_views, service
+from app.colonoscopy.session import ColonoscopySession
+from app.colonoscopy.views import Clock
+from app.components import video_stage
+from app.components.mask_pad import MaskPad
+from app.components.result_strip import picture_url
+from app.i18n import LANGUAGES, language, part, say
+from app.messages import Updates, html, quiet, settled, why
+from app.scripts import script
+from app.session import Visits
+from models.colonoscopy import MASKLESS, MOVES
+from models.colonoscopy.data.images import letterboxed
+from models.colonoscopy.data.masks import check_mask
+from models.colonoscopy.video.base import LONGEST, SHORTEST, FilmOrder
+from models.colonoscopy.video.registry import FILMS
+from models.core.progress import Drawing, Progress
+
+OWN_WORDS = ("empty", "waiting", "film")  # of the stage, which says them otherwise in another lab
+
+
+@dataclass(frozen=True)
+class TabParts:
+    """What the panel uses of the tab around it. framed: the event of a frame that was brought to the pad.
+
+    hearing: has the event of another language.
+    """
+
+    pad: MaskPad
+    look: gr.Dropdown
+    judge: gr.Radio
+    framed: Any
+    hearing: gr.HTML
+
+
+class FilmPanel:
+    """Its widgets and what happens when one is used."""
+
+    def __init__(self, visits: Visits, i18n: gr.I18n, tab: TabParts) -> None:
+        self.visits, self.tab = visits, tab
+        models = FILMS.installed()
+        with gr.Column(elem_id="tl-film"):
+            if not models:
+                html(i18n("html.film_missing"), elem_id="tl-film-missing")
+                return
+            html(i18n("html.film_lead"))
+            with gr.Row(elem_classes="tl-film-work", equal_height=False):
+                with gr.Column(elem_classes="tl-film-controls", scale=0, min_width=260):
+                    self._lay_controls(i18n, models)
+                with gr.Column(elem_classes="tl-film-stage", scale=5, min_width=260):
+                    self._lay_stage()
+        self._wire()
+
+    def _lay_controls(self, i18n: gr.I18n, models: tuple[str, ...]) -> None:
+        self.model = gr.Radio(
+            [
+                (i18n(f"film.model_{one}") if one in FILMS.shipped else FILMS[one].title, one)
+                for one in models
+            ],
+            value=models[0],
+            label=i18n("film.model"),
+            elem_id="tl-film-model",
+        )
+        self.maskless = html(elem_id="tl-film-maskless")
+        self.move = gr.Radio(
+            [(i18n(f"film.move_{one}"), one) for one in MOVES],
+            value=FilmOrder.move,
+            label=i18n("film.move"),
+            elem_id="tl-film-move",
+        )
+        self.seconds = gr.Slider(
+            SHORTEST, LONGEST, 4, step=0.5, label=i18n("film.seconds"), elem_id="tl-film-seconds"
+        )
+        with gr.Row(elem_classes="tl-seeding"):
+            self.seed = gr.Number(
+                7,
+                label=i18n("colonoscopy.seed"),
+                precision=0,
+                minimum=0,
+                elem_id="tl-film-seed",
+                min_width=90,
+            )
+            self.dice = gr.Button(
+                i18n("colonoscopy.dice"),
+                elem_id="tl-film-dice",
+                elem_classes="tl-dice",
+                scale=0,
+                min_width=48,
+            )
+        with gr.Row(elem_classes="tl-film-last"):
+            self.last = html(elem_id="tl-film-last")
+            self.key_last = gr.Button(i18n("film.key_last"), elem_id="tl-film-key", size="sm")
+            self.forget_last = gr.Button(
+                i18n("film.forget_last"), elem_id="tl-film-forget", size="sm", visible=False
+            )
+        self.begin = gr.Checkbox(False, label=i18n("film.begin"), elem_id="tl-film-begin", visible=False)
+        with gr.Row(elem_classes="tl-film-go"):
+            self.film = gr.Button(i18n("film.film"), variant="primary", elem_id="tl-film-go", scale=3)
+            self.stop = gr.Button(
+                i18n("colonoscopy.stop"), elem_id="tl-film-stop", interactive=False, scale=1, min_width=72
+            )
+        self.notice = html(elem_id="tl-film-notice")
+
+    def _lay_stage(self) -> None:
+        own = part("film_stage", OWN_WORDS)
+        known = part("stage", video_stage.WORDS)
+        self.screen = video_stage.VideoStage(
+            words={name: {**known[name], **own[name]} for name in LANGUAGES},
+            loops=True,
+            elem_id="tl-film-screen",
+        )
+        self.status = html(elem_id="tl-film-status")
+        self.log = html(elem_id="tl-film-log")
+
+    def _wire(self) -> None:
+        hidden: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        fields = [self.tab.pad, self.model, self.move, self.seconds, self.seed]
+        fields += [self.begin, self.tab.look, self.tab.judge]
+        shown = [self.screen, self.status, self.log, self.notice, self.film, self.stop]
+        made = self.film.click(self.make, fields, shown, trigger_mode="once", **hidden)
+        made.then(self.free, None, self.film, **hidden)
+        self.stop.click(self.halt, None, None, queue=False, **hidden)
+        self.dice.click(None, None, self.seed, js=script("dice"), **hidden)
+        self.model.change(self.choose_model, self.model, self.maskless, **hidden)
+        keyed = [self.last, self.forget_last, self.notice]
+        self.key_last.click(self.take_last, self.tab.pad, keyed, **hidden)
+        self.forget_last.click(self.drop_last, None, keyed, **hidden)
+        self.tab.framed.then(self.offer_frame, None, self.begin, **hidden)
+        said = [self.maskless, self.last, self.screen, self.status, self.log, self.notice]
+        self.tab.hearing.spoken(self.speak, self.model, said, trigger_mode="always_last", **hidden)
+
+    def session(self, request: gr.Request) -> ColonoscopySession:
+        """What the lab remembers of who asks."""
+        return self.visits.of(request).lab(ColonoscopySession)
+
+    def choose_model(self, model: object, request: gr.Request) -> Updates:
+        """Another method: whether it knows masks is told."""
+        text = quiet(say(language(request), "film.maskless")) if model in MASKLESS else ""
+        return {self.maskless: text}
+
+    def take_last(self, drawing: str | None, request: gr.Request) -> Updates:
+        """What is on the pad is the outline of the last frame."""
+        try:
+            session = self.session(request)
+            session.mask_last = check_mask(validation.drawing(drawing, service.SIZE))
+            picture = film_views.last_outline(language(request), session.mask_last)
+            return {self.last: picture, self.forget_last: gr.update(visible=True), self.notice: ""}
+        except Exception as error:  # a bug must end in a sentence as well
+            return {self.notice: why(request, error)}
+
+    def drop_last(self, request: gr.Request) -> Updates:
+        """No outline is the last one: the camera alone moves the polyp."""
+        self.session(request).mask_last = None
+        return {self.last: "", self.forget_last: gr.update(visible=False), self.notice: ""}
+
+    def offer_frame(self, request: gr.Request) -> Updates:
+        """A frame was brought to the pad: a film can begin with it."""
+        there = self.session(request).own_frame is not None
+        return {self.begin: gr.update(visible=there, value=there)}
+
+    def make(
+        self,
+        drawing: str | None,
+        model: str,
+        move: str,
+        seconds: float,
+        seed: float,
+        begin: bool,
+        look: str,
+        judge: str,
+        request: gr.Request,
+    ) -> Iterator[Updates]:
+        """Film: previews, frames as they come, then the film."""
+        at_film = self.session(request).at_film
+        if not at_film.acquire(blocking=False):  # clicked again while the click before is answered
+            yield {self.status: gr.skip()}
+            return
+
+        def work(session: ColonoscopySession) -> Iterator[Updates]:
+            try:
+                mask = validation.drawing(drawing, service.SIZE)
+                brought = session.own_frame if begin is True else None
+                frame = None if brought is None else letterboxed(brought)
+                wanted = film_service.order(
+                    mask, move, seconds, seed, model, look, mask_last=session.mask_last, frame=frame
+                )
+                shape = brought.shape[:2] if brought is not None else film_service.shape_of(session, wanted)
+                yield self._begun(request)
+                yield from self._made(request, session, wanted, (model, judge, shape))
+            finally:
+                at_film.release()  # before the button can be clicked again
+
+        yield from settled(self._told_while(request, work))
+
+    def free(self, request: gr.Request) -> Updates:
+        """Film can be clicked again: only after its event, during which Gradio drops every other click."""
+        return {self.film: gr.update(interactive=not self.session(request).at_film.locked())}
+
+    def halt(self, request: gr.Request) -> None:
+        """Stop."""
+        film_service.stop(self.session(request))
+
+    def speak(self, model: object, request: gr.Request) -> Updates:
+        """The page speaks another language: what is told of the film is said in it."""
+        name, session = language(request), self.session(request)
+        told = self.choose_model(model, request) | {
+            self.last: film_views.last_outline(name, session.mask_last),
+            self.notice: "",
+        }
+        made = session.film
+        if made is None or session.at_film.locked():
+            return told
+        wanted = round(made.facts["seconds"] * made.facts["fps"])
+        return told | self._result(request, session) | {self.status: film_views.finished(name, made, wanted)}
+
+    def _begun(self, request: gr.Request) -> Updates:
+        waiting = say(language(request), "colonoscopy.waiting")
+        return {
+            self.notice: "",
+            self.status: "",
+            self.log: "",
+            self.screen: video_stage.preview(None, 0.0, waiting),
+            self.film: gr.update(interactive=False),
+            self.stop: gr.update(interactive=True),
+        }
+
+    def _made(
+        self,
+        request: gr.Request,
+        session: ColonoscopySession,
+        wanted: FilmOrder,
+        more: tuple[object, object, tuple[int, int] | None],
+    ) -> Iterator[Updates]:
+        name, picture = language(request), ""
+        clock = Clock(name, wanted.count)
+        for step in film_service.film(session, wanted, *more):
+            if isinstance(step, Progress):
+                if isinstance(step.preview, Drawing):
+                    picture = picture_url(step.preview.frame)
+                told = clock.told(step)
+                yield {self.screen: video_stage.preview(None, step.fraction, told, picture=picture)}
+            else:
+                yield self._result(request, session) | {
+                    self.status: film_views.finished(name, step, wanted.count)
+                }
+                return
+        yield self._result(request, session) | {self.status: quiet(say(name, "film.stopped_empty"))}
+
+    def _result(self, request: gr.Request, session: ColonoscopySession) -> Updates:
+        """The film that is there, which may be the one before, or the empty stage."""
+        made, name = session.film, language(request)
+        if made is None:
+            return {self.screen: video_stage.clear(), self.log: ""}
+        shown = video_stage.show(film_views.views(made), film_views.taken(name, made))
+        return {self.screen: shown, self.log: film_views.log(name, made)}
+
+    def _told_while(
+        self, request: gr.Request, work: Callable[[ColonoscopySession], Iterator[Updates]]
+    ) -> Iterator[Updates]:
+        """What `work` shows, or the sentence that tells why it could not; then Stop is set right."""
+        told: Updates = {}
+        session = self.session(request)
+        try:
+            yield from work(session)
+        except Exception as error:  # a bug must end in a sentence as well
+            told = {self.notice: why(request, error), self.status: "", **self._result(request, session)}
+        yield told | {self.stop: gr.update(interactive=False)}
