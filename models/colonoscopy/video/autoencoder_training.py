@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
 from models.colonoscopy.video.base import CLIP
+from models.colonoscopy.video.clip_tensors import as_clips
 from models.colonoscopy.video.lvdm_autoencoder import LvdmAutoencoder
 from models.colonoscopy.video.pvdm_autoencoder import PvdmAutoencoder
 from models.core.perceptual import PerceptualLoss
@@ -46,11 +47,6 @@ class AutoencoderLosses(nn.Module):
             "perceptual": self.perceptual(drawn[rows, :, at], wanted[rows, :, at]),
         }
         return {"loss": found["l1"] + PERCEPTUAL * found["perceptual"], **found}
-
-
-def as_clips(frames: Tensor) -> Tensor:
-    """uint8 frames (B, T, S, S, 3) as clips (B, 3, T, S, S) in -1..1."""
-    return frames.permute(0, 4, 1, 2, 3).float() / 127.5 - 1
 
 
 def crops(clips: Iterator[Tensor], seed: int) -> Iterator[Tensor]:

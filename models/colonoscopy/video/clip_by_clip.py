@@ -13,6 +13,7 @@ from torch import Tensor
 
 from models.colonoscopy.synthesis.denoising import Predict, denoise
 from models.colonoscopy.video.base import FilmFrame, FilmOrder, check
+from models.colonoscopy.video.clip_tensors import as_frames
 from models.colonoscopy.video.denoiser import Denoiser, schedule
 from models.core.checkpoints import imported, is_here, load_checkpoint
 from models.core.errors import UserError
@@ -74,8 +75,7 @@ class ClipByClip(ABC, Generic[D]):
 
     def _frames(self, latents: Tensor) -> NDArray[np.uint8]:
         """Latents of a clip as frames (T, S, S, 3)."""
-        clip = self._decoded(latents)[0].float().clamp(-1, 1)
-        return ((clip + 1) * 127.5).round().byte().permute(1, 2, 3, 0).cpu().numpy()
+        return as_frames(self._decoded(latents))
 
 
 def load_pair(unet: type[Any], autoencoder: type[Any], method: str, checkpoint: str) -> tuple[Any, Any]:

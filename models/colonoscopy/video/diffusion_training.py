@@ -13,9 +13,10 @@ from torch.nn.functional import l1_loss
 
 from models.colonoscopy.synthesis.training import spread_times
 from models.colonoscopy.video import lvdm, pvdm
-from models.colonoscopy.video.autoencoder_training import SIZE, as_clips
+from models.colonoscopy.video.autoencoder_training import SIZE
 from models.colonoscopy.video.base import CLIP
 from models.colonoscopy.video.clip_by_clip import ENDING
+from models.colonoscopy.video.clip_tensors import as_clips
 from models.colonoscopy.video.denoiser import Denoiser, scale_and_shift, schedule
 from models.colonoscopy.video.lvdm import VideoUNet
 from models.colonoscopy.video.lvdm_autoencoder import LvdmAutoencoder

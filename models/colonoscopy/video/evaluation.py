@@ -22,8 +22,8 @@ from models.colonoscopy.synthesis.fid_kid import frechet_distance, kernel_distan
 from models.colonoscopy.synthesis.memorization import features
 from models.colonoscopy.synthesis.registry import GENERATORS
 from models.colonoscopy.synthesis.whole_frames import training_frames, whole
-from models.colonoscopy.video.autoencoder_training import as_clips
 from models.colonoscopy.video.base import CLIP, FPS, FilmOrder
+from models.colonoscopy.video.clip_tensors import as_clips, as_frames
 from models.colonoscopy.video.clips import made_clips
 from models.colonoscopy.video.lvdm_autoencoder import LvdmAutoencoder
 from models.colonoscopy.video.motion import motion
@@ -151,8 +151,7 @@ def _autoencoders() -> dict[str, Callable[[Sequence[Frame]], list[Frame]]]:
 @torch.inference_mode()
 def _again(autoencoder: PvdmAutoencoder | LvdmAutoencoder, clip: Sequence[Frame]) -> list[Frame]:
     pixels = as_clips(torch.from_numpy(np.stack(clip))[None]).to(autoencoder.device)
-    drawn = autoencoder(pixels)[0].float().clamp(-1, 1).permute(1, 2, 3, 0).cpu()
-    return list(((drawn + 1) * 127.5).round().byte().numpy())
+    return list(as_frames(autoencoder(pixels)))
 
 
 @cache
