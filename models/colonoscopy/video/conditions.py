@@ -12,6 +12,7 @@ from models.colonoscopy.video.camera import Field, inside, sampled
 from models.colonoscopy.video.film_networks import NOISE, Condition
 
 TORN = (0.15, 4.0)  # of a pixel's area in the first frame, beyond which it is not believed
+RIM = 0.025  # of the side: how far from the lens's edge tissue is dark, or isn't
 CANVAS = 3  # how many times wider than the frame the field is that noise comes from
 
 
@@ -24,8 +25,10 @@ def carried(
     2), where in the first frame each pixel was. light: (T, size, size), how much brighter it is now.
     That the border is black is known of every frame.
     """
-    filled = without_border(first, lens)
-    tissue, border = lens.astype(np.float32), ~fitted(lens, size, size)
+    border = ~fitted(lens, size, size)
+    rim = max(3, 2 * round(RIM * len(lens)) + 1)
+    lens = cv2.erode(np.pad(lens, 1).astype(np.uint8), np.ones((rim, rim)))[1:-1, 1:-1] > 0
+    filled, tissue = without_border(first, lens), lens.astype(np.float32)
     frames, known = [], []
     for at, lit in zip(came, light, strict=True):
         frame = (sampled(filled, at, cv2.INTER_CUBIC) * lit[..., None]).clip(0, 255)

@@ -30,6 +30,7 @@ from models.core.checkpoints import load_checkpoint
 from models.core.progress import Drawing, Progress
 
 FRAME_STEPS = 20  # of the sampler, for the first frame
+COARSE = 400  # the time at which the base is asked last: what is finer the detail draws, and better
 FLOW = 64  # pixels a side at which a camera's flow is reckoned: it is smooth
 DRAWING = "drawing"
 
@@ -154,6 +155,7 @@ class ConditionedFilms:
             generator,
             steps=order.steps,
             sampler="dpm",
+            until=COARSE,
         )
         for _, clip in steps:
             yield settled(clip.clamp(-1, 1), given)
