@@ -161,7 +161,7 @@ def test_a_film_is_stopped_and_its_beginning_stays(lab: Page) -> None:
 def test_a_method_that_knows_no_mask_and_another_language(lab: Page) -> None:
     lab.locator("#tl-film-model label").nth(1).click()
     expect(lab.locator("#tl-film-maskless")).to_contain_text("knows no mask")
-    film(lab, "0.5")
+    film(lab, "3")
     done(lab)
     expect(lab.locator("#tl-film-status")).to_contain_text("This method knows no mask.")
     lab.locator("[data-set='lang=zh-CN']").click()
