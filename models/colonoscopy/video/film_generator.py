@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, avg_pool3d, max_pool2d
+from torch.nn.functional import avg_pool2d, avg_pool3d, max_pool2d, pad
 
 from models.colonoscopy import LOOKS
 from models.colonoscopy.data.images import Frame, Mask, fitted, letterboxed, outside, squared
@@ -168,7 +168,8 @@ def settled(clip: Tensor, given: Condition) -> Tensor:
     change its colour. What came into view is smoothed over neighbours in time and space: where the base
     stops, a pixel alone is still noise.
     """
-    calm = avg_pool3d(clip.transpose(1, 2), 3, 1, 1, count_include_pad=False).transpose(1, 2)
+    around = pad(clip.transpose(1, 2), (1, 1, 1, 1, 1, 1), mode="replicate")
+    calm = avg_pool3d(around, 3, 1).transpose(1, 2)
     known = given.known.flatten(0, 1)
     sure = -max_pool2d(-known, 3, 1, 1)
     sure = avg_pool2d(sure, 3, 1, 1, count_include_pad=False).view_as(given.known)

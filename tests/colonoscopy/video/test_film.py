@@ -128,6 +128,12 @@ def test_a_film_has_its_frames_in_order_and_shows_its_work(films):
     assert isinstance(steps[0], Progress)
 
 
+@pytest.mark.parametrize("count", [5, 16, 17, 31, 32])
+def test_films_of_any_length_have_all_their_frames(films, count):
+    steps = films(ordered(seconds=count / 10, steps=1))
+    assert [step.index for step in steps if isinstance(step, FilmFrame)] == list(range(count))
+
+
 def test_the_first_mask_is_that_of_the_order(films):
     first = next(step for step in films(ordered()) if isinstance(step, FilmFrame))
     assert (first.mask & mask_of()).sum() > 0.95 * mask_of().sum()
