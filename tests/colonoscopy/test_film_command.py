@@ -5,6 +5,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from models.colonoscopy import __main__ as command_line
@@ -12,13 +13,14 @@ from models.colonoscopy import pipeline
 from models.colonoscopy.data import exports
 from models.colonoscopy.data.images import read_mask
 from models.colonoscopy.synthesis.frames_folder import locked
-from models.colonoscopy.video import film_sampling
+from models.colonoscopy.synthesis.registry import GENERATORS
+from models.colonoscopy.video import contact_sheet, evaluation, film_sampling
 from models.colonoscopy.video.registry import FILMS
 from models.core import spread
 from models.core.errors import UserError
 from models.core.executors import InProcessExecutor
 from tests.colonoscopy import stand_in
-from tests.colonoscopy.makers import frame_of, mask_of
+from tests.colonoscopy.makers import draws, frame_of, mask_of
 
 BOXES = [(60, 120, 80, 180), (20, 90, 20, 120), (150, 220, 100, 200)]
 
@@ -213,3 +215,29 @@ def test_an_empty_mask_is_told_and_a_bad_one_does_not_end_a_folder(masks, tmp_pa
     assert "no polyp in the mask" in capsys.readouterr().err
     assert run("--masks", masks, "--seconds", 0.5, "--out", tmp_path / "out") == 1
     assert len(filmed) == 2 and "1 skipped" in capsys.readouterr().err
+
+
+def test_a_sheet_shows_the_films_over_time(masks, tmp_path, monkeypatch, filmed):
+    monkeypatch.setattr(GENERATORS, "loaded", lambda name: draws)
+    out = tmp_path / "films.png"
+    assert (
+        command_line.main(["sheet", "--films", "--masks", str(masks), "--limit", "2", "--out", str(out)]) == 0
+    )
+    assert [order.move for order in filmed] == 3 * ["forward"] + 3 * ["left"]
+    assert {order.seed for order in filmed} == {contact_sheet.SEED, contact_sheet.SEED + 1}
+    sheet, step = np.asarray(Image.open(out)), contact_sheet.SIDE + contact_sheet.GAP
+    assert sheet.shape[0] == contact_sheet.HEAD + 8 * step  # three models and ArSDM, twice
+    row = sheet[contact_sheet.HEAD :][: contact_sheet.SIDE, contact_sheet.LEFT :]
+    first, last = row[:, : contact_sheet.SIDE], row[:, 5 * step :][:, : contact_sheet.SIDE]
+    assert np.abs(first.astype(int) - last).mean() > 2
+
+
+def test_clips_have_features_and_rows_for_the_tables(monkeypatch):
+    monkeypatch.setattr(evaluation, "features", lambda frames: torch.randn(len(frames), 4))
+    clips = [[frame_of(mask_of()) for _ in range(3)] for _ in range(2)]
+    assert evaluation.clip_features(clips).shape == (2, 8)
+    mask = mask_of()
+    film = [(frame_of(mask, 1), mask, mask), (frame_of(mask, 1), mask, mask)]
+    row = evaluation._row("ours", [("still", film), ("left", film)])
+    assert (row["Dice"], row["shake of colour"], row["of outline"]) == ("100.0", "0.00", "0.0")
+    assert row["n"] == 4
