@@ -20,7 +20,7 @@ TITLE = """## Colonoscopy: polyps found as boxes
 Per cent. A true box is a connected component of a mask. AP is COCO's (the mean over IoU .50 to .95), AP50 is
 that at IoU .50; F1 counts over all frames of a set, at IoU .50 and the confidence that was best on held-out
 training frames. The talk gives an "AP" and no definition; its overall AP is below that of every set, so it is
-none of these (CenterNet on real frames alone: 86.9, 84.7, 75.6, 62.2 and 62.7 on its five sets, 56.6 overall).
+none of these (CenterNet on real frames alone: 86.9, 84.7, 75.6, 62.2 and 62.7 on its sets, 56.6 overall).
 `mask_boxes` has no network: boxes around what `polyps` finds, all of them."""
 
 
