@@ -123,7 +123,8 @@ class ConditionedFilms:
                 if now.any() and window.mask.any():
                     at = keyed(at, window.mask, now)
             came.append(sampled(at, half))
-            lights.append(light(depth, pose, came[-1]))
+            lit = light(depth, pose, came[-1])
+            lights.append(lit / lit.mean())  # the camera holds its exposure: window after window would add up
             masks.append(now)
         return _Moving(np.stack(came), np.stack(lights), np.stack(masks))
 
