@@ -1,4 +1,4 @@
-"""The methods of polyp detection, and the boxes of a segmenter's mask, which they have to beat."""
+"""The methods of polyp detection, best first, and the boxes of a mask, which they have to beat."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +26,6 @@ def _mask_boxes(kind: type[Any], checkpoint: str) -> "PolypDetector":
 DETECTORS: "Registry[PolypDetector]" = Registry(
     "detection",
     Method(
-        "centernet", "CenterNet", "Zhou et al., 2019", "centernet", f"{HERE}.centernet:CenterNet", _network
-    ),
-    Method(
         "sparse_rcnn",
         "Sparse R-CNN",
         "Sun et al., CVPR 2021",
@@ -43,6 +40,9 @@ DETECTORS: "Registry[PolypDetector]" = Registry(
         "deformable_detr",
         f"{HERE}.deformable_detr:DeformableDETR",
         _network,
+    ),
+    Method(
+        "centernet", "CenterNet", "Zhou et al., 2019", "centernet", f"{HERE}.centernet:CenterNet", _network
     ),
     Method(
         "mask_boxes",
