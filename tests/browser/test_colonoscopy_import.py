@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,8 +29,8 @@ def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     true = {"installed": SEGMENTERS.installed, "loaded": SEGMENTERS.loaded}
     others = stand_in.stand_in
 
-    def but_segmenters(patch: pytest.MonkeyPatch, draw: stand_in.Draw | None = None) -> None:
-        others(patch, draw)
+    def but_segmenters(patch: pytest.MonkeyPatch, *how: Any) -> None:
+        others(patch, *how)
         for name, method in true.items():
             patch.setattr(SEGMENTERS, name, method)
 
