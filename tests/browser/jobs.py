@@ -25,7 +25,7 @@ def animate(page: Page) -> None:
     expect(page.locator("#tl-face-text textarea")).not_to_have_value("")
     page.locator("#tl-face-consent input").check()
     page.locator("#tl-animate").click()
-    expect(page.locator(".ts[data-state=ready] video")).to_be_visible()
+    expect(page.locator("#tl-face-screen .ts[data-state=ready] video")).to_be_visible()
     expect(page.locator("#tl-animate")).to_be_enabled()
 
 

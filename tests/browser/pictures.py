@@ -110,7 +110,7 @@ def speak(tab: Page) -> None:
     tab.wait_for_selector(".ts[data-state=ready]")
     tab.locator(".ts-views button").nth(1).click()
     tab.wait_for_timeout(2000)
-    tab.locator(".ts video").evaluate("video => { video.pause(); video.currentTime = 0.6; }")
+    tab.locator("#tl-face-screen video").evaluate("video => { video.pause(); video.currentTime = 0.6; }")
 
 
 if __name__ == "__main__":

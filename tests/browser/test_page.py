@@ -57,7 +57,7 @@ def test_a_tab_opened_by_a_click_has_all_it_needs(page: Page, address: str) -> N
     page.locator("[data-preset=oval]").click()
     expect(page.locator(".mp-area")).to_contain_text("Polyp area")
     go(page, "Talking face")
-    expect(page.locator(".ts-empty")).to_contain_text("Choose a face")
+    expect(page.locator("#tl-face-screen .ts-empty")).to_contain_text("Choose a face")
     expect(page.locator("#tl-face-chips button").first).to_be_visible()
 
 
@@ -105,9 +105,9 @@ def test_language_colours_and_stage_change_in_place_and_nothing_is_lost(page: Pa
     page.locator("#tl-face-text textarea").fill("Good morning!")
     page.locator("#tl-face-consent input").check()
     page.locator("#tl-animate").click()
-    expect(page.locator(".ts[data-state=ready] video")).to_be_visible()
+    expect(page.locator("#tl-face-screen .ts[data-state=ready] video")).to_be_visible()
     expect(page.locator("#tl-animate")).to_be_enabled()
-    film = page.locator(".ts video").get_attribute("src")
+    film = page.locator("#tl-face-screen video").get_attribute("src")
 
     page.evaluate("window.kept = true")
     page.get_by_role("button", name="Dark").click()
@@ -117,7 +117,7 @@ def test_language_colours_and_stage_change_in_place_and_nothing_is_lost(page: Pa
     expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
     page.get_by_role("button", name="演讲模式").click()
     assert page.evaluate("window.kept")  # the page was never loaded anew
-    assert page.locator(".ts video").get_attribute("src") == film
+    assert page.locator("#tl-face-screen video").get_attribute("src") == film
     expect(page.locator("#tl-face-text textarea")).to_have_value("Good morning!")
     expect(page.locator("#tl-face-portrait img")).to_be_visible()
     expect(page.locator("#tl-face-consent input")).to_be_checked()

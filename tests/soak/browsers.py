@@ -150,7 +150,7 @@ class Person:
         page.locator("#tl-face-text textarea").fill("Hi.")
         page.locator("#tl-face-consent input").check()
         page.locator("#tl-animate").click()
-        _answered(page, page.locator(".ts[data-state=ready] video"))
+        _answered(page, page.locator("#tl-face-screen .ts[data-state=ready] video"))
 
     def leave(self, page: Page) -> None:
         """Asks and closes the page before the answer."""
