@@ -296,11 +296,11 @@ def _clip_autoencoder(name: str, **how: Any) -> Any:
 def _video(name: str, **how: Any) -> Any:
     generator = torch.Generator().manual_seed(0)
     if name == "pvdm":
-        latents = torch.randn(8, 2, 4, TINY_PVDM.tokens, generator=generator)
+        latents = torch.randn(64, 2, 4, TINY_PVDM.tokens, generator=generator)
         network: Any = pvdm.LatentVideoUNet(TINY_PVDM)
         losses: Any = diffusion_training.ContinuationLosses(TINY_PVDM.beta_last)
     else:
-        latents = torch.randn(8, 4, 2, 4, 4, generator=generator)
+        latents = torch.randn(64, 4, 2, 4, 4, generator=generator)
         network, losses = lvdm.VideoUNet(TINY_LVDM), diffusion_training.NoiseLosses(TINY_LVDM.beta_last)
     return fit(name, network, partial(diffusion_training.batches, latents, batch=2), losses, rate=1e-3, **how)
 
