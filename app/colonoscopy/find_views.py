@@ -1,5 +1,6 @@
 """What the finding panel shows: a frame with every network's outline, and a row for each network."""
 
+import itertools
 from collections.abc import Sequence
 from html import escape
 
@@ -34,11 +35,11 @@ def _figure(name: str, finding: Finding) -> str:
 
     rows = [
         _row(colour, SEGMENTERS[model].title, _mask_words(name, finding, model))
-        for colour, model in zip(COLOURS, finding.masks, strict=False)
+        for colour, model in zip(itertools.cycle(COLOURS), finding.masks, strict=False)
     ]
     rows += [
         _row(colour, DETECTORS[model].title, _box_words(name, finding, model))
-        for colour, model in zip(COLOURS[::-1], finding.boxes, strict=False)
+        for colour, model in zip(itertools.cycle(COLOURS[::-1]), finding.boxes, strict=False)
     ]
     picture = outlined(finding)
     height, width = picture.shape[:2]

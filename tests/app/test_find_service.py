@@ -107,3 +107,9 @@ def test_drawn_frames_are_held_against_their_masks(session):
     assert [one.name for one in found] == ["synthetic_3", "synthetic_4"]
     assert found[0].dice["polyps"] == 1.0 and found[0].agreement is None
     assert findings.facts(found[0])["dice"] == {"polyps": 1.0}
+
+
+def test_no_two_of_the_networks_that_ship_share_a_colour():
+    segmenters, detectors = len(SEGMENTERS.shipped), len(DETECTORS.shipped)
+    used = {*findings.COLOURS[:segmenters], *findings.COLOURS[::-1][:detectors]}
+    assert len(used) == segmenters + detectors

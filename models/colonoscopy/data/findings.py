@@ -1,5 +1,6 @@
 """What networks find in frames, as files: masks, boxes and areas, and a picture of all on the frame."""
 
+import itertools
 import json
 import zipfile
 from collections.abc import Iterable
@@ -15,8 +16,18 @@ from models.colonoscopy.finding import disputed
 from models.colonoscopy.types import Finding
 
 NOTE = "Found by neural networks of a research demonstration. Not for diagnosis."
-# One colour a network in their order, told apart by the colour-blind too (Okabe and Ito, 2008).
-COLOURS = ((240, 228, 66), (86, 180, 233), (0, 158, 115), (230, 159, 0), (204, 121, 167), (213, 94, 0))
+# One colour a network, segmenters' in this order and detectors' in the other, told apart by the colour-blind
+# too (Okabe and Ito, 2008); a ninth network begins anew.
+COLOURS = (
+    (240, 228, 66),
+    (86, 180, 233),
+    (0, 158, 115),
+    (230, 159, 0),
+    (255, 255, 255),
+    (0, 114, 178),
+    (204, 121, 167),
+    (213, 94, 0),
+)
 
 
 def facts(finding: Finding) -> dict[str, Any]:
@@ -67,10 +78,10 @@ def outlined(finding: Finding) -> Frame:
     thick = max(1, round(min(shown.shape[:2]) / 160))
     if len(finding.masks) > 1:
         shown[disputed(finding)] //= 2
-    for colour, mask in zip(COLOURS, finding.masks.values(), strict=False):
+    for colour, mask in zip(itertools.cycle(COLOURS), finding.masks.values(), strict=False):
         edges, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(shown, edges, -1, colour, thick)
-    for colour, boxes in zip(COLOURS[::-1], finding.boxes.values(), strict=False):
+    for colour, boxes in zip(itertools.cycle(COLOURS[::-1]), finding.boxes.values(), strict=False):
         for box in boxes:
             start, end = (round(box.left), round(box.top)), (round(box.right) - 1, round(box.bottom) - 1)
             cv2.rectangle(shown, start, end, colour, thick)
