@@ -1,6 +1,6 @@
 """How the page and the API tell a visitor something: plain sentences, and why something could not be done."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any, TypeVar
 
@@ -43,6 +43,20 @@ def quiet(sentence: str) -> str:
 def notice(sentence: str) -> str:
     """A sentence that a visitor has to read: what was wrong and how to go on."""
     return f'<p class="tl-notice" role="alert">{escape(sentence)}</p>' if sentence else ""
+
+
+def making(name: str, part: str, rows: Mapping[str, str]) -> str:
+    """How something was made, folded away: a line a row that isn't empty, as HTML.
+
+    name: the language. part: of the words, which has the title "log" and the rows' keys.
+    """
+    body = "".join(
+        f"<dt>{escape(say(name, f'{part}.{key}'))}</dt><dd>{escape(value)}</dd>"
+        for key, value in rows.items()
+        if value
+    )
+    title = escape(say(name, f"{part}.log"))
+    return f'<details class="tl-log"><summary>{title}</summary><dl>{body}</dl></details>'
 
 
 def settled(steps: Iterator[Updates]) -> Iterator[Updates]:

@@ -18,7 +18,6 @@ from app.messages import Updates, html, quiet, settled, why
 from app.scripts import script
 from app.session import Visits
 from models.colonoscopy import MASKLESS, MOVES
-from models.colonoscopy.data.images import letterboxed
 from models.colonoscopy.data.masks import check_mask
 from models.colonoscopy.video.base import LONGEST, SHORTEST, FilmOrder
 from models.colonoscopy.video.registry import FILMS
@@ -188,11 +187,10 @@ class FilmPanel:
             try:
                 mask = validation.drawing(drawing, service.SIZE)
                 brought = session.own_frame if begin is True else None
-                frame = None if brought is None else letterboxed(brought)
                 wanted = film_service.order(
-                    mask, move, seconds, seed, model, look, mask_last=session.mask_last, frame=frame
+                    mask, move, seconds, seed, model, look, mask_last=session.mask_last, frame=brought
                 )
-                shape = brought.shape[:2] if brought is not None else film_service.shape_of(session, wanted)
+                shape = film_service.shape_of(session, wanted)
                 yield self._begun(request)
                 yield from self._made(request, session, wanted, (model, judge, shape))
             finally:

@@ -7,7 +7,7 @@ import numpy as np
 from app.components.result_strip import picture_url
 from app.components.video_stage import Taken, View
 from app.i18n import say
-from app.messages import quiet
+from app.messages import making, quiet
 from models.colonoscopy.data.film_exports import FilmMade
 from models.colonoscopy.data.images import Mask
 from models.colonoscopy.segmentation.registry import SEGMENTERS
@@ -83,11 +83,4 @@ def log(name: str, made: FilmMade) -> str:
         "log_judge": SEGMENTERS[facts["judge"]].title,
         "log_weights": facts["weights"],
     }
-    body = "".join(
-        f"<dt>{escape(say(name, f'film.{key}'))}</dt><dd>{escape(value)}</dd>"
-        for key, value in rows.items()
-        if value
-    )
-    return (
-        f'<details class="tl-log"><summary>{escape(say(name, "film.log"))}</summary><dl>{body}</dl></details>'
-    )
+    return making(name, "film", rows)

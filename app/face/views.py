@@ -6,7 +6,7 @@ from typing import Any
 from app.components.video_stage import Taken, View
 from app.face import service
 from app.i18n import say
-from app.messages import quiet
+from app.messages import making, quiet
 from models.core.progress import Ahead, Left, Progress
 from models.face import FPS
 from models.face.speech import voices
@@ -101,14 +101,7 @@ def log(name: str, made: Made, facts: dict[str, Any]) -> str:
         "log_voice": voice(facts["language"], facts["voice"]),
         "log_checkpoints": ", ".join(f"{one} · {hash}" for one, hash in facts["checkpoints"].items()),
     }
-    body = "".join(
-        f"<dt>{escape(say(name, f'face.{key}'))}</dt><dd>{escape(value)}</dd>"
-        for key, value in rows.items()
-        if value
-    )
-    return (
-        f'<details class="tl-log"><summary>{escape(say(name, "face.log"))}</summary><dl>{body}</dl></details>'
-    )
+    return making(name, "face", rows)
 
 
 def spans(frames: tuple[int, ...]) -> str:

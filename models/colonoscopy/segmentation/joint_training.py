@@ -18,7 +18,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 from models.colonoscopy.segmentation import small
 from models.colonoscopy.segmentation.registry import SEGMENTERS
 from models.colonoscopy.segmentation.training import FROZEN, HELD_OUT, Batch, Examples, batches, examples
-from models.core.training import fit
+from models.core.training import fit, unwrapped
 
 RATE = 6e-4
 SMALL, COARSE = (
@@ -53,8 +53,7 @@ class SharedEncoder(nn.Module):
 
 def each(network: nn.Module) -> dict[str, Any]:
     """The networks of a `SharedEncoder` by name, also of one that is wrapped for several processes."""
-    unwrapped: Any = getattr(network, "module", network)
-    return dict(unwrapped.networks.items())
+    return dict(unwrapped(network).networks.items())
 
 
 def shipped() -> dict[str, nn.Module]:

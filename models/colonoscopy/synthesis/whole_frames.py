@@ -53,7 +53,7 @@ def whole(frame: Frame, mask: Mask, size: int = SIZE) -> Square:
     if tissue.mean() < LEAST:
         tissue[:] = True
     tissue = _largest(tissue & ~written)
-    shape = _hull(tissue)
+    shape = hull(tissue)
     rows, columns = np.flatnonzero(shape.any(1)), np.flatnonzero(shape.any(0))
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     spoilt = shape & (written | ~tissue)
@@ -103,11 +103,14 @@ def _largest(mask: Mask) -> Mask:
     return parts == 1 + int(np.argmax(facts[1:, cv2.CC_STAT_AREA])) if count > 1 else mask
 
 
-def _hull(mask: Mask) -> Mask:
-    """The convex shape around a mask: an octagon, a circle or a rectangle with its insets filled."""
+def hull(mask: Mask) -> Mask:
+    """The convex shape around a mask: an octagon, a circle or a rectangle with its insets filled.
+
+    mask: not empty.
+    """
     outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    hull = cv2.convexHull(np.concatenate(outlines))
-    return cv2.fillConvexPoly(np.zeros(mask.shape, np.uint8), hull, 1) > 0
+    corners = cv2.convexHull(np.concatenate(outlines))
+    return cv2.fillConvexPoly(np.zeros(mask.shape, np.uint8), corners, 1) > 0
 
 
 def _painted(frame: Frame, spoilt: Mask) -> Frame:

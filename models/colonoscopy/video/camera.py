@@ -95,13 +95,13 @@ def _shaken(count: int, rng: np.random.Generator) -> Field:
     return drift.astype(np.float32)
 
 
-def moved(depth: Depth, pose: Field) -> tuple[Field, Field]:
-    """Where the pixels of a frame are seen by a camera at a pose (6,): (H, W, 2), and their depth there."""
+def moved(depth: Depth, pose: Field) -> Field:
+    """Where the pixels of a frame are seen by a camera at a pose (6,): (H, W, 2)."""
     x, y = grid(depth.z.shape[0])
     points = np.stack([x * depth.z, y * depth.z, depth.z], -1) - pose[:3]
     points = points @ _rotation(pose[3:]).T
     z = np.maximum(points[..., 2], 0.15)
-    return (points[..., :2] / z[..., None]).astype(np.float32), z.astype(np.float32)
+    return (points[..., :2] / z[..., None]).astype(np.float32)
 
 
 def sources(there: Field) -> Field:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from models.colonoscopy import MOVES
 from models.colonoscopy.data.images import Frame, Mask
-from models.colonoscopy.synthesis.whole_frames import TrainingFrames, training_frames
+from models.colonoscopy.synthesis.whole_frames import TrainingFrames, hull, training_frames
 from models.colonoscopy.video.base import CLIP
 from models.colonoscopy.video.camera import (
     Depth,
@@ -69,7 +69,7 @@ def made_clip(
         centre = rng.uniform(-1, 1, 2) * (1 - 1 / zoom) * 0.6
         window = (np.stack(grid(size), -1) / zoom + centre).astype(np.float32)
         poses = random_path(count, rng) * strength
-        places = [at for at, _ in _views(depth, poses, window, rng)]
+        places = list(_views(depth, poses, window, rng))
         known = [sampled(seen.astype(np.float32), at) * inside(at) for at in places]
         if np.mean([one[lens].mean() for one in known]) < 1 - UNKNOWN:
             continue
@@ -103,10 +103,8 @@ def random_path(count: int, rng: np.random.Generator) -> Field:
     return poses + path("still", count, rng, shake=rng.uniform(0.3, 6.0))
 
 
-def _views(
-    depth: Depth, poses: Field, window: Field, rng: np.random.Generator
-) -> Iterator[tuple[Field, Field]]:
-    """Where in the still each pixel of a window (h, w, 2) lies, for each pose; and the pose."""
+def _views(depth: Depth, poses: Field, window: Field, rng: np.random.Generator) -> Iterator[Field]:
+    """Where in the still each pixel of a window (h, w, 2) lies, for each pose."""
     side = 64  # a smooth flow needs no more
     small = depth.at(side)
     waves = rng.uniform(1, 3, (2, 2)) * np.pi / 2
@@ -121,10 +119,10 @@ def _views(
     )
     rate = rng.uniform(0.1, 0.5)
     for number, pose in enumerate(poses):
-        there, _ = moved(small, pose)
+        there = moved(small, pose)
         breath = np.sin(phases[2] + rate * number) - np.sin(phases[2])
         back = sources(there + BREATH * breath * wall.astype(np.float32))
-        yield sampled(back, window), pose
+        yield sampled(back, window)
 
 
 def without_highlights(still: Frame) -> tuple[Field, Field]:
@@ -137,13 +135,10 @@ def without_highlights(still: Frame) -> tuple[Field, Field]:
     return matte, colours - matte
 
 
-def lens_of(seen: Mask, frame: Frame, size: int) -> Mask:
-    """What the lens shows in a still: the convex shape around its tissue, at another size."""
-    lit = (frame.max(2) > 0) | seen & (frame.max(2) > 0)
-    outlines, _ = cv2.findContours(lit.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    shape = np.zeros(lit.shape, np.uint8)
-    if outlines:
-        cv2.fillConvexPoly(shape, cv2.convexHull(np.concatenate(outlines)), 1)
+def lens_of(frame: Frame, size: int) -> Mask:
+    """What the lens shows in a still: the convex shape around what isn't black, at another size."""
+    lit = frame.max(2) > 0
+    shape = (hull(lit) if lit.any() else lit).astype(np.uint8)
     return cv2.resize(shape, (size, size), interpolation=cv2.INTER_AREA) > 0
 
 
@@ -157,7 +152,7 @@ def made_clips(stills: TrainingFrames, count: int, size: int, seed: int) -> Iter
                 still, mask, seen = still[:, ::-1], mask[:, ::-1], seen[:, ::-1]
             still, mask, seen = (np.ascontiguousarray(one) for one in (still, mask, seen))
             known = seen & (still.max(2) > 0)
-            clip = made_clip(still, mask, known, lens_of(seen, still, size), count, size, rng)
+            clip = made_clip(still, mask, known, lens_of(still, size), count, size, rng)
             if clip is not None:
                 yield clip
 

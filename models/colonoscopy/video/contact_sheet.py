@@ -1,18 +1,16 @@
 """A contact sheet over time: the films that each model makes from the same seeds, to be judged by eye."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from models.colonoscopy import pipeline
 from models.colonoscopy.data import exports
-from models.colonoscopy.data.images import Frame, Mask, squared
-from models.colonoscopy.filming import JudgedFrame
-from models.colonoscopy.synthesis.registry import GENERATORS
+from models.colonoscopy.data.images import Frame, Mask, fitted, squared
 from models.colonoscopy.video.base import FPS, FilmOrder
+from models.colonoscopy.video.frame_by_frame import drawn_alone, judged
 from models.colonoscopy.video.registry import FILMS
 
 MOVES = ("forward", "left", "around", "still")
@@ -33,35 +31,21 @@ def write_film_sheet(masks: Sequence[Mask], out: Path) -> None:
     for number, mask in enumerate(masks):
         order = FilmOrder(mask, move=MOVES[number % len(MOVES)], seconds=SECONDS, seed=SEED + number)
         for model in FILMS.installed():
-            film = {step.index: step for step in _frames(order, model)}
+            film = judged(order, model)
             at = np.linspace(0, len(film) - 1, SHOWN).round().astype(int).tolist()
             times = [one / FPS for one in at]
             name = f"{FILMS[model].title}\n{order.move}" if film[0].mask is not None else FILMS[model].title
             rows.append((name, [_outlined(film[one].frame, film[one].mask) for one in at]))
             if film[0].mask is not None:
-                rows.append(("ArSDM\nframe by frame", _by_frame(film, at, order.seed)))
+                alone = [_outlined(drawn_alone(film[one].mask, order.seed), film[one].mask) for one in at]
+                rows.append(("ArSDM\nframe by frame", alone))
     _write(rows, times, out)
-
-
-def _frames(order: FilmOrder, model: str) -> list[JudgedFrame]:
-    return [step for step in pipeline.film(order, model) if isinstance(step, JudgedFrame)]
-
-
-def _by_frame(film: Mapping[int, JudgedFrame], at: Sequence[int], seed: int) -> list[Frame]:
-    generator, drawn = GENERATORS.loaded("arsdm"), []
-    for one in at:
-        mask = film[one].mask
-        assert mask is not None
-        *_, frames = generator(mask, count=1, seed=seed)
-        assert isinstance(frames, list)
-        drawn.append(_outlined(frames[0], mask))
-    return drawn
 
 
 def _outlined(frame: Frame, mask: Mask | None) -> Frame:
     picture = squared(frame, SIDE)
     if mask is not None:
-        small = cv2.resize(mask.astype(np.uint8), (SIDE, SIDE), interpolation=cv2.INTER_NEAREST)
+        small = fitted(mask, SIDE, SIDE).astype(np.uint8)
         lines, _ = cv2.findContours(small, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         picture = np.asarray(cv2.drawContours(picture.copy(), lines, -1, OUTLINE, 1), np.uint8)
     return exports.burnt(picture)

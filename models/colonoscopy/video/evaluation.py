@@ -3,7 +3,7 @@
 import itertools
 import multiprocessing
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -16,15 +16,14 @@ from torch import Tensor
 
 from models.colonoscopy import pipeline
 from models.colonoscopy.data.images import Frame, Mask, fitted, padded, read_pairs
-from models.colonoscopy.filming import JudgedFrame
 from models.colonoscopy.segmentation.metrics import dice
 from models.colonoscopy.synthesis.fid_kid import frechet_distance, kernel_distance
 from models.colonoscopy.synthesis.memorization import features
-from models.colonoscopy.synthesis.registry import GENERATORS
 from models.colonoscopy.synthesis.whole_frames import training_frames, whole
 from models.colonoscopy.video.base import CLIP, FPS, FilmOrder
 from models.colonoscopy.video.clip_tensors import as_clips, as_frames
 from models.colonoscopy.video.clips import made_clips
+from models.colonoscopy.video.frame_by_frame import drawn_alone, judged
 from models.colonoscopy.video.lvdm_autoencoder import LvdmAutoencoder
 from models.colonoscopy.video.motion import motion
 from models.colonoscopy.video.pvdm_autoencoder import PvdmAutoencoder
@@ -176,14 +175,13 @@ def realism(data: Path) -> Rows:
         "the same, shuffled in time (ceiling)": [
             [clip[at] for at in rng.permutation(len(clip))] for clip in made[CLIPS:]
         ],
-        "the real film": real_clips(data, SIZE)[::1],
+        "the real film": real_clips(data, SIZE),
     }
     masks = [order.mask for order, _ in orders(data)]
-    for name in FILMS.installed():
-        if name in FILMS.shipped:
-            kinds[FILMS[name].title] = [
-                [step.frame for step in _film(_short(masks, at), name)] for at in range(CLIPS)
-            ]
+    for name in _ours():
+        kinds[FILMS[name].title] = [
+            [step.frame for step in judged(_short(masks, at), name)] for at in range(CLIPS)
+        ]
     kinds[BY_FRAME] = [_by_frame(_short(masks, at), range(CLIP)) for at in range(CLIPS)]
     rows = []
     for name, clips in kinds.items():
@@ -197,6 +195,11 @@ def realism(data: Path) -> Rows:
             }
         )
     return rows
+
+
+def _ours() -> tuple[str, ...]:
+    """The methods whose weights ship and are here."""
+    return tuple(name for name in FILMS.installed() if name in FILMS.shipped)
 
 
 def clip_features(clips: Sequence[Sequence[Frame]]) -> Tensor:
@@ -214,28 +217,17 @@ def _short(masks: Sequence[Mask], at: int) -> FilmOrder:
     return FilmOrder(masks[at % len(masks)], move=move, seconds=CLIP / FPS, seed=4000 + at)
 
 
-def _film(order: FilmOrder, model: str) -> Iterator[JudgedFrame]:
-    return (step for step in pipeline.film(order, model) if isinstance(step, JudgedFrame))
-
-
 def _by_frame(order: FilmOrder, which: Sequence[int]) -> list[Frame]:
     """What ArSDM draws for the mask of each frame of our film, from one seed."""
-    masks = [step.mask for step in _film(order, OURS)]
-    return [_drawn(masks[at], order.seed) for at in which]
-
-
-def _drawn(mask: Mask | None, seed: int) -> Frame:
-    assert mask is not None
-    *_, frames = GENERATORS.loaded("arsdm")(mask, count=1, seed=seed)
-    assert isinstance(frames, list)
-    return frames[0]
+    masks = [step.mask for step in judged(order, OURS)]
+    return [drawn_alone(masks[at], order.seed) for at in which]
 
 
 def fidelity(data: Path) -> Rows:
     """Dice with the moving mask, and how much polyp and outline shake."""
     real = [dice(pipeline.segment(frame), order.mask) for order, frame in orders(data)]
     rows: Rows = [{"film": "real", "Dice": f"{100 * np.mean(real):.1f}", **_real_shake(data), "n": len(real)}]
-    films = [(order, list(_film(order, OURS))) for order, _ in orders(data)]
+    films = [(order, judged(order, OURS)) for order, _ in orders(data)]
     rows.append(
         _row(
             FILMS[OURS].title, [(one.move, [(f.frame, f.mask, f.found) for f in film]) for one, film in films]
@@ -244,7 +236,7 @@ def fidelity(data: Path) -> Rows:
     alone = []
     for order, film in films:
         some = [step for step in film[::EVERY] if step.mask is not None and step.mask.any()]
-        frames = [_drawn(step.mask, order.seed) for step in some]
+        frames = [drawn_alone(step.mask, order.seed) for step in some]
         alone.append(
             (order.move, [(f, s.mask, pipeline.segment(f)) for f, s in zip(frames, some, strict=True)])
         )
@@ -305,7 +297,7 @@ def speed(data: Path) -> Rows:
     """Seconds and peak memory of each generator that ships, each film in a fresh process."""
     order, _ = orders(data)[1]
     rows = []
-    for model in (name for name in FILMS.installed() if name in FILMS.shipped):
+    for model in _ours():
         found = []
         for seconds in (SHORT, LONG):
             with multiprocessing.get_context("spawn").Pool(1) as pool:

@@ -15,12 +15,13 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, avg_pool3d, max_pool2d, pad
 
 from models.colonoscopy import LOOKS
-from models.colonoscopy.data.images import Frame, Mask, fitted, letterboxed, outside, squared
+from models.colonoscopy.data.images import Frame, Mask, fitted, outside, squared
 from models.colonoscopy.synthesis.cascade import SMALL, cosine_schedule
 from models.colonoscopy.synthesis.denoising import denoise
 from models.colonoscopy.synthesis.generator import SIZE, Cascade, picture
 from models.colonoscopy.synthesis.registry import GENERATORS
 from models.colonoscopy.synthesis.super_resolution import MIDDLE, enlarged
+from models.colonoscopy.synthesis.whole_frames import hull
 from models.colonoscopy.video.base import CLIP, FilmFrame, FilmOrder
 from models.colonoscopy.video.camera import Field, grid, light, moved, path, plausible_depth, sampled, sources
 from models.colonoscopy.video.conditions import carried, moving_noise, noise_field
@@ -99,7 +100,7 @@ class ConditionedFilms:
     def _first(self, order: FilmOrder, mask: Mask) -> Iterator[tuple[float, Frame]]:
         """The first frame (SIZE, SIZE, 3): the visitor's own, or drawn."""
         if order.frame is not None:
-            yield 1.0, squared(letterboxed(order.frame), SIZE)
+            yield 1.0, squared(order.frame, SIZE)
             return
         for step in self.cascade(mask, count=1, seed=order.seed, steps=FRAME_STEPS, look=order.look):
             if isinstance(step, Progress):
@@ -115,7 +116,7 @@ class ConditionedFilms:
         last = len(poses) - 1
         for number in range(count):
             pose = poses[window.start + number] - poses[window.start]
-            at = sampled(sources(moved(small, pose)[0]), whole)
+            at = sampled(sources(moved(small, pose)), whole)
             if keys is None:
                 now = carried_mask(window.mask, at)
             else:
@@ -179,12 +180,8 @@ def settled(clip: Tensor, given: Condition) -> Tensor:
 
 def _lens(frame: Frame) -> Mask:
     """What the lens shows in a frame (S, S, 3): the convex shape around its tissue."""
-    tissue = (~outside(frame)).astype(np.uint8)
-    outlines, _ = cv2.findContours(tissue, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    if not outlines:
-        return np.ones(tissue.shape, bool)
-    hull = cv2.convexHull(np.concatenate(outlines))
-    return cv2.fillConvexPoly(np.zeros(tissue.shape, np.uint8), hull, 1) > 0
+    tissue = ~outside(frame)
+    return hull(tissue) if tissue.any() else ~tissue
 
 
 def _under(frame: Frame, lens: Mask) -> Frame:

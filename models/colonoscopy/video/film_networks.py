@@ -25,7 +25,8 @@ from torch.nn.functional import (
 from models.colonoscopy.synthesis.autoencoder import Residual
 from models.colonoscopy.synthesis.cascade import FOLD, SMALL, cosine_schedule
 from models.colonoscopy.synthesis.sdm import HasDevice, sinusoid, zeroed
-from models.colonoscopy.synthesis.super_resolution import MIDDLE, enlarged
+from models.colonoscopy.synthesis.super_resolution import enlarged
+from models.colonoscopy.video.base import CLIP
 
 GROUPS = 16
 KNOWN, UNKNOWN = 0.004, 0.06  # variance of small frames around the carried one, where it is known and not
@@ -116,7 +117,7 @@ class FilmBase(HasDevice, PyTorchModelHubMixin):
 
     kept: Tensor
 
-    def __init__(self, config: FilmBaseConfig = FilmBaseConfig(), frames: int = 16) -> None:
+    def __init__(self, config: FilmBaseConfig = FilmBaseConfig(), frames: int = CLIP) -> None:
         super().__init__()
         self.config = config
         widths = [config.width * one for one in config.multiples]
@@ -209,6 +210,3 @@ class FilmDetail(HasDevice, PyTorchModelHubMixin):
         seen = torch.cat([coarse, fine, known, given.polyp.flatten(0, 1), noise.flatten(0, 1)], 1)
         drawn = coarse + known * fine + pixel_shuffle(self.body(pixel_unshuffle(seen, FOLD)), FOLD)
         return drawn.unflatten(0, shape)
-
-
-assert MIDDLE == 4 * SMALL  # `enlarged` makes the one of the other

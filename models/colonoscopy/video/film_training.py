@@ -16,6 +16,7 @@ from models.colonoscopy.synthesis.training import noised
 from models.colonoscopy.synthesis.whole_frames import TrainingFrames, training_frames
 from models.colonoscopy.video.base import CLIP
 from models.colonoscopy.video.camera import Field
+from models.colonoscopy.video.clip_tensors import as_clips
 from models.colonoscopy.video.clips import Clip, made_clips
 from models.colonoscopy.video.conditions import carried, moving_noise, noise_field
 from models.colonoscopy.video.film_networks import Condition, FilmBase, FilmDetail, likely
@@ -34,7 +35,7 @@ Batch = tuple[Tensor, Condition]
 
 def _told(clip: Clip, part: slice, rng: np.random.Generator) -> tuple[Tensor, Condition]:
     """Some frames of a clip (1, T, 3, S, S) in -1..1, and their condition."""
-    frames = torch.from_numpy(clip.frames[part]).permute(0, 3, 1, 2)[None].float() / 127.5 - 1
+    frames = as_clips(torch.from_numpy(clip.frames[part])[None]).transpose(1, 2)
     given = carried(clip.frames[0], clip.lens, clip.masks[part], clip.came[part], clip.light[part])
     return frames, _forgotten(given, clip.came[part], rng) if rng.random() < FORGETFUL else given
 

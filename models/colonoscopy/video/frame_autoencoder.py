@@ -15,10 +15,8 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from models.colonoscopy.synthesis.sdm import HasDevice
+from models.colonoscopy.video.lvdm_autoencoder import AROUND, PARTS
 from models.core.pretrained import fill, read_tensors
-
-AROUND = "first_stage_model."  # before the names in the checkpoints of the diffusion model
-PARTS = ("encoder.", "decoder.", "quant_conv.", "post_quant_conv.")
 
 
 @dataclass(frozen=True)

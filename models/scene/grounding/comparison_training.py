@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from models.core.text import phrase_vectors
-from models.core.training import RUNS, fit
+from models.core.training import RUNS, fit, save_half
 from models.scene.grounding.batches import Targets
 from models.scene.grounding.compared import RIVALS, STEPS
 from models.scene.grounding.instancerefer.open_instancerefer import OpenBatch
@@ -114,5 +114,5 @@ def train(data: Path, name: str, out: Path, minutes: float) -> None:
     """Train what ships of a method and write its checkpoint folder."""
     corpus = Corpus(data, point_encoder(), read=WordIndices)
     average, done = fit_rival(corpus, name, name, minutes=minutes)
-    average.half().save_pretrained(out)  # type: ignore[operator]
+    save_half(average, out)
     print(name, done, flush=True)

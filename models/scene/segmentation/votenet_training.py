@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, smooth_l1_loss
 
-from models.core.training import fit
+from models.core.training import fit, save_half
 from models.scene.segmentation.point_sampling import take
 from models.scene.segmentation.scenes import Scene, boxes_of, real_scenes
 from models.scene.segmentation.training import chosen_scenes, disturbed
@@ -141,5 +141,5 @@ def train(
         seed=seed,
         check=check,
     )
-    average.half().save_pretrained(out)  # type: ignore[operator]
+    save_half(average, out)
     print(done, flush=True)

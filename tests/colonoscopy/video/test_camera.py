@@ -58,15 +58,15 @@ def test_no_step_of_a_path_is_a_jump():
 
 def test_forward_makes_the_middle_larger_and_left_moves_it_right():
     x, _ = grid(SIDE)
-    ahead, _ = moved(hill(), path("forward", 40, np.random.default_rng(0), shake=0)[-1])
+    ahead = moved(hill(), path("forward", 40, np.random.default_rng(0), shake=0)[-1])
     assert np.abs(ahead[..., 0]).mean() > np.abs(x).mean()
-    left, _ = moved(hill(), path("left", 40, np.random.default_rng(0), shake=0)[-1])
+    left = moved(hill(), path("left", 40, np.random.default_rng(0), shake=0)[-1])
     assert (left[..., 0] - x).mean() > 0.05
 
 
 def test_the_sources_of_a_moved_view_lead_back():
     pose = np.array([0.05, -0.03, 0.2, 0.02, -0.03, 0.05], np.float32)
-    there, _ = moved(hill(), pose)
+    there = moved(hill(), pose)
     back = sources(there)
     again = sampled(there, back)
     here = np.stack(grid(SIDE), -1)

@@ -94,7 +94,7 @@ def test_the_lens_is_a_convex_shape():
     seen = np.ones((256, 256), bool)
     seen[:, :40] = False
     frame[~seen] = 0
-    lens = lens_of(seen, frame, 64)
+    lens = lens_of(frame, 64)
     assert not lens[:, :9].any()
     assert lens[:, 11:].all()
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from models.colonoscopy import filming, pipeline
+from models.colonoscopy.data.images import letterboxed
 from models.colonoscopy.synthesis.cascade import SMALL, cosine_schedule
 from models.colonoscopy.synthesis.super_resolution import MIDDLE, Sharpener, SharpenerConfig
 from models.colonoscopy.video.base import CLIP, FilmFrame, FilmOrder, check
@@ -158,7 +159,7 @@ def test_the_same_seed_films_the_same(films):
 
 def test_a_visitors_own_frame_is_the_first(films):
     own = frame_of(mask_of(200, 300), seed=9)
-    first = next(step for step in films(ordered(frame=own)) if isinstance(step, FilmFrame))
+    first = next(step for step in films(ordered(frame=letterboxed(own))) if isinstance(step, FilmFrame))
     own_middle = own[60:140, 100:200].reshape(-1, 3).mean(0)
     assert np.abs(first.frame[100:160, 90:160].reshape(-1, 3).mean(0) - own_middle).max() < 25
 
