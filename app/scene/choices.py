@@ -27,16 +27,15 @@ class Choices:
         described = [tab.view, tab.object, tab.captioners, *shown]
         tab.captioners.input(
             self.choose_captioners, tab.captioners, described, trigger_mode="always_last", **quiet
-        )
+        ).then(**tab.addressed())
         tab.segmenter.input(self.choose_segmenter, tab.segmenter, shown, **quiet)
 
     def choose_captioners(self, names: list[str], request: gr.Request) -> Iterator[Updates]:
         """Other captioners, none is the first one: the object that is looked at is described again."""
 
         def work(session: SceneSession) -> Iterator[Updates]:
-            service.choose_captioners(session, ",".join(names))
-            room = object_views.room(language(request), session)
-            yield {self.tab.captioners: list(session.captioners), self.tab.room: room}
+            chosen = self.tab.described_by(session, ",".join(names))
+            yield chosen | {self.tab.room: object_views.room(language(request), session)}
             if session.looked is not None:
                 yield from self.looking.look(request, session, session.looked)
 

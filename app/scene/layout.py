@@ -38,7 +38,7 @@ class SceneWidgets:
                 self._lay_reasons(i18n)
         self.shown = [
             *(self.picker, self.sentence, self.chips, self.notice, self.view, self.status),
-            *(self.panel, self.object, self.room, self.methods),
+            *(self.panel, self.object, self.room, self.methods, self.captioners),
         ]
 
     def _lay_side(self, i18n: gr.I18n) -> None:
@@ -94,6 +94,26 @@ class SceneWidgets:
             visible=len(segmenters) > 1,
         )
         html(i18n("html.scene_cards"), elem_id="tl-scene-card")
+
+    def addressed(self) -> dict[str, Any]:
+        """The event that writes what stands on the tab into the address."""
+        first = {"FIRST_METHOD": GROUNDERS.default, "FIRST_CAPTIONER": CAPTIONERS.default}
+        code = script("scene_address")
+        for word, name in first.items():
+            code = code.replace(word, repr(name))
+        stated = [self.picker, self.sentence, self.methods, self.captioners]
+        return {
+            "fn": None,
+            "inputs": stated,
+            "js": code,
+            "api_visibility": "private",
+            "show_progress": "hidden",
+        }
+
+    def described_by(self, session: SceneSession, names: str) -> Updates:
+        """These captioners, "a,b", describe objects from now on. Raises UserError("model_unknown")."""
+        service.choose_captioners(session, names)
+        return {self.captioners: list(session.captioners)}
 
     def session(self, request: gr.Request) -> SceneSession:
         """What the lab remembers of who asks."""

@@ -86,13 +86,7 @@ class SceneTab(SceneWidgets):
         shown = self.shown
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         busy = {**quiet, "show_progress": "minimal", "show_progress_on": [self.panel], "trigger_mode": "once"}
-        stated = [self.picker, self.sentence, self.methods]
-        address = {
-            "fn": None,
-            "inputs": stated,
-            "js": script("scene_address").replace("FIRST", repr(GROUNDERS.default)),
-            **quiet,
-        }
+        address = self.addressed()
         page.load(self.arrive, None, shown, **quiet).then(**address)
         said = [self.chips, self.status, self.panel, self.object, self.room, self.notice, self.view]
         self.hearing.spoken(self.speak, None, said, trigger_mode="always_last", **quiet)
@@ -117,6 +111,8 @@ class SceneTab(SceneWidgets):
             updates[self.notice] = why(request, broken[0])
         if self.session(request).scan is None:
             return updates | {self.view: scene_view.show(None)}
+        if asked.get("captioners"):
+            updates |= self.told(request, lambda session: self.described_by(session, asked["captioners"]))
         if asked.get("methods"):
             updates |= self.told(request, lambda session: self._chosen(session, asked["methods"]))
         if not asked.get("q"):

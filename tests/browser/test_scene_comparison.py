@@ -1,5 +1,6 @@
 """Several methods asked on the page, as a visitor would: on a shipped scan and on a raw upload."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,9 +66,13 @@ def test_captions_of_one_object_side_by_side(tab: Page) -> None:
     expect(rows).to_have_count(2)
     expect(rows.last).to_contain_text("By scan2cap it is near")
     expect(tab.locator("#tl-object .tl-caption")).to_contain_text("It is next to")
+    tab.wait_for_url(re.compile("captioners=xtrans2cap%2Cscan2cap"))
     tab.locator("#tl-captioners").get_by_role("checkbox", name="X-Trans2Cap").uncheck()
     expect(rows).to_have_count(0)
     expect(tab.locator("#tl-object .tl-caption")).to_contain_text("By scan2cap")
+    tab.reload()
+    expect(tab.get_by_role("checkbox", name="Scan2Cap", exact=True)).to_be_checked()
+    expect(tab.get_by_role("checkbox", name="X-Trans2Cap")).not_to_be_checked()
 
 
 def test_three_methods_on_a_raw_upload(tab: Page, tmp_path: Path) -> None:
