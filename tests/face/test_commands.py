@@ -60,8 +60,10 @@ def test_evaluate_measures_clips_that_it_is_given(name, spoken):
     found = json.loads(done.stdout.splitlines()[-1])
     assert found
     if name == "sync":
-        own = next(row for row in found["sync"] if row["model"] == "FaceMotion")
+        own = next(row for row in found["motion"] if row["model"] == "FaceMotion")
         assert own["r"] > 0.5  # the same network moved them
+        again = next(row for row in found["sync"] if row["film"] == "generated")
+        assert again["gap_r"] > 0.5 and 0.5 < again["gap_range"] < 2
 
 
 def test_what_a_person_causes_is_told_in_a_sentence(tmp_path, portrait):

@@ -7,7 +7,7 @@ import torch
 from models.face.motion import batches, training
 from models.face.motion import ridge as motion_ridge
 from models.face.motion.batches import LIPS, Sample
-from models.face.motion.face_motion import FaceMotion
+from models.face.motion.face_motion import FaceMotion, articulated, mouth_extents
 from models.face.sources import mesh
 from models.face.sources.clips import Clip
 from models.face.sources.tracking import Track
@@ -136,6 +136,33 @@ def test_gain_is_nothing_where_the_transformer_talks_nonsense(samples):
     network = training.prepared(known, set(), basis, offset).eval()
     torch.nn.init.normal_(network.leave[1].weight, std=1.0)
     assert training.chosen_gain(network, known[:3]) == 0
+
+
+def test_who_says_too_little_says_more_until_the_ranges_are_alike(samples):
+    known, basis, offset = samples
+    network = training.prepared(known, set(), basis, offset).eval()
+    network.gain.zero_()
+    network.line.weight.data *= 0.6  # draws everything to the mean
+    stretch = training.chosen_stretch(network, known)
+    assert stretch[0] == pytest.approx(1 / 0.6, rel=0.25)
+    network.stretch.copy_(torch.from_numpy(stretch))
+    assert training.chosen_stretch(network, known)[0] == pytest.approx(1, abs=0.15)
+
+
+def test_what_goes_further_changes_nothing_else_and_lips_stay_apart(samples):
+    _, basis, offset = samples
+    faces = torch.from_numpy(np.concatenate([basis, offset[None]]).reshape(-1, 478, 3))
+    coefficients, speaks = torch.randn(50, len(basis)), torch.ones(50, 1)
+    ways = mouth_extents(faces)
+    before = coefficients @ ways[:-1] + ways[-1]
+    after = articulated(coefficients, faces, torch.tensor([1.8, 1.0, 1.0]), speaks) @ ways[:-1] + ways[-1]
+    assert torch.allclose(after[:, 1:], before[:, 1:], atol=1e-3)
+    closed = after[:, 0] < before[:, 0]
+    assert (
+        closed.any()
+        and (after[closed, 0] >= torch.minimum(before[closed, 0], torch.tensor(0.0)) - 1e-3).all()
+    )
+    assert after[:, 0].std() > before[:, 0].std()
 
 
 def test_recordings_without_a_face_teach_blendshapes_only(samples):

@@ -15,7 +15,8 @@ from models.core.training import unwrapped
 from models.face.motion import ridge as motion_ridge
 from models.face.motion.face_motion import tensors
 from models.face.sources import mesh
-from models.face.sources.clips import SETS, Clip, parts, read_set
+from models.face.sources.clips import LEFT_OUT, SETS, Clip, parts, read_set
+from models.face.sources.speaker_split import held_out
 from models.face.speech.features import Heard
 
 LAGS = range(-5, 6)  # frames that a set's sound may lie behind its picture
@@ -136,14 +137,17 @@ def unlikeness(made: Tensor, true: Tensor, where: Tensor) -> Tensor:
 
 
 def training_clips(data: Path, without: str | None) -> list[Clip]:
-    """Clips of all sets but one, in time with their sound, as far as they are for training."""
+    """Clips of all sets but one, in time with their sound, as far as they are for training.
+
+    Of many_people nobody who is held out; the other sets are whole, since a network without each is trained.
+    """
     clips = list(parts(read_set(data, SETS[0]))[0])
     clock = clips[::4]
     examples = [motion_ridge.Example(one.person, one.heard, gaps(one)[:, None]) for one in clock]
     ridge = motion_ridge.Sums(examples, motion_ridge.reduction([one.heard for one in clock])).solve(1.0)
     for name in SETS[1:]:
         if name != without:
-            found = read_set(data, name)
+            found = [one for one in read_set(data, name) if name in LEFT_OUT or not held_out(one)]
             clips += [one.shifted(lag_of(ridge, found)) for one in found]
     return clips
 

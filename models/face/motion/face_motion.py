@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from models.core.checkpoints import load_checkpoint
 from models.face import FPS
-from models.face.sources.mesh import BLENDSHAPES, VERTICES
+from models.face.sources.mesh import BLENDSHAPES, LOWER_INNER, MOUTH_CORNERS, UPPER_INNER, VERTICES
 from models.face.speech.features import MELS, WIDTH, Heard, crossfade, starts
 
 NAME = "face_motion"
@@ -63,6 +63,8 @@ class FaceMotion(nn.Module, PyTorchModelHubMixin):
     reduced: how many combinations of the features the linear layer reads, and again of the features without
     the recording's mean; reach: its frames to either side.
     gain: how much of the transformer is added to each output, chosen on people who were held out.
+    stretch: by how much the mouth's opening, width and rounding go further than the regression says, which is
+    drawn to the mean of what people do; chosen on the same people, see `articulated`.
     """
 
     basis: Tensor
@@ -71,6 +73,7 @@ class FaceMotion(nn.Module, PyTorchModelHubMixin):
     spread: Tensor
     reduce: Tensor
     gain: Tensor
+    stretch: Tensor
 
     def __init__(
         self,
@@ -95,6 +98,7 @@ class FaceMotion(nn.Module, PyTorchModelHubMixin):
         self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(layers))
         self.leave = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, outputs))
         self.register_buffer("gain", torch.ones(outputs))
+        self.register_buffer("stretch", torch.ones(3))
         self.drop = nn.Dropout(dropout)
         for parameter in self.leave[1].parameters():  # adds little to the line at first
             nn.init.normal_(parameter, std=0.01)
@@ -134,8 +138,34 @@ class FaceMotion(nn.Module, PyTorchModelHubMixin):
         speaks = torch.from_numpy(speaking(heard.voiced))[:, None]
         coefficients, shapes = (total / weights).split([self.components, len(BLENDSHAPES)], dim=1)
         faces = torch.cat([self.basis, self.offset[None]]).unflatten(1, (VERTICES, 3)).cpu()
+        coefficients = articulated(coefficients, faces, self.stretch.cpu(), speaks)
         moved = torch.cat([coefficients, torch.ones_like(speaks)], dim=1) * speaks
         return Motion(moved.numpy(), faces.numpy(), (shapes.clamp(0, 1) * speaks).numpy())
+
+
+def articulated(coefficients: Tensor, faces: Tensor, stretch: Tensor, speaks: Tensor) -> Tensor:
+    """Coefficients (T, K) of faces (K + 1, 478, 3), the last of which is always added, whose mouth goes
+    further from its mean while it `speaks` (T, 1): opening, width and rounding by `stretch` (3,).
+
+    Each is changed by the likeliest movement that leaves the two others alone. Lips do not go through each
+    other by it.
+    """
+    extents = mouth_extents(faces)
+    values = coefficients @ extents[:-1] + extents[-1]
+    mean = (values * speaks).sum(0) / speaks.sum().clamp_min(1)
+    more = (stretch - 1) * (values - mean)
+    gap = values[:, 0]
+    more[:, 0] = torch.maximum(more[:, 0], torch.minimum(-gap, torch.zeros_like(gap)))
+    return coefficients + more @ torch.linalg.pinv(extents[:-1])
+
+
+def mouth_extents(faces: Tensor) -> Tensor:
+    """What each of the ways (N, 478, 3) adds to the gap between the lips, the mouth's width and how far the
+    lips' middle stands out of its corners, to first order: (N, 3) cm.
+    """
+    upper, lower, left, right = (faces[:, at] for at in (UPPER_INNER, LOWER_INNER, *MOUTH_CORNERS))
+    out = (upper + lower - left - right)[:, 2] / 2
+    return torch.stack([(upper - lower)[:, 1], (right - left)[:, 0], out], dim=1)
 
 
 def load(name: str = NAME) -> FaceMotion:

@@ -25,7 +25,7 @@ from models.face.motion.batches import (
     losses,
     training_clips,
 )
-from models.face.motion.face_motion import FaceMotion
+from models.face.motion.face_motion import FaceMotion, mouth_extents
 from models.face.sources import mesh
 from models.face.sources.clips import BLENDSHAPE_SET, Clip, read_recordings
 from models.face.sources.speakers import S1
@@ -34,6 +34,7 @@ COMPONENTS = 32
 STEPS, RATE = 300, 1e-3
 HELD = 3  # every third person is left out of the first training
 GAINS = (0.0, 0.25, 0.5, 0.75, 1.0)
+MOST_STRETCH = 2.0
 
 
 def train(data: Path, out: Path, without: str | None = None) -> None:
@@ -48,9 +49,13 @@ def train(data: Path, out: Path, without: str | None = None) -> None:
     held = held_people(samples)
     first = prepared(samples, held, basis, offset)
     first = learned(f"{out.name}_choice", first, [one for one in samples if one.person not in held], STEPS)
-    gain = chosen_gain(first, [one for one in samples if one.person in held])
+    unmet = [one for one in samples if one.person in held]
+    gain = chosen_gain(first, unmet)
+    first.gain.fill_(gain)
+    stretch = chosen_stretch(first, unmet)
     network = learned(out.name, prepared(samples, set(), basis, offset), samples, STEPS)
     network.gain.fill_(gain)
+    network.stretch.copy_(torch.from_numpy(stretch))
     save_half(network, out)
 
 
@@ -186,3 +191,23 @@ def errors_of(network: FaceMotion, sample: Sample, gain: float) -> tuple[float, 
     opened, wanted = (part[:, UPPER, 1] - part[:, LOWER, 1] for part in (made, true))
     square = np.square(made - true).sum(2)
     return float(np.sqrt(square).mean()), float(square.max(1).mean()), 1 - correlation(opened, wanted, 0)
+
+
+def chosen_stretch(network: FaceMotion, samples: Sequence[Sample]) -> Array:
+    """By how much opening, width and rounding have to go further so that people whom the network has not met
+    have the range that the camera saw, (3,): the geometric mean over clips of the ratio.
+    """
+    ratios = []
+    for one in samples:
+        assert one.lips is not None
+        made = network.predict(one.heard).deltas()
+        real = np.zeros_like(made)
+        real[:, LIPS] = one.lips
+        ranges = [
+            np.ptp(np.percentile(mouth_extents(torch.from_numpy(part)).numpy(), (5, 95), axis=0), axis=0)
+            for part in (real, made)
+        ]
+        ratios.append(np.log(np.maximum(ranges[0], 1e-3) / np.maximum(ranges[1], 1e-3)))
+    stretch = np.exp(np.mean(ratios, axis=0)).clip(1, MOST_STRETCH).astype(np.float32)
+    print("stretch:", stretch.round(3).tolist())
+    return stretch

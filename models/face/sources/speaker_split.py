@@ -1,7 +1,8 @@
 """Which speakers are learnt from and which are held out.
 
 A person is learnt from or measured on, never both, except in grid_s1, where it is always the same man and
-clips are held out instead. Two clips of grid_others show him too: they are left out there.
+clips are held out instead. Two clips of grid_others show him too: they are left out there. The people of
+many_people who are held out are of every source, with some seconds each; no network of any kind saw them.
 """
 
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ HELD_OUT = {
     "grid_others": ("brbk7n", "lbbc2a", "lwbsza", "sbwe5n", "swiz3n", "video_20251208_032953_826b5db2"),
     "vidtimit": ("vidtimit",),
     "lipreading_course": ("nicole", "smolinski"),
+    "many_people": (
+        *("p003", "p006", "p008", "p011", "p015", "p020", "p026", "p028", "p043", "p049", "p055", "p065"),
+    ),
 }
 
 

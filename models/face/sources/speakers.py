@@ -52,4 +52,6 @@ def person(name: str, stem: str) -> str:
         return known
     if stem.startswith(_WORDS):
         return stem.removeprefix(_WORDS).partition("_")[0]
+    if name == "many_people":  # p051_a is the first clip of p051
+        return stem.partition("_")[0]
     return {"grid_s1": S1, "grid_others": stem}.get(name, name)

@@ -7,7 +7,7 @@ what is left in a face's own space is its identity and its expression.
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -67,6 +67,19 @@ class Track:
     def deltas(self) -> np.ndarray:
         """What the face does beside resting, (T, 478, 3) cm."""
         return self.vertices - self.rest
+
+    def part(self, start: int, count: int) -> "Track":
+        """So many frames of it."""
+        part = slice(start, start + count)
+        covered = None if self.covered is None else self.covered[part]
+        return replace(
+            self,
+            vertices=self.vertices[part],
+            poses=self.poses[part],
+            blendshapes=self.blendshapes[part],
+            seen=self.seen[part],
+            covered=covered,
+        )
 
     def pixels(self) -> np.ndarray:
         """The vertices in the picture, (T, 478, 3), see `mesh.project`."""

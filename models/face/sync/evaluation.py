@@ -20,8 +20,7 @@ from models.face.sources import film_io, film_writer, mesh, source
 from models.face.sources.clips import SETS, Clip, read_folder
 from models.face.sources.speaker_split import checked
 from models.face.sources.tracking import Track, track_video
-from models.face.sync import syncnet
-from models.face.sync.syncnet import Sync
+from models.face.sync import articulation, syncnet
 from models.face.types import Watch
 
 MOST = 10  # clips of a set
@@ -30,8 +29,10 @@ TITLE = f"""## Face: finished films, tracked anew
 A still frame of each held-out person, lips nearest, says what the person said in a clip; the film is written,
 read and tracked anew, as anybody's would be. At most {MOST} clips of a set, of people whom neither generator
 nor sync network saw; motion is by the networks of the table above. Confidence and distance are those of our
-sync network `face_sync` (`models/face/sync/syncnet.py`) and compare within this table. r: correlation of the
-gap between the lips in the film with that of the person in the clip."""
+sync network `face_sync` (`models/face/sync/syncnet.py`) and compare within this table. Of the gap between the
+lips, the mouth's width and how far the lips stand out: range is that from the 5th to the 95th percentile, in
+parts of the camera's film, r the correlation with it. Closures: F1 of the times that lips shut between two
+openings. Teeth: r of the light area between the lips. Means over clips."""
 
 
 def evaluate(data: Path | None, clips: Path | None = None) -> dict[str, Any]:
@@ -46,61 +47,69 @@ def evaluate(data: Path | None, clips: Path | None = None) -> dict[str, Any]:
     else:
         raise UserError("data_missing")
     found = rows(sets)
-    table = markdown(found)
+    table = markdown([{key: _cell(value) for key, value in row.items()} for row in found])
     print(table)
     if clips is None:
         write("face-films", f"{TITLE}\n\n{table}\n\n`python -m models.face evaluate sync --data DIR`")
-    return {"films": found}
+    return {"sync": found}
 
 
 def rows(sets: Mapping[str, tuple[str, Sequence[Clip]]]) -> list[dict[str, Any]]:
     """A row for each set and kind of film: sets are {name: (motion's checkpoint, clips of people held out)}.
 
-    Distance and confidence are the sync network's, see `syncnet.Sync`; r is the correlation of the lips' gap
-    in the film with that of the person who really said it.
+    Distance and confidence are the sync network's, see `syncnet.Sync`; the others are `articulation`'s.
     """
     table = []
     for name, (weights, clips) in sets.items():
         chosen = [clips[i] for i in np.linspace(0, len(clips) - 1, min(MOST, len(clips))).round().astype(int)]
-        found: dict[str, list[tuple[Sync, float | None]]] = {
-            "real": [],
-            "real, another's sound": [],
-            "generated": [],
-        }
+        found: dict[str, list[dict[str, float]]] = {"generated": [], "real": [], "real, another's sound": []}
         for index, clip in enumerate(chosen):
             other = chosen[index - 1].heard.mel
-            real = syncnet.mouths(clip.frames(), clip.track)
-            found["real"].append((_sync(real, clip.heard.mel), None))
-            found["real, another's sound"].append((_sync(real, np.resize(other, clip.heard.mel.shape)), None))
+            frames = clip.frames()
+            real = syncnet.mouths(frames, clip.track)
+            found["real"].append(_sync(real, clip.heard.mel))
+            found["real, another's sound"].append(_sync(real, np.resize(other, clip.heard.mel.shape)))
             try:
                 seen, track = _film(clip, weights)
             except UserError:  # a frame that can't serve as a portrait
                 continue
-            gaps = mesh.lip_gap(track.vertices)
-            r = np.corrcoef(gaps, mesh.lip_gap(clip.track.vertices)[: len(gaps)])[0, 1]
-            found["generated"].append((_sync(seen, clip.heard.mel), float(r)))
-        table += [{"set": name, "model": kind, **_row(results)} for kind, results in found.items() if results]
+            count = len(track.vertices)
+            said = {
+                **_sync(syncnet.mouths(seen, track), clip.heard.mel),
+                **articulation.compared(track.vertices, clip.track.vertices[:count]),
+            }
+            light = articulation.teeth(frames[:count], clip.track.part(0, count))
+            said["teeth_r"] = articulation.correlation(articulation.teeth(seen, track), light)
+            found["generated"].append(said)
+        table += [{"set": name, "film": kind, **_row(results)} for kind, results in found.items() if results]
     return table
 
 
-def _row(found: Sequence[tuple[Sync, float | None]]) -> dict[str, Any]:
-    syncs, alike = [sync for sync, _ in found], [r for _, r in found if r is not None]
+def _row(found: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """Means over clips, of each figure over those that have it; None where no clip has."""
+    means: dict[str, float | None] = {}
+    for key in found[0]:
+        there = [one[key] for one in found if not np.isnan(one[key])]
+        means[key] = float(np.mean(there)) if there else None
+    return {**means, "n": len(found)}
+
+
+def _cell(value: Any) -> Any:
+    return f"{value:.3f}" if isinstance(value, float) else "-" if value is None else value
+
+
+def _sync(mouths: np.ndarray, mel: np.ndarray) -> dict[str, float]:
+    count = min(len(mouths), len(mel))
+    sync = syncnet.measure(SYNC.loaded(SYNC.default), mouths[:count], mel[:count])
     return {
-        "confidence": f"{np.mean([sync.confidence for sync in syncs]):.3f}",
-        "distance": f"{np.mean([sync.distance for sync in syncs]):.3f}",
-        "lag within a frame": f"{np.mean([abs(sync.lag) <= 1 for sync in syncs]):.0%}",
-        "lip-gap r": f"{np.mean(alike):.3f}" if alike else "",
-        "n": len(found),
+        "confidence": sync.confidence,
+        "distance": sync.distance,
+        "lag_within_a_frame": float(abs(sync.lag) <= 1),
     }
 
 
-def _sync(mouths: np.ndarray, mel: np.ndarray) -> Sync:
-    count = min(len(mouths), len(mel))
-    return syncnet.measure(SYNC.loaded(SYNC.default), mouths[:count], mel[:count])
-
-
-def _film(clip: Clip, weights: str) -> tuple[np.ndarray, Track]:
-    """Mouths (T, 48, 48) and track of a film of the clip's frame at rest, saying what the clip says."""
+def _film(clip: Clip, weights: str) -> tuple[list[np.ndarray], Track]:
+    """Frames (H, W, 3) and track of a film of the clip's frame at rest, saying what the clip says."""
     still = clip.frames()[int(mesh.lip_gap(clip.track.vertices).argmin())]
     height, width = (side // 2 * 2 for side in still.shape[:2])
     sitter = source.Portrait(still[:height, :width])
@@ -112,5 +121,4 @@ def _film(clip: Clip, weights: str) -> tuple[np.ndarray, Track]:
             for (frame,) in drawing.film(moves, watch):
                 writer.write(frame)
         frames = list(film_io.read_clip(film_io.open_clip(path)))
-    track = track_video(frames)
-    return syncnet.mouths(frames, track), track
+    return frames, track_video(frames)
