@@ -35,6 +35,7 @@ STEPS, RATE = 300, 1e-3
 HELD = 3  # every third person is left out of the first training
 GAINS = (0.0, 0.25, 0.5, 0.75, 1.0)
 MOST_STRETCH = 2.0
+LONG = 50  # frames of a clip in which a mouth shows its range
 
 
 def train(data: Path, out: Path, without: str | None = None) -> None:
@@ -195,10 +196,10 @@ def errors_of(network: FaceMotion, sample: Sample, gain: float) -> tuple[float, 
 
 def chosen_stretch(network: FaceMotion, samples: Sequence[Sample]) -> Array:
     """By how much opening, width and rounding have to go further so that people whom the network has not met
-    have the range that the camera saw, (3,): the geometric mean over clips of the ratio.
+    have the range that the camera saw, (3,): the geometric mean of the ratio over clips that are long enough.
     """
     ratios = []
-    for one in samples:
+    for one in (one for one in samples if len(one.heard) >= LONG):
         assert one.lips is not None
         made = network.predict(one.heard).deltas()
         real = np.zeros_like(made)
