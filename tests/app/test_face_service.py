@@ -19,7 +19,7 @@ from app.job_queue import JobQueue
 from app.session import Visit
 from models.core import checkpoints
 from models.core.errors import UserError
-from models.core.progress import Left, Progress
+from models.core.progress import Beginning, Left, Progress
 from models.face import RATE, pipeline
 from models.face.sources import film_io, sound_io
 from models.face.types import Made
@@ -287,11 +287,11 @@ def test_steps_come_first_then_the_result_which_is_kept(monkeypatch, uploads):
     session = Visit().lab(FaceSession)
     steps = []
     for step in service.animate(session, order()):
-        if isinstance(step, Progress) and isinstance(step.preview, Path):
-            assert step.preview.is_file()
-            assert uploads in step.preview.parents
+        if isinstance(step, Progress) and isinstance(step.preview, Beginning):
+            assert step.preview.film.is_file()
+            assert uploads in step.preview.film.parents
         steps.append(step)
-    first = next(step.preview for step in steps[:-1] if isinstance(step.preview, Path))
+    first = next(step.preview.film for step in steps[:-1] if isinstance(step.preview, Beginning))
     assert not first.exists()
     assert session.made is steps[-1]
     for file in service.files(steps[-1]):
@@ -325,7 +325,7 @@ def test_stop_works_at_once_and_keeps_nothing_half_written(monkeypatch, uploads)
     monkeypatch.setattr(pipeline, "animate", stand_in.animating(steps=400, pause=0.02))
     for step in service.animate(session, order()):
         assert isinstance(step, Progress)
-        if isinstance(step.preview, Path):
+        if isinstance(step.preview, Beginning):
             service.stop(session)
     assert session.made is before
     assert sorted(session.visit.shown.iterdir()) == sorted(service.files(before))
@@ -346,7 +346,7 @@ def test_a_visitor_who_leaves_ends_the_work_and_nothing_stays(monkeypatch, uploa
     monkeypatch.setattr(pipeline, "animate", animate)
     session = Visit().lab(FaceSession)
     running = service.animate(session, order())
-    while not isinstance(next(running).preview, Path):
+    while not isinstance(next(running).preview, Beginning):
         pass
     folder = session.visit.folder
     session.visit.end()

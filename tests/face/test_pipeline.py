@@ -11,7 +11,7 @@ from skimage import data
 
 from models.core import ffmpeg_calls
 from models.core.errors import UserError
-from models.core.progress import Left, Progress
+from models.core.progress import Beginning, Left, Progress
 from models.face import FPS, RATE, STAGES, frames_of
 from models.face.pipeline import animate
 from models.face.sources import film_io, film_writer, mesh
@@ -53,7 +53,7 @@ def test_the_first_second_comes_before_the_rest(steps):
     told = [step for step in steps[0] if isinstance(step, Progress)]
     fractions = [step.fraction for step in told]
     assert fractions == sorted(fractions) and fractions[-1] < 1
-    shown = [index for index, step in enumerate(told) if hasattr(step.preview, "suffix")]
+    shown = [index for index, step in enumerate(told) if isinstance(step.preview, Beginning)]
     assert len(shown) == 1 and fractions[shown[0]] < 0.5
     assert any(isinstance(step.preview, Left) and step.preview.seconds >= 0 for step in told)
 
