@@ -101,7 +101,7 @@ function startStage() {
     const {url, moving} = (preview ? {url: preview.poster} : shown?.source) ?? {};
     if (original.hidden || !url) return there?.remove();
     if (there?.getAttribute('src') === url) return;
-    const picture = moving ? made('video', '', {muted: true, playsInline: true, preload: 'auto'}) : made('img', '', {alt: words.original});
+    const picture = moving ? made('video', '', {muted: true, playsInline: true, preload: 'auto'}) : made('img', '', {alt: ''});
     picture.setAttribute('src', url);
     for (const event of ['load', 'loadeddata', 'seeked']) picture.addEventListener(event, together);
     there?.remove();

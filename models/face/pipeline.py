@@ -122,13 +122,13 @@ def _film(
     watch: Watch,
 ) -> Iterator[Progress | Made]:
     """Draw and write all frames. The first second is written apart as well, as soon as it is there."""
+    source = folder / "source.mp4" if order.beside and order.video else None
     with LOADING:
         from models.face.rendering.compositor import Drawing
 
-        drawing = Drawing(sitter, order.stage, order.panels, order.marked, moving := _moves_beside(order))
+        drawing = Drawing(sitter, order.stage, order.panels, order.marked, beside=source is not None)
     count, comment = len(motion), _comment()
     video, panels = folder / "talking_face.mp4", folder / "stages.mp4" if order.panels else None
-    source = folder / "source.mp4" if moving else None
     started = time.monotonic()
     with ExitStack() as stack:
         writers = [stack.enter_context(film_writer.ClipWriter(video, sitter.size, count, sound, comment))]
@@ -176,10 +176,6 @@ def _film(
         mouths=tuple(drawing.mouths),
         source=source,
     )
-
-
-def _moves_beside(order: Order) -> bool:
-    return order.beside and order.video is not None
 
 
 def _still(folder: Path, sitter: "Sitter") -> Path:

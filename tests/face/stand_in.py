@@ -45,8 +45,8 @@ def _card(seconds: float, width: int, height: int) -> bytes:
 
 
 def mouths(count: int) -> tuple[MouthBox, ...]:
-    """Where the "mouth" of the test card is: a square of 80 pixels that goes to the right by one a frame."""
-    return tuple(MouthBox(100.0 + index, 120.0, 80.0) for index in range(count))
+    """The "mouth" of the test card: a square of 80 pixels that goes to the right for two seconds."""
+    return tuple(MouthBox(100.0 + index % 50, 120.0, 80.0) for index in range(count))
 
 
 def source(order: Order, folder: Path, count: int) -> Path:

@@ -39,6 +39,18 @@ def test_panels_show_three_stages_of_the_same_moment(portrait):
     assert np.abs(left.astype(int) - blend).mean() > 40 > np.abs(blend.astype(int) - generated).mean()
 
 
+def test_what_a_film_is_made_of_comes_with_each_frame_and_where_its_mouth_is(portrait):
+    drawing = Drawing(portrait, "blend", panels=False, marked=True, beside=True)
+    frames = list(drawing.film(chewing(6), Watch()))
+    assert all(np.array_equal(own, data.astronaut()) for _, own in frames)
+    assert len(drawing.mouths) == 6
+    for (whole, own), (left, top, side) in zip(frames, drawing.mouths, strict=True):
+        rows, columns = (slice(round(at), round(at + side)) for at in (top, left))
+        changed = (whole != own).any(2)
+        changed[470:] = False  # the mark
+        assert changed[rows, columns].sum() > 0.9 * changed.sum()
+
+
 def test_the_mark_is_in_the_corner_and_nowhere_else(portrait):
     _, [(plain,)] = drawn(portrait, "blend", frames=1)
     _, [(marked,)] = drawn(portrait, "blend", marked=True, frames=1)
