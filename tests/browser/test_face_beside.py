@@ -126,7 +126,7 @@ def test_a_still_stands_beside_what_was_made_of_it(lab: Page) -> None:
     lab.locator(".ts-views button", has_text="Beside the original").click()
     expect(lab.locator(".ts-original img")).to_be_visible()
     assert lab.locator(".ts-original img").evaluate("one => one.decode().then(() => one.naturalWidth)") == 320
-    expect(lab.locator(".ts-badge")).to_have_text("The video made of it")
+    expect(lab.locator(".ts-badge")).to_have_text("Result")
     expect(lab.locator("[data-of=original_mouth] canvas")).to_be_visible()
     seek(lab, 1.0)
     here, elsewhere = lab.evaluate(RESTING_JS, MOUTH)
