@@ -125,7 +125,9 @@ class FaceWidgets:
         self.notice = html(elem_id="tl-face-notice")
 
     def _lay_stage(self, i18n: gr.I18n) -> None:
-        self.screen = video_stage.VideoStage(words=part("stage", video_stage.WORDS), elem_id="tl-face-screen")
+        self.screen = video_stage.VideoStage(
+            words=part("stage", video_stage.WORDS), mouths=True, elem_id="tl-face-screen"
+        )
         self.status = html(elem_id="tl-face-status")
         self.log = html(elem_id="tl-face-log")
         self.hearing = hears_language()

@@ -4,6 +4,7 @@ says in `views`; how a picture, a video and a recording come in is in `uploads`.
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from app.scripts import script
 from app.session import Visits
 from models.core import ffmpeg_calls
 from models.core.errors import UserError
-from models.core.progress import Progress
+from models.core.progress import Beginning, Progress
 from models.core.upload_validation import megabytes
 from models.face.sources import film_io
 from models.face.speech import voices
@@ -147,9 +148,9 @@ class FaceTab(FaceWidgets):
                     session.speech if spoken else None,
                     *(text, tongue, voice, stage, panels, marked, seed, consent),
                 )
-                poster = service.show(session, wanted.portrait) if wanted.portrait else None
+                poster = service.poster(session, wanted)
                 yield self._begun(request, poster)
-                yield from self._made(request, session, wanted, poster)
+                yield from self._made(request, session, replace(wanted, beside=True), poster)
             finally:
                 at_work.release()  # before the button can be clicked again
 
@@ -178,10 +179,10 @@ class FaceTab(FaceWidgets):
         self, request: gr.Request, session: FaceSession, wanted: Order, poster: Path | None
     ) -> Iterator[Updates]:
         name = language(request)
-        first: Path | None = None
+        first: Beginning | None = None
         for step in service.animate(session, wanted):
             if isinstance(step, Progress):
-                first = step.preview if isinstance(step.preview, Path) else first
+                first = step.preview if isinstance(step.preview, Beginning) else first
                 told = answer.told(name, step)
                 yield {self.screen: video_stage.preview(first, step.fraction, told, poster)}
             else:
@@ -197,7 +198,8 @@ class FaceTab(FaceWidgets):
         made = session.made
         if made is None:
             return {self.screen: video_stage.clear()}
-        return {self.screen: video_stage.show(answer.views(made), answer.taken(language(request), made))}
+        files = answer.taken(language(request), made)
+        return {self.screen: video_stage.show(answer.views(made), files, answer.beside(made))}
 
     def _told_while(
         self, request: gr.Request, work: Callable[[FaceSession], Iterator[Updates]]
