@@ -63,7 +63,10 @@ class SceneWidgets:
             self.find = gr.Button(
                 i18n("scene.find"), variant="primary", elem_id="tl-find", scale=0, min_width=110
             )
-        self.chips = html(elem_id="tl-examples", js_on_load=script("chips"))
+        first = i18n(
+            "html.scene_chips"
+        )  # of the scan that opens unless another is asked for: they keep its room
+        self.chips = html(first, elem_id="tl-examples", js_on_load=script("chips"))
         self.methods = gr.CheckboxGroup(
             _choices(GROUNDERS), value=[GROUNDERS.default], label=i18n("scene.methods"), elem_id="tl-methods"
         )

@@ -37,6 +37,7 @@ def fragments(name: str) -> dict[str, str]:
         "html.scene_lead": f'<p class="tl-lead">{escape(say(name, "scene.lead"))}</p>',
         "html.scene_upload_note": quiet(note),
         "html.scene_waiting": views.waiting(name),
+        "html.scene_chips": chips(name, next(iter(example_cache.names()), "")),
         "html.scene_cards": about(name, "scene"),
     }
 
@@ -116,7 +117,7 @@ class SceneTab(SceneWidgets):
         if broken := checkpoints.faults("scene"):
             updates[self.notice] = why(request, broken[0])
         if self.session(request).scan is None:
-            return updates | {self.view: scene_view.show(None)}
+            return updates | {self.view: scene_view.show(None), self.chips: ""}
         if asked.get("methods"):
             updates |= self.told(request, lambda session: self._chosen(session, asked["methods"]))
         if not asked.get("q"):
