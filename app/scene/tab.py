@@ -17,7 +17,7 @@ from app.messages import Updates, about, quiet, why
 from app.scene import comparison, example_cache, object_views, service, views
 from app.scene.api import SceneApi
 from app.scene.choices import Choices
-from app.scene.layout import SceneWidgets, chips, shipped_payload
+from app.scene.layout import SceneWidgets, chips, shipped_payload, thumbnail, thumbnail_address
 from app.scene.object_panel import Looking
 from app.scene.room_panel import Room
 from app.scene.session import SceneSession
@@ -25,7 +25,7 @@ from app.scripts import script
 from app.session import Visits
 from models.core import checkpoints
 from models.core.upload_validation import MAX_FILE, megabytes
-from models.scene import pipeline
+from models.scene import pipeline, thumbnails
 from models.scene.grounding.registry import GROUNDERS
 
 
@@ -52,9 +52,16 @@ def scan_title(name: str, scan: str) -> str:
     return f"{title} {alike.index(scan) + 1}" if len(alike) > 1 else title
 
 
-def data() -> dict[str, Callable[[str], str]]:
-    """What is fetched of this lab by an address of its own: the scans that ship."""
-    return {"/scan": shipped_payload}
+def data() -> dict[str, Callable[[str], str | bytes]]:
+    """What is fetched of this lab by an address of its own: the scans that ship, small pictures of them."""
+    return {"/scan": shipped_payload, "/thumbnail": thumbnail}
+
+
+def style() -> dict[str, str]:
+    """Rules that put the pictures beside the scans' names: fetched where the choice is shown, not before."""
+    rule = '#tl-scans label:nth-of-type({place})::before {{ content: ""; background-image: url("{href}"); }}'
+    drawn = [(place, scan) for place, scan in enumerate(example_cache.names(), 1) if thumbnails.file(scan)]
+    return {"thumbnails": "\n".join(rule.format(place=n, href=thumbnail_address(scan)) for n, scan in drawn)}
 
 
 def ahead() -> dict[str, list[dict[str, str]]]:
