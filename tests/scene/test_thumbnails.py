@@ -24,7 +24,7 @@ def test_a_picture_shows_what_faces_the_eye_in_its_colour():
 
 def test_what_looks_away_is_not_in_the_way():
     vertices, colours, faces, objects = room()
-    lid = vertices[:400] + (0, 0, 2.5)  # over the floor, its faces down, as a ceiling
+    lid = vertices[:400] + np.array([0, 0, 2.5])  # over the floor, its faces down, as a ceiling
     count = len(vertices)
     down = faces[(faces < 400).all(1)][:, ::-1] + count
     closed = Scan(
