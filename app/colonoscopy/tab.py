@@ -32,6 +32,7 @@ from models.core.progress import Drawing, Progress
 from models.core.upload_validation import megabytes
 
 TASKS = ("draw", "inpaint", "remove")  # a whole frame, or a change in one's own
+EACH = "each"  # a whole frame by each model, for each seed
 
 
 def fragments(name: str) -> dict[str, str]:
@@ -143,6 +144,16 @@ class ColonoscopyTab:
             self.stop = gr.Button(
                 i18n("colonoscopy.stop"), elem_id="tl-stop", interactive=False, scale=1, min_width=72
             )
+        with gr.Row(elem_id="tl-grid", visible=len(self.models) > 1):
+            self.grid = gr.Button(i18n("colonoscopy.grid"), elem_id="tl-grid-draw", scale=1, min_width=120)
+            self.seeds = gr.Radio(
+                [(str(count), count) for count in service.SEEDS],
+                value=service.SEEDS[0],
+                label=i18n("colonoscopy.seeds"),
+                elem_id="tl-grid-seeds",
+                elem_classes="tl-either",
+                min_width=100,
+            )
         self.notice = html(elem_id="tl-colonoscopy-notice")
         self.status = html(elem_id="tl-colonoscopy-status")
 
@@ -169,6 +180,8 @@ class ColonoscopyTab:
         drawn = [self.strip, self.status, self.notice, self.draw, self.stop, self.home]
         free: dict[str, Any] = {"fn": self.free, "inputs": None, "outputs": self.draw, **quiet}
         self.draw.click(self.draw_frames, fields, drawn, trigger_mode="once", **quiet).then(**free)
+        each = [self.pad, self.seeds, self.seed, self.steps, self.sampler, self.judge, self.look]
+        self.grid.click(self.draw_grid, each, drawn, trigger_mode="once", **quiet).then(**free)
         self.stop.click(self.halt, None, None, queue=False, **quiet)
         self.dice.click(None, None, self.seed, js=script("dice"), **quiet)
         self.framed = self.frame_upload.upload(
@@ -259,15 +272,31 @@ class ColonoscopyTab:
                 mask = validation.drawing(drawing, service.SIZE)
                 wanted = service.order(mask, count, seed, model, steps, sampler, judge, look)
                 wanted = service.as_it_came(wanted, session.mask_shape)
+                table = self._table(request, wanted) if task == EACH else None
                 yield self._begun(request) | {
                     self.home: gr.update(visible=False),
-                    self.strip: result_strip.show([]),
+                    self.strip: result_strip.show([], table),
                 }
                 yield from self._drawn(request, session, wanted, task)
             finally:
                 at_work.release()  # before the button can be clicked again
 
         yield from settled(self._told_while(request, work))
+
+    def draw_grid(
+        self,
+        drawing: str | None,
+        seeds: float,
+        seed: float,
+        steps: float,
+        sampler: str,
+        judge: str,
+        look: str,
+        request: gr.Request,
+    ) -> Iterator[Updates]:
+        """Compare all models: a frame by each for each of a few seeds, as they come."""
+        first = self.models[0]
+        yield from self.draw_frames(drawing, seeds, seed, first, steps, sampler, judge, look, EACH, request)
 
     def free(self, request: gr.Request) -> Updates:
         """Draw can be clicked again: only after its event, during which Gradio drops every other click."""
@@ -315,8 +344,10 @@ class ColonoscopyTab:
         frames = list(session.frames)
         if not frames or session.at_work.locked():
             return {self.notice: ""}
+        seeds = dict.fromkeys(one.seed for one in frames)
+        table = answer.table(name, session.compared, seeds) if session.compared else None
         return {
-            self.strip: result_strip.show([answer.card(name, one) for one in frames]),
+            self.strip: result_strip.show([answer.card(name, one) for one in frames], table),
             self.status: answer.finished(name, frames, len(frames)),
             self.notice: "",
         }
@@ -339,9 +370,12 @@ class ColonoscopyTab:
         self, request: gr.Request, session: ColonoscopySession, wanted: Order, task: str
     ) -> Iterator[Updates]:
         name, cards = language(request), 0
-        clock = answer.Clock(name, wanted.count)
+        count = wanted.count * (len(self.models) if task == EACH else 1)
+        clock = answer.Clock(name, count)
         if task in TASKS[1:]:
             running = service.alter(session, wanted, remove=task == "remove")
+        elif task == EACH:
+            running = service.draw_each(session, wanted, self.models)
         else:
             running = service.draw(session, wanted)
         for step in running:
@@ -352,15 +386,19 @@ class ColonoscopyTab:
             elif not isinstance(step.preview, Drawing):
                 yield {self.status: quiet(clock.told(step))}
             elif step.preview.index == cards:
-                share = step.fraction * wanted.count - cards
+                share = step.fraction * count - cards
                 yield {
                     self.strip: result_strip.preview(_picture(step), share, clock.told(step)),
                     self.status: "",
                 }
         yield {
             self.strip: result_strip.settle(),
-            self.status: answer.finished(name, session.frames, wanted.count),
+            self.status: answer.finished(name, session.frames, count),
         }
+
+    def _table(self, request: gr.Request, wanted: Order) -> result_strip.Table:
+        seeds = range(wanted.seed, wanted.seed + wanted.count)
+        return answer.table(language(request), self.models, seeds)
 
     def _begun(self, request: gr.Request) -> Updates:
         return {

@@ -1,10 +1,11 @@
 """What the colonoscopy tab says: cards of its frames, sentences, what two models made of one noise."""
 
 import time
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from app.components import mask_pad
-from app.components.result_strip import Card, outline_path, picture_url
+from app.components.result_strip import Card, Table, outline_path, picture_url
 from app.i18n import say
 from app.messages import quiet
 from models.colonoscopy import TOO_NEAR
@@ -38,6 +39,12 @@ def card(name: str, sample: Sample) -> Card:
         link=link(sample),
         before="" if sample.before is None else picture_url(squared(letterboxed(sample.before), SIZE)),
     )
+
+
+def table(name: str, models: Sequence[str], seeds: Iterable[int]) -> Table:
+    """How frames by several models stand: a column for each model, a row for each seed."""
+    rows = tuple(say(name, "colonoscopy.row", seed=seed) for seed in seeds)
+    return Table(tuple(model(name, one) for one in models), rows)
 
 
 def link(sample: Sample) -> dict[str, str]:

@@ -16,8 +16,9 @@ from app.scene import example_cache, object_views, service, views
 from app.scene.session import SceneSession
 from app.scripts import script
 from app.session import Visits
+from models.core.errors import UserError
 from models.core.registry import Registry
-from models.scene import pipeline
+from models.scene import pipeline, thumbnails
 from models.scene.captioning.registry import CAPTIONERS
 from models.scene.data.scan import Scan
 from models.scene.grounding.registry import GROUNDERS
@@ -63,7 +64,10 @@ class SceneWidgets:
             self.find = gr.Button(
                 i18n("scene.find"), variant="primary", elem_id="tl-find", scale=0, min_width=110
             )
-        self.chips = html(elem_id="tl-examples", js_on_load=script("chips"))
+        first = i18n(
+            "html.scene_chips"
+        )  # of the scan that opens unless another is asked for: they keep its room
+        self.chips = html(first, elem_id="tl-examples", js_on_load=script("chips"))
         self.methods = gr.CheckboxGroup(
             _choices(GROUNDERS), value=[GROUNDERS.default], label=i18n("scene.methods"), elem_id="tl-methods"
         )
@@ -193,6 +197,19 @@ def shipped_address(scan: str) -> str:
 def shipped_payload(scan: str) -> str:
     """A shipped scan packed for the viewer."""
     return scene_view.scan_payload(service.shipped(scan))
+
+
+def thumbnail_address(scan: str) -> str:
+    """Where the page serves the small picture of a shipped scan, relative to the page."""
+    return f"thumbnail?{urlencode({'name': scan})}"
+
+
+def thumbnail(scan: str) -> bytes:
+    """The small picture of a shipped scan, a WebP. Raises UserError("unknown_scan") where there is none."""
+    file = thumbnails.file(scan)
+    if file is None:
+        raise UserError("unknown_scan")
+    return file.read_bytes()
 
 
 def chips(name: str, scan: str) -> str:

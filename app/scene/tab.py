@@ -17,7 +17,7 @@ from app.messages import Updates, about, quiet, why
 from app.scene import comparison, example_cache, object_views, service, views
 from app.scene.api import SceneApi
 from app.scene.choices import Choices
-from app.scene.layout import SceneWidgets, chips, shipped_payload
+from app.scene.layout import SceneWidgets, chips, shipped_payload, thumbnail, thumbnail_address
 from app.scene.object_panel import Looking
 from app.scene.room_panel import Room
 from app.scene.session import SceneSession
@@ -25,7 +25,7 @@ from app.scripts import script
 from app.session import Visits
 from models.core import checkpoints
 from models.core.upload_validation import MAX_FILE, megabytes
-from models.scene import pipeline
+from models.scene import pipeline, thumbnails
 from models.scene.grounding.registry import GROUNDERS
 
 
@@ -37,6 +37,7 @@ def fragments(name: str) -> dict[str, str]:
         "html.scene_lead": f'<p class="tl-lead">{escape(say(name, "scene.lead"))}</p>',
         "html.scene_upload_note": quiet(note),
         "html.scene_waiting": views.waiting(name),
+        "html.scene_chips": chips(name, next(iter(example_cache.names()), "")),
         "html.scene_cards": about(name, "scene"),
     }
 
@@ -51,9 +52,16 @@ def scan_title(name: str, scan: str) -> str:
     return f"{title} {alike.index(scan) + 1}" if len(alike) > 1 else title
 
 
-def data() -> dict[str, Callable[[str], str]]:
-    """What is fetched of this lab by an address of its own: the scans that ship."""
-    return {"/scan": shipped_payload}
+def data() -> dict[str, Callable[[str], str | bytes]]:
+    """What is fetched of this lab by an address of its own: the scans that ship, small pictures of them."""
+    return {"/scan": shipped_payload, "/thumbnail": thumbnail}
+
+
+def style() -> dict[str, str]:
+    """Rules that put the pictures beside the scans' names: fetched where the choice is shown, not before."""
+    rule = '#tl-scans label:nth-of-type({place})::before {{ content: ""; background-image: url("{href}"); }}'
+    drawn = [(place, scan) for place, scan in enumerate(example_cache.names(), 1) if thumbnails.file(scan)]
+    return {"thumbnails": "\n".join(rule.format(place=n, href=thumbnail_address(scan)) for n, scan in drawn)}
 
 
 def ahead() -> dict[str, list[dict[str, str]]]:
@@ -110,7 +118,7 @@ class SceneTab(SceneWidgets):
         if broken := checkpoints.faults("scene"):
             updates[self.notice] = why(request, broken[0])
         if self.session(request).scan is None:
-            return updates | {self.view: scene_view.show(None)}
+            return updates | {self.view: scene_view.show(None), self.chips: ""}
         if asked.get("captioners"):
             updates |= self.told(request, lambda session: self.described_by(session, asked["captioners"]))
         if asked.get("methods"):
