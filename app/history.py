@@ -12,10 +12,13 @@ import tempfile
 import threading
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from app import process_folder
 from models.core.errors import UserError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 MOST = 12  # works of a kind
 MOST_MEMORY = 24 * 2**20  # bytes, of a kind
@@ -45,7 +48,7 @@ class Work:
 
 
 Kind = TypeVar("Kind", bound=Work)
-Value = TypeVar("Value")
+Value = TypeVar("Value", bound="DataclassInstance")
 
 
 class History:
@@ -146,7 +149,7 @@ def linked(file: Path, folder: Path) -> Path:
     return there
 
 
-def files_of(value: Any) -> dict[str, Path]:
+def files_of(value: "DataclassInstance") -> dict[str, Path]:
     """The files that a dataclass names, by field."""
     known = {one.name: getattr(value, one.name) for one in fields(value)}
     return {name: file for name, file in known.items() if isinstance(file, Path)}

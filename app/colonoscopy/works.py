@@ -114,7 +114,7 @@ def bring_film_back(session: ColonoscopySession, work: Filmed) -> None:
 def past_film(name: str, number: int, work: Filmed) -> Past:
     """A film as the strip shows it."""
     facts = work.made.facts
-    told = [f"{facts['frames'] / facts['fps']:.1f} s"]
+    told = [say(name, "history.seconds", seconds=f"{facts['frames'] / facts['fps']:.1f}")]
     if facts["knows_mask"]:
         told.append(say(name, f"film.move_{facts['move']}"))
     return Past(

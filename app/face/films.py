@@ -71,6 +71,7 @@ def past(name: str, number: int, film: Film) -> Past:
     """A video as the strip shows it."""
     order = film.order
     tongue = answer.label(order.language) if order.text else ""
-    told = [f"{film.made.seconds:.1f} s", tongue, say(name, f"face.stage_{order.stage}")]
+    lasts = say(name, "history.seconds", seconds=f"{film.made.seconds:.1f}")
+    told = [lasts, tongue, say(name, f"face.stage_{order.stage}")]
     title = order.text or say(name, "history.spoken")
     return Past(number, title, (" · ".join(text for text in told if text),), (film.poster,))
