@@ -19,7 +19,7 @@ function startHistory() {
 
   function remember(key) {
     const had = new Set(remembered().had);
-    had[state.pasts.length ? 'add' : 'delete'](GIVEN.name);
+    had[state.pasts.length ? 'add' : 'delete'](given('name'));
     try {
       sessionStorage.setItem(SHELF, JSON.stringify({key, had: [...had]}));
     } catch { /* a browser that lets no page remember anything: a reload forgets */ }
@@ -29,7 +29,7 @@ function startHistory() {
   function ask() {
     const {key, had} = remembered();
     if (!key) return;
-    state.waits = !state.value && had.includes(GIVEN.name);
+    state.waits = !state.value && had.includes(given('name'));
     render();
     trigger('returned', {key});
   }

@@ -1,4 +1,4 @@
-"""The strip of what was made earlier: a click brings it back, another language, colours and a reload leave it."""
+"""The strip of what was made earlier: a click brings it back; language, colours and a reload leave it."""
 
 from collections.abc import Iterator
 
