@@ -258,7 +258,7 @@ class FilmPanel:
             self.move: order.move,
             self.seconds: order.seconds,
             self.seed: order.seed,
-            self.begin: gr.update(value=own, **({"visible": True} if own else {})),
+            self.begin: gr.update(value=own, visible=own or None),
             self.last: film_views.last_outline(language(request), order.mask_last),
             self.forget_last: gr.update(visible=order.mask_last is not None),
         }

@@ -388,7 +388,6 @@ class ColonoscopyTab:
     def _settings(self, chosen: Drawn) -> Updates:
         """The widgets as they were when these were ordered."""
         order = chosen.order
-        visible = {} if chosen.own_frame is None else {"visible": True}
         return {
             self.home: gr.update(visible=True),
             self.pad: answer.laid(order.mask, chosen.own_frame),
@@ -399,7 +398,7 @@ class ColonoscopyTab:
             self.sampler: order.sampler,
             self.judge: order.judge,
             self.look: order.look,
-            self.task: gr.update(value=chosen.task, **visible),
+            self.task: gr.update(value=chosen.task, visible=chosen.own_frame is not None or None),
         }
 
     def _begun(self, request: gr.Request) -> Updates:

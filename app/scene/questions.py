@@ -40,9 +40,9 @@ class Question(Work):
 def asked(session: SceneSession, sentence: object) -> Question:
     """The question that was answered last."""
     assert session.original is not None
-    best = [one.best for one in session.compared if one.best]
+    found = [f"{one.best.label} {one.best.object_id}" for one in session.compared if one.best]
     if session.answer is not None:
-        best = list(session.answer.candidates[:1])
+        found = [f"{one.label} {one.object_id}" for one in session.answer.candidates[:1]]
     return Question(
         sentence=validation.sentence(sentence),
         methods=session.methods,
@@ -50,7 +50,7 @@ def asked(session: SceneSession, sentence: object) -> Question:
         shipped=session.shipped,
         own_id=0 if session.shipped else id(session.original),
         own=None if session.shipped else weakref.ref(session.original),
-        found=f"{best[0].label} {best[0].object_id}" if best else "",
+        found=found[0] if found else "",
     )
 
 
