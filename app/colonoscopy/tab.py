@@ -9,14 +9,16 @@ import numpy as np
 from gradio.context import Context
 
 from app import validation
-from app.colonoscopy import film_views, find_views, mask_presets, service
+from app.colonoscopy import film_views, find_views, mask_presets, service, works
 from app.colonoscopy import views as answer
 from app.colonoscopy.api import ColonoscopyApi
 from app.colonoscopy.film_panel import FilmPanel, TabParts
 from app.colonoscopy.find_panel import FindPanel
 from app.colonoscopy.session import ColonoscopySession
+from app.colonoscopy.works import Drawn
 from app.components import mask_pad, result_strip
 from app.components.upload_widgets import UploadButton, any_file
+from app.earlier import Earlier
 from app.i18n import language, part, say
 from app.messages import Updates, about, hears_language, html, notes, quiet, settled, why
 from app.scripts import script
@@ -164,6 +166,7 @@ class ColonoscopyTab:
             self.burn = gr.Checkbox(True, label=i18n("colonoscopy.burn"), elem_id="tl-burn", min_width=200)
             self.zip = gr.Button(i18n("colonoscopy.zip"), elem_id="tl-zip", size="sm", min_width=120)
             self.dicom = gr.Button(i18n("colonoscopy.dicom"), elem_id="tl-dicom", size="sm", min_width=90)
+        self.earlier = Earlier(self.visits, Drawn, works.past_frames, "drawings")
         self.hearing = hears_language()
         self.saved = gr.DownloadButton("-", elem_id="tl-saved")
         html(i18n("html.colonoscopy_dice_help"), elem_classes="tl-dice-help")
@@ -177,7 +180,7 @@ class ColonoscopyTab:
         arrived.then(None, None, None, js=script("link_read"), **quiet)
         fields = [self.pad, self.count, self.seed, self.model, self.steps, self.sampler, self.judge]
         fields += [self.look, self.task]
-        drawn = [self.strip, self.status, self.notice, self.draw, self.stop, self.home]
+        drawn = [self.strip, self.status, self.notice, self.draw, self.stop, self.home, self.earlier.strip]
         free: dict[str, Any] = {"fn": self.free, "inputs": None, "outputs": self.draw, **quiet}
         self.draw.click(self.draw_frames, fields, drawn, trigger_mode="once", **quiet).then(**free)
         each = [self.pad, self.seeds, self.seed, self.steps, self.sampler, self.judge, self.look]
@@ -191,6 +194,8 @@ class ColonoscopyTab:
         compared = [self.strip, self.status, self.notice, self.draw, self.stop]
         chosen = self.strip.choose(self.compare, None, compared, trigger_mode="always_last", **quiet)
         chosen.then(**free)
+        again = [*fields, self.seeds, self.strip, self.status, self.notice, self.home, self.earlier.strip]
+        self.earlier.strip.choose(self.bring_back, None, again, trigger_mode="always_last", **quiet)
         said = [self.strip, self.status, self.notice]
         self.hearing.spoken(self.speak, None, said, trigger_mode="always_last", **quiet)
         for button, work in ((self.zip, self.pack), (self.dicom, self.pack_dicom)):
@@ -340,16 +345,19 @@ class ColonoscopyTab:
 
     def speak(self, request: gr.Request) -> Updates:
         """The page speaks another language: what is told of the frames is said in it."""
-        name, session = language(request), self.session(request)
-        frames = list(session.frames)
-        if not frames or session.at_work.locked():
+        session = self.session(request)
+        if not session.frames or session.at_work.locked():
             return {self.notice: ""}
+        return self._told_of(request, session, len(session.frames)) | {self.notice: ""}
+
+    def _told_of(self, request: gr.Request, session: ColonoscopySession, wanted: int) -> Updates:
+        """The frames that are there, and what there is to tell of them. wanted: how many were ordered."""
+        name, frames = language(request), list(session.frames)
         seeds = dict.fromkeys(one.seed for one in frames)
         table = answer.table(name, session.compared, seeds) if session.compared else None
         return {
             self.strip: result_strip.show([answer.card(name, one) for one in frames], table),
-            self.status: answer.finished(name, frames, len(frames)),
-            self.notice: "",
+            self.status: answer.finished(name, frames, wanted),
         }
 
     def pack(self, burn: bool, request: gr.Request) -> Updates:
@@ -394,6 +402,38 @@ class ColonoscopyTab:
         yield {
             self.strip: result_strip.settle(),
             self.status: answer.finished(name, session.frames, count),
+        }
+        if session.frames:
+            altered = session.own_frame if task in TASKS[1:] else None
+            work = works.drawn(session, wanted, task, altered)
+            yield self.earlier.add(request, session.visit, work)
+
+    def bring_back(self, request: gr.Request, event: gr.EventData) -> Updates:
+        """Earlier frames were clicked: they are shown, and all is set as it was when they were drawn."""
+
+        def work(session: ColonoscopySession) -> Updates:
+            number, chosen = self.earlier.chosen(session.visit, event)
+            works.bring_frames_back(session, chosen)
+            shown = self.earlier.shown(request, session.visit, number)
+            count = chosen.order.count * max(len(chosen.compared), 1)
+            return self._told_of(request, session, count) | self._settings(chosen) | shown
+
+        return self._told(request, work)
+
+    def _settings(self, chosen: Drawn) -> Updates:
+        """The widgets as they were when these were ordered."""
+        order, task = chosen.order, TASKS[0] if chosen.task == EACH else chosen.task
+        return {
+            self.home: gr.update(visible=True),
+            self.pad: answer.laid(order.mask, chosen.own_frame),
+            (self.seeds if chosen.compared else self.count): order.count,
+            self.seed: order.seed,
+            self.model: order.model,
+            self.steps: order.steps,
+            self.sampler: order.sampler,
+            self.judge: order.judge,
+            self.look: order.look,
+            self.task: gr.update(value=task, visible=chosen.own_frame is not None or None),
         }
 
     def _table(self, request: gr.Request, wanted: Order) -> result_strip.Table:

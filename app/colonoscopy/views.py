@@ -3,13 +3,15 @@
 import time
 from collections.abc import Iterable, Sequence
 from html import escape
+from typing import Any
 
+from app import validation
 from app.components import mask_pad
 from app.components.result_strip import Card, Table, outline_path, picture_url
 from app.i18n import say
 from app.messages import quiet
 from models.colonoscopy import TOO_NEAR
-from models.colonoscopy.data.images import fitted, letterboxed, padded, squared
+from models.colonoscopy.data.images import Frame, Mask, fitted, letterboxed, padded, squared
 from models.colonoscopy.pipeline import Sample
 from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core.progress import Ahead, Progress
@@ -54,6 +56,16 @@ def link(sample: Sample) -> dict[str, str]:
     mask = fitted(padded(sample.mask), SIZE, SIZE)
     known = {"model": sample.model, "seed": str(sample.seed), "look": sample.look, "count": "1"}
     return {"lab": "colonoscopy", mask_pad.LINK: mask_pad.code(mask), **known}
+
+
+def laid(mask: Mask, frame: Frame | None) -> dict[str, Any]:
+    """The update that lays what was ordered on the pad: the mask, unless it is empty, over a frame."""
+    from models.colonoscopy.data.exports import mask_png
+
+    return mask_pad.lay(
+        mask=validation.png_url(mask_png(mask)) if mask.any() else None,
+        backdrop=None if frame is None else picture_url(squared(letterboxed(frame), SIZE)),
+    )
 
 
 def model(name: str, key: str) -> str:

@@ -9,7 +9,7 @@ import secrets
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import cache
@@ -303,9 +303,7 @@ def _kept(session: FaceSession, wanted: Order, made: Made) -> Made:
     def moved(file: Path, ending: str) -> Path:
         return Path(shutil.move(file, session.visit.shown / f"{stem}{ending}"))
 
-    before, session.made = session.made, None
-    for file in files(before) if before else ():
-        file.unlink(missing_ok=True)
+    _drop_result(session)
     kept = replace(
         made,
         video=moved(made.video, ".mp4"),
@@ -317,6 +315,19 @@ def _kept(session: FaceSession, wanted: Order, made: Made) -> Made:
     log_of(kept).write_text(json.dumps(facts(kept, wanted), indent=1), encoding="utf-8")
     session.made = kept
     return kept
+
+
+def show_again(session: FaceSession, made: Made) -> None:
+    """An earlier result, whose files the page may serve, is what is there; the one before is deleted."""
+    _drop_result(session, keeps=files(made))
+    session.made = made
+
+
+def _drop_result(session: FaceSession, keeps: Sequence[Path] = ()) -> None:
+    before, session.made = session.made, None
+    for file in files(before) if before else ():
+        if file not in keeps:
+            file.unlink(missing_ok=True)
 
 
 def files(made: Made) -> list[Path]:

@@ -1,5 +1,6 @@
 """The scene tab's widgets, laid out, and what they show of a session: what the tab and its panels share."""
 
+import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from html import escape
@@ -9,10 +10,13 @@ from urllib.parse import urlencode
 import gradio as gr
 
 from app.components import scene_view
+from app.components.history_strip import Past
 from app.components.upload_widgets import FilesButton, any_file
-from app.i18n import language, part, say
+from app.earlier import Earlier
+from app.i18n import language, part, say, words
 from app.messages import Updates, hears_language, html, why
-from app.scene import example_cache, object_views, service, views
+from app.scene import example_cache, object_views, questions, service, views
+from app.scene.questions import Question
 from app.scene.session import SceneSession
 from app.scripts import script
 from app.session import Visits
@@ -39,7 +43,7 @@ class SceneWidgets:
                 self._lay_reasons(i18n)
         self.shown = [
             *(self.picker, self.sentence, self.chips, self.notice, self.view, self.status),
-            *(self.panel, self.object, self.room, self.methods, self.captioners),
+            *(self.panel, self.object, self.room, self.methods, self.captioners, self.earlier.strip),
         ]
 
     def _lay_side(self, i18n: gr.I18n) -> None:
@@ -74,6 +78,7 @@ class SceneWidgets:
         self.notice = html(elem_id="tl-notice")
         self.view = scene_view.SceneView(words=part("viewer", scene_view.WORDS), elem_id="tl-view")
         self.status = html(elem_id="tl-status")
+        self.earlier = Earlier(self.visits, Question, _past, "questions")
 
     def _lay_reasons(self, i18n: gr.I18n) -> None:
         self.panel = html(
@@ -186,6 +191,20 @@ def _payload(session: SceneSession, scan: Scan) -> str:
     if session.shipped:
         return scene_view.at(shipped_address(session.shipped))
     return service.reading.run(scene_view.scan_payload, scan, gone=session.visit.gone)
+
+
+def scan_title(name: str, scan: str) -> str:
+    """How a shipped scan is called: "room_office_07" is "Office", or "Office 2" as the second of its kind."""
+    kind = re.sub(r"_\d+$", "", scan)
+    if f"rooms.{kind.removeprefix('room_')}" not in words(name):
+        return scan
+    title = say(name, f"rooms.{kind.removeprefix('room_')}")
+    alike = [other for other in pipeline.examples() if re.sub(r"_\d+$", "", other) == kind]
+    return f"{title} {alike.index(scan) + 1}" if len(alike) > 1 else title
+
+
+def _past(name: str, number: int, one: Question) -> Past:
+    return questions.past(name, number, one, scan_title(name, one.shipped) if one.shipped else one.name)
 
 
 def shipped_address(scan: str) -> str:
