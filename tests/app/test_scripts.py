@@ -28,7 +28,10 @@ CALLED = (
 )  # functions that Gradio calls
 PUT_IN = {
     "page": ("CORE", "AHEAD", "LANGUAGES"),
-    "scene_address": ("FIRST_METHOD", "FIRST_CAPTIONER",),
+    "scene_address": (
+        "FIRST_METHOD",
+        "FIRST_CAPTIONER",
+    ),
 }  # by Python, before the browser gets it
 
 
