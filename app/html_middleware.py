@@ -31,7 +31,8 @@ class Document:
     """ASGI middleware: the page itself ("/") is rewritten; "/api", "/cards" and `data` are ours.
 
     api: gives the HTML of the page for scripts, of a language and the address of the other page.
-    data: by path what gives the JSON for a `?name=`, or raises UserError for a name that is none.
+    data: by path what gives the JSON, or the bytes of a WebP, for a `?name=`, or raises UserError for a name
+    that is none.
     ahead: by lab what a browser fetches at once when that lab is opened: "as", "href", and where a parameter
     of the page's address ends the href, "parameter" and what stands there "else".
     """
@@ -41,14 +42,14 @@ class Document:
         app: ASGIApp,
         style: str,
         api: Callable[[str, str], str],
-        data: Mapping[str, Callable[[str], str]],
+        data: Mapping[str, Callable[[str], str | bytes]],
         ahead: Mapping[str, Any],
     ) -> None:
         self.app = app
         self.api = api
         self.data = data
         # A name that is none raises, and is not kept: no more is than ships, in each encoding.
-        self.packed = cache(lambda path, name, encoding: compressed(data[path](name).encode(), encoding))
+        self.packed = cache(lambda path, name, encoding: _packed(data[path](name), encoding))
         known = f"{_core()}const AHEAD = {json.dumps(ahead)}, LANGUAGES = {json.dumps(list(i18n.LANGUAGES))};"
         self.head = f"<head><script>{known}{script('page')}</script><style>{style}</style>".encode()
 
@@ -104,7 +105,7 @@ class Document:
             told = i18n.explain(i18n.language(request), error)
             return PlainTextResponse(told, status_code=404, headers=HEADERS)
         kept = {"cache-control": "max-age=86400"}  # it ships, and changes with the program alone
-        return Response(body, media_type="application/json", headers={**HEADERS, **kept, **more})
+        return Response(body, headers={**HEADERS, **kept, **more})
 
 
 def accepted_encoding(accepted: str) -> str:
@@ -119,6 +120,14 @@ def compressed(body: bytes, encoding: str) -> tuple[bytes, dict[str, str]]:
         return body, told
     packed = brotli.compress(body, quality=4) if encoding == "br" else gzip.compress(body, 6)
     return packed, {**told, "content-encoding": encoding}
+
+
+def _packed(content: str | bytes, encoding: str) -> tuple[bytes, dict[str, str]]:
+    """What one of `data` gave, as it goes out: a picture is as small as it gets already."""
+    if isinstance(content, bytes):
+        return content, {"content-type": "image/webp"}
+    body, more = compressed(content.encode(), encoding)
+    return body, {**more, "content-type": "application/json"}
 
 
 def _core() -> str:

@@ -68,8 +68,9 @@ def settled(steps: Iterator[Updates]) -> Iterator[Updates]:
     for step in steps:
         for widget, update in step.items():
             before = last.get(widget)
-            both = isinstance(before, dict) and isinstance(update, dict)
-            last[widget] = dict(before or {}) | update if both else update
+            known = before if isinstance(before, dict) else {}
+            # A dict of its own: Gradio takes the value out of the one that it is given.
+            last[widget] = {**known, **update} if isinstance(update, dict) else update
         yield step
     yield last
 

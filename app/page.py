@@ -201,7 +201,7 @@ def start(
                 Middleware(page_cache.PageCache),
                 Middleware(
                     html_middleware.Document,
-                    style=theme.css(),
+                    style=theme.css() + "".join(_of_labs("style").values()),
                     api=lambda language, address: api_page.html(language, page.get_api_info(), address),
                     data=_of_labs("data"),
                     ahead=_of_labs("ahead"),
@@ -250,7 +250,7 @@ def _load(lab: Lab) -> Any:
 
 
 def _of_labs(name: str) -> dict[str, Any]:
-    """What the labs have under a name, "data" or "ahead", put together; see `html_middleware.Document`."""
+    """What the labs have under a name, put together: "style", or what `html_middleware.Document` takes."""
     found = (getattr(_load(lab), name, None) for lab in LABS)
     return {key: value for one in found if one for key, value in one().items()}
 

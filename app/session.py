@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from app import process_folder
+from app.history import History
 from models.core.errors import UserError
 
 IDLE = 2 * 3600.0  # seconds without a request after which an open page is forgotten
 ALONE = 300.0  # the same for who calls without holding a heartbeat
 LATE = 30.0  # the same for requests of a session that had said goodbye
+RELOAD = 20.0  # seconds that what was made waits for the page to be loaded again
+GOODBYE = 3.0  # seconds, at most, until it is noticed that a page that was loaded again had been closed
 MOST = 256  # visits at once
 MOST_BYTES = 2**30  # of what visitors brought and memory holds, together
 
@@ -43,7 +46,7 @@ class Visit:
 
     gone: set when the page was closed; work for it gives up.
     seen: when the last call came, by the monotonic clock. calls: how many of the API are being answered.
-    size: bytes in memory of what the visitor brought.
+    size: bytes in memory of what the visitor brought. history: what was made and can be brought back.
     makes_room: called with the visit and a size before it keeps that much; raises where there is no room.
     """
 
@@ -51,6 +54,7 @@ class Visit:
     seen: float = field(default_factory=time.monotonic)
     calls: int = 0
     size: int = 0
+    history: History = field(default_factory=History)
     makes_room: "Callable[[Visit, int], None]" = lambda visit, size: None
     _folder: Path | None = None
     _shown: Path | None = None
@@ -97,13 +101,14 @@ class Visit:
         self.size = size
 
     def end(self) -> None:
-        """Delete everything the visitor brought."""
+        """Delete everything the visitor brought and made."""
         self.gone.set()
         with self._lock:
             labs = list(self._labs.values())
         for lab in labs:
             lab.end()
         self.size = 0
+        self.history.end()
         for folder in (self._folder, self._shown):
             if folder is not None:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -114,12 +119,14 @@ class Visits:
 
     A page holds a heartbeat open as long as it is there (`arrived`, `left`); its visit ends with it. Who
     calls without one is forgotten soon after the last call, and what still runs after a goodbye sooner.
+    A reload is a visit that ends and another: what was made waits a moment for who has its key (`reloaded`).
     """
 
     def __init__(self) -> None:
         self._visits: dict[str, Visit] = {}
         self._hearts: dict[str, int] = {}  # heartbeats open for each session
         self._goodbyes: dict[str, float] = {}  # when a session's last heartbeat ended
+        self._left: dict[str, tuple[History, float]] = {}  # by key, and since when; the oldest first
         self._lock = threading.Lock()
 
     def of(self, request: Any) -> Visit:
@@ -165,8 +172,34 @@ class Visits:
             del self._hearts[session]
             self._goodbyes[session] = time.monotonic()
             visit = self._visits.pop(session, None)
+            over = self._parted(visit) if visit is not None and len(visit.history) else []
+        for history in over:
+            history.end()
         if visit is not None:
             visit.end()
+
+    def _parted(self, visit: Visit) -> list[History]:
+        """What was made waits without its visit; gives back what there is no room for any more."""
+        history, visit.history = visit.history, History()
+        self._left[history.key] = (history, time.monotonic())
+        return [self._left.pop(key)[0] for key in list(self._left)[:-MOST]]
+
+    def reloaded(self, request: Any, key: object) -> Visit:
+        """The visit of a page that was loaded again; what was made on the one with that key is now its own.
+
+        Nothing is taken from a page that is still open. Raises as `of` does.
+        """
+        visit = self.of(request)
+        patience = time.monotonic() + GOODBYE
+        while isinstance(key, str) and key != visit.history.key:
+            with self._lock:
+                if found := self._left.pop(key, None):
+                    visit.history.take(found[0])
+                leaving = any(one.history.key == key for one in self._visits.values())
+            if not leaving or time.monotonic() > patience:
+                break
+            time.sleep(0.1)
+        return visit
 
     def nobody(self) -> bool:
         """Whether no page is open and no call is being answered."""
@@ -177,18 +210,25 @@ class Visits:
         """The program stops."""
         with self._lock:
             visits, self._visits = list(self._visits.values()), {}
+            left, self._left = list(self._left.values()), {}
         for visit in visits:
             visit.end()
+        for history, _ in left:
+            history.end()
 
     def forget(self) -> None:
-        """End the visits whose visitor is not there any more. A clock calls this."""
+        """End the visits whose visitor is not there now, and what no reload asked for; a clock calls this."""
         with self._lock:
             over = [session for session in self._visits if self._is_over(session)]
             ended = [self._visits.pop(session) for session in over]
             old = time.monotonic() - ALONE
             self._goodbyes = {one: since for one, since in self._goodbyes.items() if since > old}
+            late = [key for key, (_, since) in self._left.items() if time.monotonic() - since > RELOAD]
+            left = [self._left.pop(key)[0] for key in late]
         for visit in ended:
             visit.end()
+        for history in left:
+            history.end()
 
     def _is_over(self, session: str) -> bool:
         visit = self._visits[session]

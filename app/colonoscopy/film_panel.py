@@ -1,23 +1,26 @@
 """The panel "film": the polyp on the pad becomes a film, seen as it is made, played and taken home."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from app import validation
-from app.colonoscopy import film_service, film_views, service
+from app.colonoscopy import film_service, film_views, service, works
 from app.colonoscopy.session import ColonoscopySession
-from app.colonoscopy.views import Clock
+from app.colonoscopy.views import Clock, laid
+from app.colonoscopy.works import Filmed
 from app.components import video_stage
 from app.components.mask_pad import MaskPad
 from app.components.result_strip import picture_url
+from app.earlier import Earlier
 from app.i18n import LANGUAGES, language, part, say
 from app.messages import Updates, html, quiet, settled, why
 from app.scripts import script
 from app.session import Visits
 from models.colonoscopy import MASKLESS, MOVES
+from models.colonoscopy.data.film_exports import FilmMade
 from models.colonoscopy.data.masks import check_mask
 from models.colonoscopy.video.base import LONGEST, SHORTEST, FilmOrder
 from models.colonoscopy.video.registry import FILMS
@@ -118,12 +121,13 @@ class FilmPanel:
         )
         self.status = html(elem_id="tl-film-status")
         self.log = html(elem_id="tl-film-log")
+        self.earlier = Earlier(self.visits, Filmed, works.past_film, "films")
 
     def _wire(self) -> None:
         hidden: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         fields = [self.tab.pad, self.model, self.move, self.seconds, self.seed]
         fields += [self.begin, self.tab.look, self.tab.judge]
-        shown = [self.screen, self.status, self.log, self.notice, self.film, self.stop]
+        shown = [self.screen, self.status, self.log, self.notice, self.film, self.stop, self.earlier.strip]
         made = self.film.click(self.make, fields, shown, trigger_mode="once", **hidden)
         made.then(self.free, None, self.film, **hidden)
         self.stop.click(self.halt, None, None, queue=False, **hidden)
@@ -133,6 +137,8 @@ class FilmPanel:
         self.key_last.click(self.take_last, self.tab.pad, keyed, **hidden)
         self.forget_last.click(self.drop_last, None, keyed, **hidden)
         self.tab.framed.then(self.offer_frame, None, self.begin, **hidden)
+        again = [*fields, *keyed, self.screen, self.status, self.log, self.earlier.strip]
+        self.earlier.strip.choose(self.bring_back, None, again, trigger_mode="always_last", **hidden)
         said = [self.maskless, self.last, self.screen, self.status, self.log, self.notice]
         self.tab.hearing.spoken(self.speak, self.model, said, trigger_mode="always_last", **hidden)
 
@@ -192,7 +198,10 @@ class FilmPanel:
                 )
                 shape = film_service.shape_of(session, wanted)
                 yield self._begun(request)
-                yield from self._made(request, session, wanted, (model, judge, shape))
+                made = yield from self._made(request, session, wanted, (model, judge, shape))
+                if made is not None:
+                    work = works.filmed(made, wanted, mask, session.mask_shape, judge)
+                    yield self.earlier.add(request, session.visit, work)
             finally:
                 at_film.release()  # before the button can be clicked again
 
@@ -213,11 +222,46 @@ class FilmPanel:
             self.last: film_views.last_outline(name, session.mask_last),
             self.notice: "",
         }
-        made = session.film
-        if made is None or session.at_film.locked():
+        if session.film is None or session.at_film.locked():
             return told
+        return told | self._told_of(request, session, session.film)
+
+    def _told_of(self, request: gr.Request, session: ColonoscopySession, made: FilmMade) -> Updates:
+        """The film that is there, and what there is to tell of it."""
         wanted = round(made.facts["seconds"] * made.facts["fps"])
-        return told | self._result(request, session) | {self.status: film_views.finished(name, made, wanted)}
+        told = film_views.finished(language(request), made, wanted)
+        return self._result(request, session) | {self.status: told}
+
+    def bring_back(self, request: gr.Request, event: gr.EventData) -> Updates:
+        """An earlier film was clicked: it is played, and all is set as it was when it was made."""
+        try:
+            session = self.session(request)
+            number, chosen = self.earlier.chosen(session.visit, event)
+            works.bring_film_back(session, chosen)
+            return {
+                **self._told_of(request, session, chosen.made),
+                **self._settings(request, chosen),
+                **self.earlier.shown(request, session.visit, number),
+                self.notice: "",
+            }
+        except Exception as error:  # a bug must end in a sentence as well
+            return {self.notice: why(request, error)}
+
+    def _settings(self, request: gr.Request, chosen: Filmed) -> Updates:
+        """The widgets as they were when this was ordered."""
+        order, own = chosen.order, chosen.order.frame is not None
+        return {
+            self.tab.pad: laid(chosen.mask, order.frame),
+            self.tab.look: order.look,
+            self.tab.judge: chosen.judge,
+            self.model: chosen.made.facts["model"],
+            self.move: order.move,
+            self.seconds: order.seconds,
+            self.seed: order.seed,
+            self.begin: gr.update(value=own, visible=own or None),
+            self.last: film_views.last_outline(language(request), order.mask_last),
+            self.forget_last: gr.update(visible=order.mask_last is not None),
+        }
 
     def _begun(self, request: gr.Request) -> Updates:
         waiting = say(language(request), "colonoscopy.waiting")
@@ -236,7 +280,7 @@ class FilmPanel:
         session: ColonoscopySession,
         wanted: FilmOrder,
         more: tuple[object, object, tuple[int, int] | None],
-    ) -> Iterator[Updates]:
+    ) -> Generator[Updates, None, FilmMade | None]:
         name, picture = language(request), ""
         clock = Clock(name, wanted.count)
         for step in film_service.film(session, wanted, *more):
@@ -249,8 +293,9 @@ class FilmPanel:
                 yield self._result(request, session) | {
                     self.status: film_views.finished(name, step, wanted.count)
                 }
-                return
+                return step
         yield self._result(request, session) | {self.status: quiet(say(name, "film.stopped_empty"))}
+        return None
 
     def _result(self, request: gr.Request, session: ColonoscopySession) -> Updates:
         """The film that is there, which may be the one before, or the empty stage."""

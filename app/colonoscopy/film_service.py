@@ -9,7 +9,7 @@ import secrets
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -187,14 +187,25 @@ def stop(session: ColonoscopySession) -> None:
 
 def _kept(session: ColonoscopySession, made: FilmMade) -> FilmMade:
     """The film where the page may serve it; the one before is deleted."""
-    before, session.film = session.film, None
-    for path in before.paths if before else ():
-        path.unlink(missing_ok=True)
+    _drop_film(session)
     video, outlined, packed, dicom = (
         Path(shutil.move(path, session.visit.shown / path.name)) for path in made.paths
     )
     session.film = FilmMade(video, outlined, packed, dicom, made.facts)
     return session.film
+
+
+def show_again(session: ColonoscopySession, made: FilmMade) -> None:
+    """An earlier film, whose files the page may serve, is the one that is there; the one before goes."""
+    _drop_film(session, keeps=made.paths)
+    session.film = made
+
+
+def _drop_film(session: ColonoscopySession, keeps: Sequence[Path] = ()) -> None:
+    before, session.film = session.film, None
+    for path in before.paths if before else ():
+        if path not in keeps:
+            path.unlink(missing_ok=True)
 
 
 def _anywhere() -> Mask:

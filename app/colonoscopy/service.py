@@ -38,6 +38,7 @@ from models.core.progress import Progress
 
 SIZE = 256  # pixels of the sides of what the networks see
 MOST_FRAMES = 16
+SEEDS = (2, 4)  # of a grid, in which each model has a column
 MOST_STEPS = 250  # the paper's; more takes a CPU minutes a frame
 BESIDE = ("colonoscopy_memory", "polyps")  # what every model needs
 
@@ -177,11 +178,19 @@ def draw(session: ColonoscopySession, wanted: Order) -> Iterator[Progress | Samp
 
     Raises UserError: what the pipeline and the gate raise. What was done before stays kept.
     """
-    session.frames = done = []
-    for step in _running(session, pipeline.draw, wanted):
-        if isinstance(step, Sample):
-            done.append(step)
-        yield step
+    yield from _kept(session, (), pipeline.draw, wanted)
+
+
+def draw_each(
+    session: ColonoscopySession, wanted: Order, models: Sequence[str]
+) -> Iterator[Progress | Sample]:
+    """A frame by each of the models for each seed of an order, as many as `count`; as `draw` otherwise.
+
+    Raises UserError("count_range") where it is not one of SEEDS.
+    """
+    if wanted.count not in SEEDS:
+        raise UserError("count_range", count=wanted.count, limit=max(SEEDS))
+    yield from _kept(session, tuple(models), pipeline.draw_each, wanted, tuple(models))
 
 
 def alter(session: ColonoscopySession, wanted: Order, remove: bool) -> Iterator[Progress | Sample]:
@@ -197,11 +206,7 @@ def alter(session: ColonoscopySession, wanted: Order, remove: bool) -> Iterator[
     order = Alteration(
         frame, mask, wanted.count, wanted.seed, remove, wanted.steps, wanted.look, wanted.judge
     )
-    session.frames = done = []
-    for step in _running(session, pipeline.inpaint, order):
-        if isinstance(step, Sample):
-            done.append(step)
-        yield step
+    yield from _kept(session, (), pipeline.inpaint, order)
 
 
 def compare(session: ColonoscopySession, place: int, model: object) -> Iterator[Progress | Sample]:
@@ -223,16 +228,29 @@ def frame(session: ColonoscopySession, place: int | None) -> Sample:
     return session.frames[place]
 
 
-def _running(
+def _kept(
     session: ColonoscopySession,
+    models: tuple[str, ...],
     function: Callable[..., Iterator[Progress | Sample]],
-    order: Order | Alteration,
+    *order: Any,
+) -> Iterator[Progress | Sample]:
+    """The steps of a job whose frames are the visitor's from now on, drawn by `models` in turns."""
+    session.frames = done = []
+    session.compared = models
+    for step in _running(session, function, *order):
+        if isinstance(step, Sample):
+            done.append(step)
+        yield step
+
+
+def _running(
+    session: ColonoscopySession, function: Callable[..., Iterator[Progress | Sample]], *order: Any
 ) -> Iterator[Progress | Sample]:
     session.halt = stop = threading.Event()
     if session.visit.gone.is_set():
         raise UserError("cancelled")
     try:
-        yield from drawing.stream(function, order, gone=stop, line=in_line)
+        yield from drawing.stream(function, *order, gone=stop, line=in_line)
     except UserError as error:
         if error.key != "cancelled" or session.visit.gone.is_set():
             raise

@@ -14,6 +14,7 @@ class ColonoscopySession(LabSession):
     """One visitor's frames.
 
     frames: the synthetic ones drawn last. own_frame: the one that was brought.
+    compared: the models that drew the frames in turns, () for one that drew all.
     mask_shape: (height, width) of the mask file that was laid on the pad last.
     halt: set when no more frames are wanted. at_work: held while they are drawn.
     film: the one that was made last. mask_last: (256, 256), the outline that was keyed as its last.
@@ -21,6 +22,7 @@ class ColonoscopySession(LabSession):
     """
 
     frames: list[Sample] = field(default_factory=list)
+    compared: tuple[str, ...] = ()
     own_frame: Frame | None = None
     mask_shape: tuple[int, int] | None = None
     halt: threading.Event = field(default_factory=threading.Event)

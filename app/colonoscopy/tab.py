@@ -1,6 +1,6 @@
-"""The colonoscopy lab's tab: layout and wiring. What it asks is in `service`."""
+"""The colonoscopy lab's tab: drawing frames. Its widgets are in `layout`, what it asks in `service`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from html import escape
 from typing import Any
 
@@ -9,21 +9,21 @@ import numpy as np
 from gradio.context import Context
 
 from app import validation
-from app.colonoscopy import film_views, find_views, mask_presets, service
+from app.colonoscopy import film_views, find_views, service, works
 from app.colonoscopy import views as answer
 from app.colonoscopy.api import ColonoscopyApi
 from app.colonoscopy.film_panel import FilmPanel, TabParts
 from app.colonoscopy.find_panel import FindPanel
+from app.colonoscopy.layout import TASKS, ColonoscopyWidgets
 from app.colonoscopy.session import ColonoscopySession
+from app.colonoscopy.works import Drawn
 from app.components import mask_pad, result_strip
-from app.components.upload_widgets import UploadButton, any_file
-from app.i18n import language, part, say
-from app.messages import Updates, about, hears_language, html, notes, quiet, settled, why
+from app.i18n import language, say
+from app.messages import Updates, about, notes, quiet, settled
 from app.scripts import script
 from app.session import Visits
-from models.colonoscopy import LOOKS, SAMPLERS, pipeline
+from models.colonoscopy import LOOKS, pipeline
 from models.colonoscopy.pipeline import Order, Sample
-from models.colonoscopy.segmentation.registry import SEGMENTERS
 from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core.errors import UserError
 from models.core.image_io import MAX_FILE
@@ -31,7 +31,7 @@ from models.core.notes import note
 from models.core.progress import Drawing, Progress
 from models.core.upload_validation import megabytes
 
-TASKS = ("draw", "inpaint", "remove")  # a whole frame, or a change in one's own
+EACH = "each"  # a whole frame by each model, for each seed
 
 
 def fragments(name: str) -> dict[str, str]:
@@ -56,107 +56,12 @@ def build(visits: Visits, i18n: gr.I18n) -> None:
     ColonoscopyApi(visits)
 
 
-class ColonoscopyTab:
-    """The widgets of the tab and what happens when one is used."""
+class ColonoscopyTab(ColonoscopyWidgets):
+    """What happens when a widget of the tab is used."""
 
     def __init__(self, visits: Visits, i18n: gr.I18n, models: list[str]) -> None:
-        self.visits = visits
-        self.models = models
-        with gr.Row(elem_classes="tl-colonoscopy", equal_height=False):
-            with gr.Column(elem_classes="tl-padside", scale=0, min_width=320):
-                self._lay_pad(i18n)
-            with gr.Column(elem_classes="tl-controls", scale=0, min_width=240):
-                self._lay_controls(i18n)
-            with gr.Column(elem_classes="tl-frames", scale=5, min_width=320):
-                self._lay_frames(i18n)
+        super().__init__(visits, i18n, models)
         self._wire()
-
-    def _lay_pad(self, i18n: gr.I18n) -> None:
-        html(i18n("html.colonoscopy_lead"), elem_classes="tl-leading")
-        self.pad = mask_pad.MaskPad(
-            words=part("pad", [*mask_pad.WORDS, *(f"preset_{name}" for name in mask_presets.names())]),
-            presets=mask_presets.urls(),
-            elem_id="tl-pad",
-        )
-        with gr.Row(elem_classes="tl-uploads"):
-            self.frame_upload = UploadButton(
-                str(i18n("colonoscopy.frame_upload")), elem_id="tl-frame-upload", size="sm"
-            )
-            self.mask_upload = UploadButton(
-                str(i18n("colonoscopy.mask_upload")), elem_id="tl-mask-upload", size="sm"
-            )
-        html(i18n("html.colonoscopy_upload_note"), js_on_load=any_file())
-
-    @staticmethod
-    def _model(i18n: gr.I18n, name: str) -> Any:
-        """What a choice is called: one that ships in the page's language, an imported one by its title."""
-        shipped = name in GENERATORS.shipped
-        return i18n(f"colonoscopy.model_{name}") if shipped else GENERATORS[name].title
-
-    def _lay_controls(self, i18n: gr.I18n) -> None:
-        self.model = gr.Radio(
-            [(self._model(i18n, name), name) for name in self.models],
-            value=self.models[0],
-            label=i18n("colonoscopy.model"),
-            elem_id="tl-model",
-        )
-        self.task = gr.Radio(
-            [(i18n(f"colonoscopy.task_{name}"), name) for name in TASKS],
-            value=TASKS[0],
-            label=i18n("colonoscopy.task"),
-            elem_id="tl-task",
-            visible=False,  # until a frame of one's own is there
-        )
-        self.look = gr.Dropdown(
-            [(i18n(f"colonoscopy.look_{name}"), name) for name in LOOKS],
-            value="any",
-            label=i18n("colonoscopy.look"),
-            elem_id="tl-look",
-            visible=pipeline.INPAINTER in self.models,  # the others were told of no clinic
-        )
-        self.count = gr.Slider(
-            1, service.MOST_FRAMES, 4, step=1, label=i18n("colonoscopy.count"), elem_id="tl-count"
-        )
-        with gr.Row(elem_classes="tl-seeding"):
-            self.seed = gr.Number(
-                7, label=i18n("colonoscopy.seed"), precision=0, minimum=0, elem_id="tl-seed", min_width=90
-            )
-            self.dice = gr.Button(i18n("colonoscopy.dice"), elem_id="tl-dice", scale=0, min_width=48)
-        with gr.Accordion(i18n("colonoscopy.more"), open=False, elem_id="tl-more"):
-            self.steps = gr.Slider(
-                1, service.MOST_STEPS, 20, step=1, label=i18n("colonoscopy.steps"), elem_id="tl-steps"
-            )
-            self.sampler = gr.Radio(
-                [(i18n(f"colonoscopy.sampler_{name}"), name) for name in SAMPLERS],
-                value=SAMPLERS[0],
-                label=i18n("colonoscopy.sampler"),
-                elem_id="tl-sampler",
-            )
-            self.judge = gr.Radio(
-                [(SEGMENTERS[name].title, name) for name in SEGMENTERS.installed()],
-                value=pipeline.JUDGE,
-                label=i18n("find.judge"),
-                elem_id="tl-judge",
-            )
-        with gr.Row(elem_classes="tl-go"):
-            self.draw = gr.Button(i18n("colonoscopy.draw"), variant="primary", elem_id="tl-draw", scale=3)
-            self.stop = gr.Button(
-                i18n("colonoscopy.stop"), elem_id="tl-stop", interactive=False, scale=1, min_width=72
-            )
-        self.notice = html(elem_id="tl-colonoscopy-notice")
-        self.status = html(elem_id="tl-colonoscopy-status")
-
-    def _lay_frames(self, i18n: gr.I18n) -> None:
-        html(i18n("html.colonoscopy_caution"))
-        self.strip = result_strip.ResultStrip(words=part("strip", result_strip.WORDS), elem_id="tl-strip")
-        with gr.Row(elem_id="tl-home", visible=False) as self.home:
-            self.burn = gr.Checkbox(True, label=i18n("colonoscopy.burn"), elem_id="tl-burn", min_width=200)
-            self.zip = gr.Button(i18n("colonoscopy.zip"), elem_id="tl-zip", size="sm", min_width=120)
-            self.dicom = gr.Button(i18n("colonoscopy.dicom"), elem_id="tl-dicom", size="sm", min_width=90)
-        self.hearing = hears_language()
-        self.saved = gr.DownloadButton("-", elem_id="tl-saved")
-        html(i18n("html.colonoscopy_dice_help"), elem_classes="tl-dice-help")
-        html(i18n("html.colonoscopy_cards"), elem_id="tl-colonoscopy-card")
 
     def _wire(self) -> None:
         page = Context.root_block
@@ -166,9 +71,11 @@ class ColonoscopyTab:
         arrived.then(None, None, None, js=script("link_read"), **quiet)
         fields = [self.pad, self.count, self.seed, self.model, self.steps, self.sampler, self.judge]
         fields += [self.look, self.task]
-        drawn = [self.strip, self.status, self.notice, self.draw, self.stop, self.home]
+        drawn = [self.strip, self.status, self.notice, self.draw, self.stop, self.home, self.earlier.strip]
         free: dict[str, Any] = {"fn": self.free, "inputs": None, "outputs": self.draw, **quiet}
         self.draw.click(self.draw_frames, fields, drawn, trigger_mode="once", **quiet).then(**free)
+        each = [self.pad, self.seeds, self.seed, self.steps, self.sampler, self.judge, self.look]
+        self.grid.click(self.draw_grid, each, drawn, trigger_mode="once", **quiet).then(**free)
         self.stop.click(self.halt, None, None, queue=False, **quiet)
         self.dice.click(None, None, self.seed, js=script("dice"), **quiet)
         self.framed = self.frame_upload.upload(
@@ -178,15 +85,13 @@ class ColonoscopyTab:
         compared = [self.strip, self.status, self.notice, self.draw, self.stop]
         chosen = self.strip.choose(self.compare, None, compared, trigger_mode="always_last", **quiet)
         chosen.then(**free)
+        again = [*fields, self.seeds, self.strip, self.status, self.notice, self.home, self.earlier.strip]
+        self.earlier.strip.choose(self.bring_back, None, again, trigger_mode="always_last", **quiet)
         said = [self.strip, self.status, self.notice]
         self.hearing.spoken(self.speak, None, said, trigger_mode="always_last", **quiet)
         for button, work in ((self.zip, self.pack), (self.dicom, self.pack_dicom)):
             packed = button.click(work, self.burn, [self.saved, self.notice], **quiet)
             packed.success(None, None, None, js="() => trilab.save('tl-saved')", **quiet)
-
-    def session(self, request: gr.Request) -> ColonoscopySession:
-        """What the lab remembers of who asks."""
-        return self.visits.of(request).lab(ColonoscopySession)
 
     def arrive(self, request: gr.Request) -> Updates:
         """The page opens: a link to a frame names model, look, seed and how many; the pad reads its mask."""
@@ -215,7 +120,7 @@ class ColonoscopyTab:
                 self.notice: notes(request, read),
             }
 
-        return self._told(request, work)
+        return self.told(request, work)
 
     def take_mask(self, file: str | None, request: gr.Request) -> Updates:
         """A mask file arrived."""
@@ -233,7 +138,7 @@ class ColonoscopyTab:
                 self.notice: notes(request, told),
             }
 
-        return self._told(request, work)
+        return self.told(request, work)
 
     def draw_frames(
         self,
@@ -259,15 +164,31 @@ class ColonoscopyTab:
                 mask = validation.drawing(drawing, service.SIZE)
                 wanted = service.order(mask, count, seed, model, steps, sampler, judge, look)
                 wanted = service.as_it_came(wanted, session.mask_shape)
+                table = self._table(request, wanted) if task == EACH else None
                 yield self._begun(request) | {
                     self.home: gr.update(visible=False),
-                    self.strip: result_strip.show([]),
+                    self.strip: result_strip.show([], table),
                 }
                 yield from self._drawn(request, session, wanted, task)
             finally:
                 at_work.release()  # before the button can be clicked again
 
-        yield from settled(self._told_while(request, work))
+        yield from settled(self.told_while(request, work))
+
+    def draw_grid(
+        self,
+        drawing: str | None,
+        seeds: float,
+        seed: float,
+        steps: float,
+        sampler: str,
+        judge: str,
+        look: str,
+        request: gr.Request,
+    ) -> Iterator[Updates]:
+        """Compare all models: a frame by each for each of a few seeds, as they come."""
+        first = self.models[0]
+        yield from self.draw_frames(drawing, seeds, seed, first, steps, sampler, judge, look, EACH, request)
 
     def free(self, request: gr.Request) -> Updates:
         """Draw can be clicked again: only after its event, during which Gradio drops every other click."""
@@ -307,18 +228,23 @@ class ColonoscopyTab:
             if not done:  # stopped
                 yield {self.strip: gr.update(beside="")}
 
-        yield from settled(self._told_while(request, work))
+        yield from settled(self.told_while(request, work))
 
     def speak(self, request: gr.Request) -> Updates:
         """The page speaks another language: what is told of the frames is said in it."""
-        name, session = language(request), self.session(request)
-        frames = list(session.frames)
-        if not frames or session.at_work.locked():
+        session = self.session(request)
+        if not session.frames or session.at_work.locked():
             return {self.notice: ""}
+        return self._told_of(request, session, len(session.frames)) | {self.notice: ""}
+
+    def _told_of(self, request: gr.Request, session: ColonoscopySession, wanted: int) -> Updates:
+        """The frames that are there, and what there is to tell of them. wanted: how many were ordered."""
+        name, frames = language(request), list(session.frames)
+        seeds = dict.fromkeys(one.seed for one in frames)
+        table = answer.table(name, session.compared, seeds) if session.compared else None
         return {
-            self.strip: result_strip.show([answer.card(name, one) for one in frames]),
-            self.status: answer.finished(name, frames, len(frames)),
-            self.notice: "",
+            self.strip: result_strip.show([answer.card(name, one) for one in frames], table),
+            self.status: answer.finished(name, frames, wanted),
         }
 
     def pack(self, burn: bool, request: gr.Request) -> Updates:
@@ -333,15 +259,18 @@ class ColonoscopyTab:
         def work(session: ColonoscopySession) -> Updates:
             return {self.saved: gr.update(value=str(service.pack(session, bool(burn), dicom)))}
 
-        return self._told(request, work)
+        return self.told(request, work)
 
     def _drawn(
         self, request: gr.Request, session: ColonoscopySession, wanted: Order, task: str
     ) -> Iterator[Updates]:
         name, cards = language(request), 0
-        clock = answer.Clock(name, wanted.count)
+        count = wanted.count * (len(self.models) if task == EACH else 1)
+        clock = answer.Clock(name, count)
         if task in TASKS[1:]:
             running = service.alter(session, wanted, remove=task == "remove")
+        elif task == EACH:
+            running = service.draw_each(session, wanted, self.models)
         else:
             running = service.draw(session, wanted)
         for step in running:
@@ -352,15 +281,51 @@ class ColonoscopyTab:
             elif not isinstance(step.preview, Drawing):
                 yield {self.status: quiet(clock.told(step))}
             elif step.preview.index == cards:
-                share = step.fraction * wanted.count - cards
+                share = step.fraction * count - cards
                 yield {
                     self.strip: result_strip.preview(_picture(step), share, clock.told(step)),
                     self.status: "",
                 }
         yield {
             self.strip: result_strip.settle(),
-            self.status: answer.finished(name, session.frames, wanted.count),
+            self.status: answer.finished(name, session.frames, count),
         }
+        if session.frames:
+            altered = session.own_frame if task in TASKS[1:] else None
+            work = works.drawn(session, wanted, task, altered)
+            yield self.earlier.add(request, session.visit, work)
+
+    def bring_back(self, request: gr.Request, event: gr.EventData) -> Updates:
+        """Earlier frames were clicked: they are shown, and all is set as it was when they were drawn."""
+
+        def work(session: ColonoscopySession) -> Updates:
+            number, chosen = self.earlier.chosen(session.visit, event)
+            works.bring_frames_back(session, chosen)
+            shown = self.earlier.shown(request, session.visit, number)
+            count = chosen.order.count * max(len(chosen.compared), 1)
+            return self._told_of(request, session, count) | self._settings(chosen) | shown
+
+        return self.told(request, work)
+
+    def _settings(self, chosen: Drawn) -> Updates:
+        """The widgets as they were when these were ordered."""
+        order, task = chosen.order, TASKS[0] if chosen.task == EACH else chosen.task
+        return {
+            self.home: gr.update(visible=True),
+            self.pad: answer.laid(order.mask, chosen.own_frame),
+            (self.seeds if chosen.compared else self.count): order.count,
+            self.seed: order.seed,
+            self.model: order.model,
+            self.steps: order.steps,
+            self.sampler: order.sampler,
+            self.judge: order.judge,
+            self.look: order.look,
+            self.task: gr.update(value=task, visible=chosen.own_frame is not None or None),
+        }
+
+    def _table(self, request: gr.Request, wanted: Order) -> result_strip.Table:
+        seeds = range(wanted.seed, wanted.seed + wanted.count)
+        return answer.table(language(request), self.models, seeds)
 
     def _begun(self, request: gr.Request) -> Updates:
         return {
@@ -369,27 +334,6 @@ class ColonoscopyTab:
             self.draw: gr.update(interactive=False),
             self.stop: gr.update(interactive=True),
         }
-
-    def _told(self, request: gr.Request, work: Callable[[ColonoscopySession], Updates]) -> Updates:
-        """What `work` shows, or the sentence that tells why it could not."""
-        try:
-            return {self.notice: ""} | work(self.session(request))
-        except Exception as error:  # a bug must end in a sentence as well
-            return {self.notice: why(request, error)}
-
-    def _told_while(
-        self, request: gr.Request, work: Callable[[ColonoscopySession], Iterator[Updates]]
-    ) -> Iterator[Updates]:
-        """The same for work that shows more than one thing; Stop is set right at its end."""
-        told: Updates = {}
-        try:
-            yield from work(self.session(request))
-        except Exception as error:
-            told = {
-                self.notice: why(request, error),
-                self.status: "",
-            }
-        yield told | {self.stop: gr.update(interactive=False)}
 
 
 def _picture(step: Progress) -> str:

@@ -1,14 +1,17 @@
 """What the colonoscopy tab says: cards of its frames, sentences, what two models made of one noise."""
 
 import time
+from collections.abc import Iterable, Sequence
 from html import escape
+from typing import Any
 
+from app import validation
 from app.components import mask_pad
-from app.components.result_strip import Card, outline_path, picture_url
+from app.components.result_strip import Card, Table, outline_path, picture_url
 from app.i18n import say
 from app.messages import quiet
 from models.colonoscopy import TOO_NEAR
-from models.colonoscopy.data.images import fitted, letterboxed, padded, squared
+from models.colonoscopy.data.images import Frame, Mask, fitted, letterboxed, padded, squared
 from models.colonoscopy.pipeline import Sample
 from models.colonoscopy.synthesis.registry import GENERATORS
 from models.core.progress import Ahead, Progress
@@ -40,6 +43,12 @@ def card(name: str, sample: Sample) -> Card:
     )
 
 
+def table(name: str, models: Sequence[str], seeds: Iterable[int]) -> Table:
+    """How frames by several models stand: a column for each model, a row for each seed."""
+    rows = tuple(say(name, "colonoscopy.row", seed=seed) for seed in seeds)
+    return Table(tuple(model(name, one) for one in models), rows)
+
+
 def link(sample: Sample) -> dict[str, str]:
     """What leads to the frame again, as parameters of the address; nothing for a change in one's own."""
     if sample.kind != "drawn":
@@ -47,6 +56,16 @@ def link(sample: Sample) -> dict[str, str]:
     mask = fitted(padded(sample.mask), SIZE, SIZE)
     known = {"model": sample.model, "seed": str(sample.seed), "look": sample.look, "count": "1"}
     return {"lab": "colonoscopy", mask_pad.LINK: mask_pad.code(mask), **known}
+
+
+def laid(mask: Mask, frame: Frame | None) -> dict[str, Any]:
+    """The update that lays what was ordered on the pad: the mask, unless it is empty, over a frame."""
+    from models.colonoscopy.data.exports import mask_png
+
+    return mask_pad.lay(
+        mask=validation.png_url(mask_png(mask)) if mask.any() else None,
+        backdrop=None if frame is None else picture_url(squared(letterboxed(frame), SIZE)),
+    )
 
 
 def model(name: str, key: str) -> str:

@@ -4,7 +4,7 @@ function startStrip() {
   const root = element.querySelector('.rs');
   const [tools, empty, grid, large, view] = ['tools', 'empty', 'cards', 'large', 'view'].map(name => root.querySelector(`.rs-${name}`));
   const pair = root.querySelector('.rs-beside'), divide = pair.querySelector('input');
-  const state = {cards: [], value: null, preview: null, opened: null, beside: '', pair: null};
+  const state = {cards: [], table: null, value: null, preview: null, opened: null, beside: '', pair: null};
   let words = {};
 
   const made = (tag, name, text = '') => Object.assign(document.createElement(tag), {className: name, textContent: text});
@@ -13,7 +13,7 @@ function startStrip() {
   function speak() {
     words = spoken();
     empty.textContent = words.empty;
-    for (const line of tools.children) line.querySelector('span').textContent = words[line.dataset.line];
+    for (const line of tools.children) line.querySelector('span').textContent = words[line.dataset.line ?? 'table'];
     const [previous, next, close] = large.querySelectorAll('button');
     previous.textContent = words.previous;
     next.textContent = words.next;
@@ -52,7 +52,7 @@ function startStrip() {
     const figure = made('figure', 'rs-card'), button = made('button', 'rs-picture'), caption = made('figcaption', '');
     button.type = 'button';
     button.append(...picture(card, place));
-    button.querySelector('img').alt = button.title = numbered(words.enlarge, place);
+    button.querySelector('img').alt = button.title = numbered(words.enlarge, place) + (state.table ? ` (${card.lines[0]})` : '');
     button.onclick = () => open(place);
     const choose = made('button', '', card.before ? words.change : words.choose);
     choose.type = 'button';
@@ -82,8 +82,10 @@ function startStrip() {
   }
 
   function showCards() {
-    grid.replaceChildren(...state.cards.map(cardOf));
+    grid.replaceChildren(...inTable(state.table, state.cards.map(cardOf)));
+    layTable(grid, state.table);
     tools.hidden = !state.cards.length;
+    tools.querySelector('.rs-table-save').hidden = !state.table;
     root.dataset.count = state.cards.length;
     showPreview();
   }
@@ -92,8 +94,12 @@ function startStrip() {
     const {preview} = state;
     empty.hidden = !!(state.cards.length || preview);
     let figure = grid.querySelector('.rs-making');
-    if (!preview) return figure?.remove();
+    if (!preview) {
+      if (figure?.previousSibling?.matches('.rs-row')) figure.previousSibling.remove();
+      return figure?.remove();
+    }
     if (!figure) {
+      if (state.table) grid.append(...rowOf(state.table, state.cards.length));
       figure = made('figure', 'rs-card rs-making');
       figure.append(made('div', 'rs-picture'), made('div', 'rs-bar'), made('figcaption', ''));
       figure.children[1].append(made('i', ''));
@@ -172,6 +178,7 @@ function startStrip() {
   tools.addEventListener('click', event => {
     const line = event.target.closest('button');
     if (!line) return;
+    if (!line.dataset.line) return saveTable(state.table, state.cards, words.mark, root.dataset.hide ?? '');
     line.setAttribute('aria-pressed', line.getAttribute('aria-pressed') !== 'true');
     root.dataset.hide = [...tools.querySelectorAll('[aria-pressed=false]')].map(one => one.dataset.line).join(' ');
   });
@@ -187,13 +194,14 @@ function startStrip() {
     const count = Number(props.value || 0);
     const sent = Array.from({length: count}, (_, place) => given(`card_${place}`));
     if (sent.some(card => !card)) return;  // the number came before the card
-    const value = sent.join('\n');
+    const value = [given('table'), ...sent].join('\n');
     const fresh = value !== state.value;
     if (!fresh && given('preview') === state.previewed) return;
     state.previewed = given('preview');
     state.preview = state.previewed ? JSON.parse(state.previewed) : null;
     if (!fresh) return showPreview();
     state.value = value;
+    state.table = given('table') ? JSON.parse(given('table')) : null;
     state.cards = sent.map(card => JSON.parse(card));
     if (large.open) large.close();
     if (pair.open && state.pair?.place >= state.cards.length) pair.close();
@@ -201,7 +209,7 @@ function startStrip() {
   }
 
   speaking(speak);
-  watch(['value', 'preview', 'beside'], refresh);
+  watch(['value', 'preview', 'beside', 'table'], refresh);
   refresh();
   // Of updates that come close together `watch` tells only some: what it left out is seen here.
   const look = setInterval(() => { root.isConnected ? refresh() : clearInterval(look); }, 300);

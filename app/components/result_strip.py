@@ -5,7 +5,7 @@ being made; the value is the number of cards to show:
 
     strip = ResultStrip(words=...)
     strip.choose(fn)                         # fn(event: gr.EventData): read_choice(event)
-    yield show(cards)                        # finished cards, none at first
+    yield show(cards, table)                 # finished cards, none at first; table: of what they are rows
     yield preview(image, 0.4, "Frame 2 of 4")
     yield add(0, card)                       # one more
     yield settle()                           # nothing more is being made
@@ -48,10 +48,11 @@ WORDS = {
     "link": "Copy a link to exactly this frame",
     "copied": "Copied.",
     "not_copied": "This browser lets no page copy.",
+    "table": "Save all as one picture",
 }
 
 
-MOST = 16  # cards
+MOST = 24  # cards
 
 
 @dataclass(frozen=True)
@@ -77,20 +78,30 @@ class Card:
     link: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Table:
+    """What stands over the columns and before the rows of cards that come row after row."""
+
+    columns: tuple[str, ...]
+    rows: tuple[str, ...]
+
+
 class ResultStrip(Component):
     """The strip as a Gradio component. words: what it says, keys as in WORDS. The event is `choose`."""
 
-    NAME, SCRIPTS, WORDS = "result_strip", ("result_strip_save.js",), WORDS
+    SCRIPTS = ("result_strip_save.js", "result_strip_table.js")
+    NAME, WORDS = "result_strip", WORDS
 
     def changing(self) -> tuple[str, ...]:
         """See `Component`."""
-        return ("preview", "beside", *(f"card_{place}" for place in range(MOST)))
+        return ("preview", "beside", "table", *(f"card_{place}" for place in range(MOST)))
 
 
-def show(cards: list[Card]) -> dict[str, Any]:
+def show(cards: list[Card], table: Table | None = None) -> dict[str, Any]:
     """The update that shows these finished cards, and no preview."""
     sent: dict[str, Any] = {f"card_{place}": json.dumps(asdict(card)) for place, card in enumerate(cards)}
-    return gr.update(value=str(len(cards)), preview="", beside="", **sent)
+    laid = json.dumps(asdict(table)) if table else ""
+    return gr.update(value=str(len(cards)), preview="", beside="", table=laid, **sent)
 
 
 def add(place: int, card: Card) -> dict[str, Any]:

@@ -7,13 +7,17 @@ async function saveCard(card, mark) {
   const canvas = Object.assign(document.createElement('canvas'), {width: image.naturalWidth, height: image.naturalHeight});
   const paint = canvas.getContext('2d');
   paint.drawImage(image, 0, 0);
-  const high = Math.round(canvas.height / 16);
-  paint.font = `700 ${Math.round(0.7 * high)}px system-ui, sans-serif`;
+  paint.textBaseline = 'middle';
+  paintMark(paint, mark, canvas.width, canvas.height, Math.round(canvas.height / 16));
+  Object.assign(document.createElement('a'), {href: canvas.toDataURL('image/png'), download: `${card.file}.png`}).click();
+}
+
+// The mark in the corner whose right and bottom these are, `high` pixels high.
+function paintMark(paint, mark, right, bottom, high) {
+  Object.assign(paint, {font: `700 ${Math.round(0.7 * high)}px system-ui, sans-serif`, textAlign: 'left'});
   const wide = paint.measureText(mark).width + high;
   paint.fillStyle = 'rgba(0, 0, 0, .6)';
-  paint.fillRect(canvas.width - wide, canvas.height - high, wide, high);
+  paint.fillRect(right - wide, bottom - high, wide, high);
   paint.fillStyle = '#fff';
-  paint.textBaseline = 'middle';
-  paint.fillText(mark, canvas.width - wide + high / 2, canvas.height - high / 2);
-  Object.assign(document.createElement('a'), {href: canvas.toDataURL('image/png'), download: `${card.file}.png`}).click();
+  paint.fillText(mark, right - wide + high / 2, bottom - high / 2);
 }

@@ -4,6 +4,7 @@ function startStage() {
   const root = element.querySelector('.ts');
   const [views, screen, empty, captions, badge, doing, files] = ['views', 'screen', 'empty', 'captions', 'badge', 'doing', 'files'].map(name => root.querySelector(`.ts-${name}`));
   const video = screen.querySelector('video'), poster = screen.querySelector('.ts-poster'), pace = root.querySelector('.ts-pace');
+  const original = screen.querySelector('.ts-original'), mouths = [...screen.querySelectorAll('.ts-mouth')];
   const state = {shown: null, view: 'whole', preview: null};
   let words = {};
 
@@ -15,10 +16,16 @@ function startStage() {
     views.setAttribute('aria-label', words.views);
     pace.setAttribute('aria-label', words.pace);
     for (const button of pace.children) button.textContent = words[button.dataset.do];
+    original.lastChild.textContent = words.original;
+    for (const mouth of mouths) {
+      mouth.lastChild.textContent = words[mouth.dataset.of];
+      mouth.firstChild.setAttribute('aria-label', words[mouth.dataset.of]);
+    }
     captions.replaceChildren(...['mesh', 'blend', 'generated'].map(name => made('span', words[name])));
     render();
   }
 
+  root.toggleAttribute('data-mouths', given('mouths') === true);
   if (given('loops') === true) pace.querySelector('[data-do=loop]').setAttribute('aria-pressed', true);
   const pressed = name => pace.querySelector(`[data-do=${name}]`).getAttribute('aria-pressed') === 'true';
   pace.addEventListener('click', event => {
@@ -48,9 +55,10 @@ function startStage() {
 
   // The other view goes on where this one was: both are of one sound.
   function look(name) {
-    const {currentTime: time, paused, ended, muted, volume} = video;
+    const {currentTime: time, paused, ended, muted, volume} = video, url = video.getAttribute('src');
     state.view = name;
     render();
+    if (video.getAttribute('src') === url) return;
     video.addEventListener('loadedmetadata', () => {
       Object.assign(video, {currentTime: ended ? 0 : time, muted, volume});
       if (paused && !ended) video.pause();
@@ -65,6 +73,60 @@ function startStage() {
     });
   }
 
+  // ---- what stands beside it
+
+  // "film" alone, "close" beside its mouth, or "beside" what it was made of.
+  function layout() {
+    const {shown, preview, view} = state;
+    if (given('mouths') !== true || !(shown || preview)) return 'film';
+    if (view === 'beside') return 'beside';
+    return !preview && view === 'panels' ? 'film' : 'close';
+  }
+
+  function arrange() {
+    const now = root.dataset.layout = layout();
+    original.hidden = mouths[0].hidden = now !== 'beside';
+    mouths[1].hidden = now === 'film';
+    // What is seen between two films, and before a film's first frame.
+    if (state.preview?.poster) state.still = state.preview.poster;
+    if (now === 'film' || !state.still) video.removeAttribute('poster');
+    else video.setAttribute('poster', state.still);
+    showOriginal();
+    together();
+  }
+
+  // The picture or the silent film that the video is, or will be, made of.
+  function showOriginal() {
+    const {shown, preview} = state, there = original.querySelector('img, video');
+    const {url, moving} = (preview ? {url: preview.poster} : shown?.source) ?? {};
+    if (original.hidden || !url) return there?.remove();
+    if (there?.getAttribute('src') === url) return;
+    const picture = moving ? made('video', '', {muted: true, playsInline: true, preload: 'auto'}) : made('img', '', {alt: ''});
+    picture.setAttribute('src', url);
+    for (const event of ['load', 'loadeddata', 'seeked']) picture.addEventListener(event, together);
+    there?.remove();
+    original.prepend(picture);
+  }
+
+  // The original in time with the film, and the mouths of the frames that are shown.
+  function together(_, frame) {
+    const {shown, preview} = state, {boxes, fps = 25} = preview ?? shown ?? {}, [its, mouth] = mouths;
+    const picture = original.querySelector('img, video'), time = frame?.mediaTime ?? video.currentTime;
+    if (picture?.tagName === 'VIDEO') keepInTime(video, picture);
+    if (!mouth.hidden) enlarge(mouth.firstChild, video, boxAt(boxes, fps, time));
+    if (!its.hidden) enlarge(its.firstChild, picture, boxAt(boxes, fps, picture?.currentTime ?? 0));
+  }
+
+  for (const event of ['play', 'pause', 'seeking', 'seeked', 'ratechange', 'timeupdate', 'emptied']) video.addEventListener(event, together);
+  const follow = (now, frame) => {
+    together(now, frame);
+    video.requestVideoFrameCallback(follow);
+  };
+  video.requestVideoFrameCallback(follow);
+  new ResizeObserver(together).observe(screen);
+
+  // ---- all of it
+
   function render() {
     const {shown, preview} = state;
     const ready = !!shown && !preview;
@@ -75,7 +137,8 @@ function startStage() {
     video.hidden = !ready && !preview?.url;
     poster.hidden = !still || !!preview.url;
     if (!poster.hidden && poster.getAttribute('src') !== still) poster.src = still;
-    badge.textContent = preview?.url ? words.first : '';
+    arrange();
+    badge.textContent = preview?.url ? words.first : original.hidden ? '' : words.result;
     doing.querySelector('i').style.width = `${100 * (preview?.fraction ?? 0)}%`;
     doing.querySelector('span').textContent = preview?.text ?? '';
     delete root.dataset.view;

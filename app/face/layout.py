@@ -4,6 +4,9 @@ import gradio as gr
 
 from app.components import video_stage
 from app.components.upload_widgets import Footage, Picture, Sound, any_file
+from app.earlier import Earlier
+from app.face import films
+from app.face.films import Film
 from app.face.session import FaceSession
 from app.i18n import part, say
 from app.messages import hears_language, html
@@ -125,9 +128,12 @@ class FaceWidgets:
         self.notice = html(elem_id="tl-face-notice")
 
     def _lay_stage(self, i18n: gr.I18n) -> None:
-        self.screen = video_stage.VideoStage(words=part("stage", video_stage.WORDS), elem_id="tl-face-screen")
+        self.screen = video_stage.VideoStage(
+            words=part("stage", video_stage.WORDS), mouths=True, elem_id="tl-face-screen"
+        )
         self.status = html(elem_id="tl-face-status")
         self.log = html(elem_id="tl-face-log")
+        self.earlier = Earlier(self.visits, Film, films.past, "faces")
         self.hearing = hears_language()
         html(i18n("html.face_cards"), elem_id="tl-face-card")
 

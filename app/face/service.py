@@ -9,7 +9,7 @@ import secrets
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import cache
@@ -24,7 +24,7 @@ from models.core import checkpoints, ffmpeg_calls
 from models.core.errors import UserError
 from models.core.import_lock import LOADING
 from models.core.notes import note
-from models.core.progress import Progress
+from models.core.progress import Beginning, Progress
 from models.face import STAGES, frames_of, pipeline
 from models.face.sources import face_model, film_io, film_writer, portrait_io, sound_io
 from models.face.sources.upload import faces_throughout, faces_told
@@ -129,12 +129,15 @@ def take_footage(session: FaceSession, path: str | Path | None) -> Path:
     """Keep a visitor's video. Raises UserError: no_file, and as `film_io.open_clip` does."""
 
     def keep(file: Path) -> Path:
+        from PIL import Image
+
         clip = film_io.open_clip(file)
         session.notes = clip.notes + faces_told(faces_throughout(clip), film=True)
         ending = file.suffix.lower()
         kept = session.visit.folder / f"{_name()}{ending if ending in CONTAINERS else '.mp4'}"
         if not clip.playable:
             film_writer.write_preview(clip, preview_of(kept))
+        Image.fromarray(next(film_io.read_clip(clip))).save(first_frame_of(kept), quality=90)
         return Path(shutil.move(file, kept))
 
     return _taken(path, keep)
@@ -163,6 +166,17 @@ def preview_of(kept: Path) -> Path:
     return kept.with_name(f"{kept.stem}_preview.mp4")
 
 
+def first_frame_of(kept: Path) -> Path:
+    """Where the first frame of a kept film lies."""
+    return kept.with_name(f"{kept.stem}_first.jpg")
+
+
+def poster(session: FaceSession, wanted: Order) -> Path | None:
+    """The face of an order, at rest, for the page to show while nothing of its video is there yet."""
+    file = first_frame_of(wanted.video) if wanted.video else wanted.portrait
+    return show(session, file) if file is not None and file.is_file() else None
+
+
 def forget(session: FaceSession, what: str) -> None:
     """The visitor takes a "portrait", "footage" or "speech" away again: it is deleted, and so is its copy.
 
@@ -171,8 +185,9 @@ def forget(session: FaceSession, what: str) -> None:
     kept: Path | None = getattr(session, what)
     setattr(session, what, None)
     if kept is not None and not session.at_work.locked():
-        kept.unlink(missing_ok=True)
-        (session.visit.shown / kept.name).unlink(missing_ok=True)
+        for file in (kept, preview_of(kept), first_frame_of(kept)):
+            file.unlink(missing_ok=True)
+            (session.visit.shown / file.name).unlink(missing_ok=True)
 
 
 def _taken(path: str | Path | None, keep: Callable[[Path], Path]) -> Path:
@@ -246,8 +261,8 @@ def _spoken(text: str | None, language: str | None, voice: str | None) -> tuple[
 def animate(session: FaceSession, wanted: Order) -> Iterator[Progress | Made]:
     """The face says it: steps, then the result, kept in `session.made`; `stop` ends it silently.
 
-    A Progress whose preview is a Path has the first second to show. What is not complete is deleted, and a
-    result that was there before stays. Raises UserError: what the pipeline and the gate raise.
+    A Progress whose preview is a Beginning has the first second to show. What is not complete is deleted, and
+    a result that was there before stays. Raises UserError: what the pipeline and the gate raise.
     """
     session.halt = stop = threading.Event()
     picture, track = session.track or (None, None)
@@ -261,9 +276,9 @@ def animate(session: FaceSession, wanted: Order) -> Iterator[Progress | Made]:
         for step in making.stream(pipeline.animate, wanted, folder, gone=stop, line=in_line):
             if isinstance(step, Made):
                 step = _kept(session, wanted, step)
-            elif isinstance(step.preview, Path):
-                first = show(session, step.preview.rename(folder / f"{_name()}.mp4"))
-                step = replace(step, preview=first)
+            elif isinstance(step.preview, Beginning):
+                first = show(session, step.preview.film.rename(folder / f"{_name()}.mp4"))
+                step = replace(step, preview=replace(step.preview, film=first))
             yield step
     except UserError as error:
         if error.key != "cancelled" or session.visit.gone.is_set():
@@ -288,24 +303,36 @@ def _kept(session: FaceSession, wanted: Order, made: Made) -> Made:
     def moved(file: Path, ending: str) -> Path:
         return Path(shutil.move(file, session.visit.shown / f"{stem}{ending}"))
 
-    before, session.made = session.made, None
-    for file in files(before) if before else ():
-        file.unlink(missing_ok=True)
+    _drop_result(session)
     kept = replace(
         made,
         video=moved(made.video, ".mp4"),
         panels=moved(made.panels, "_stages.mp4") if made.panels else None,
         blendshapes=moved(made.blendshapes, "_blendshapes.csv"),
         vertices=moved(made.vertices, "_vertices.npz"),
+        source=moved(made.source, f"_source{made.source.suffix}") if made.source else None,
     )
     log_of(kept).write_text(json.dumps(facts(kept, wanted), indent=1), encoding="utf-8")
     session.made = kept
     return kept
 
 
+def show_again(session: FaceSession, made: Made) -> None:
+    """An earlier result, whose files the page may serve, is what is there; the one before is deleted."""
+    _drop_result(session, keeps=files(made))
+    session.made = made
+
+
+def _drop_result(session: FaceSession, keeps: Sequence[Path] = ()) -> None:
+    before, session.made = session.made, None
+    for file in files(before) if before else ():
+        if file not in keeps:
+            file.unlink(missing_ok=True)
+
+
 def files(made: Made) -> list[Path]:
     """What there is of a result on disk."""
-    found = (made.video, made.panels, made.blendshapes, made.vertices, log_of(made))
+    found = (made.video, made.panels, made.blendshapes, made.vertices, made.source, log_of(made))
     return [file for file in found if file is not None]
 
 
@@ -316,7 +343,9 @@ def log_of(made: Made) -> Path:
 
 def facts(made: Made, wanted: Order) -> dict[str, Any]:
     """How a result was made, as plain numbers and names."""
-    known = {name: value for name, value in asdict(made).items() if not isinstance(value, Path | None)}
+    told = asdict(made)
+    del told["mouths"]  # thousands of boxes, for the page's stage alone
+    known = {name: value for name, value in told.items() if not isinstance(value, Path | None)}
     return {
         **known,
         "ai_generated": True,

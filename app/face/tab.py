@@ -4,6 +4,7 @@ says in `views`; how a picture, a video and a recording come in is in `uploads`.
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import gradio as gr
 from gradio.context import Context
 
 from app.components import video_stage
-from app.face import service
+from app.face import films, service
 from app.face import views as answer
 from app.face.api import FaceApi
 from app.face.layout import FaceWidgets, speakers
@@ -24,11 +25,11 @@ from app.scripts import script
 from app.session import Visits
 from models.core import ffmpeg_calls
 from models.core.errors import UserError
-from models.core.progress import Progress
+from models.core.progress import Beginning, Progress
 from models.core.upload_validation import megabytes
 from models.face.sources import film_io
 from models.face.speech import voices
-from models.face.types import Order
+from models.face.types import Made, Order
 
 
 def fragments(name: str) -> dict[str, str]:
@@ -55,8 +56,9 @@ class FaceTab(FaceWidgets):
 
     def __init__(self, visits: Visits, i18n: gr.I18n) -> None:
         super().__init__(visits, i18n)
+        self.bringing = Bringing(self)
         self._wire()
-        Bringing(self).wire()
+        self.bringing.wire()
 
     def _wire(self) -> None:
         page = Context.root_block
@@ -65,6 +67,7 @@ class FaceTab(FaceWidgets):
         fields = [self.who, self.says, self.text, self.language, self.voice]
         fields += [self.stage, self.panels, self.marked, self.seed, self.consent]
         shown = [self.screen, self.status, self.log, self.notice, self.animate, self.stop]
+        shown.append(self.earlier.strip)
         address = {
             "fn": None,
             "inputs": [self.says, self.text, self.language],
@@ -81,6 +84,10 @@ class FaceTab(FaceWidgets):
         made = self.animate.click(self.make, fields, shown, trigger_mode="once", **quiet)
         made.then(self.free, None, self.animate, **quiet).then(**address)
         self.stop.click(self.halt, None, None, queue=False, **quiet)
+        again = [*fields[:-1], *shown, *self.bringing.held, self.typed, self.example, self.refused]
+        self.earlier.strip.choose(self.bring_back, None, again, trigger_mode="always_last", **quiet).then(
+            **address
+        )
 
     def arrive(self, request: gr.Request) -> Updates:
         """The page opens: `?say=` and `?tongue=` are typed."""
@@ -90,15 +97,19 @@ class FaceTab(FaceWidgets):
 
     def speak(self, request: gr.Request) -> Updates:
         """The page speaks another language: what is told of the result is said in it."""
-        name, session = language(request), self.session(request)
+        session = self.session(request)
         made = session.made
         if made is None or session.at_work.locked():
             return {self.notice: ""}
+        return self._told_of(request, session, made) | {self.notice: ""}
+
+    def _told_of(self, request: gr.Request, session: FaceSession, made: Made) -> Updates:
+        """The result that is there, and what there is to tell of it."""
+        name = language(request)
         facts = json.loads(service.log_of(made).read_text(encoding="utf-8"))
         return self._result(request, session) | {
             self.status: answer.finished(name, made),
             self.log: answer.log(name, made, facts),
-            self.notice: "",
         }
 
     def choose_language(self, tongue: str | None, request: gr.Request) -> Updates:
@@ -147,9 +158,9 @@ class FaceTab(FaceWidgets):
                     session.speech if spoken else None,
                     *(text, tongue, voice, stage, panels, marked, seed, consent),
                 )
-                poster = service.show(session, wanted.portrait) if wanted.portrait else None
+                poster = service.poster(session, wanted)
                 yield self._begun(request, poster)
-                yield from self._made(request, session, wanted, poster)
+                yield from self._made(request, session, replace(wanted, beside=True), poster)
             finally:
                 at_work.release()  # before the button can be clicked again
 
@@ -162,6 +173,46 @@ class FaceTab(FaceWidgets):
     def halt(self, request: gr.Request) -> None:
         """Stop."""
         service.stop(self.session(request))
+
+    def bring_back(self, request: gr.Request, event: gr.EventData) -> Updates:
+        """An earlier video was clicked: it is played, and all is set as it was when it was made."""
+        try:
+            session = self.session(request)
+            number, chosen = self.earlier.chosen(session.visit, event)
+            again = films.bring_back(session, chosen)
+            return {
+                **self._told_of(request, session, again.made),
+                **self._settings(request, session, again.order),
+                **self.earlier.shown(request, session.visit, number),
+                **dict.fromkeys((self.notice, self.refused), ""),
+            }
+        except Exception as error:  # a bug must end in a sentence as well
+            return {self.notice: why(request, error)}
+
+    def _settings(self, request: gr.Request, session: FaceSession, order: Order) -> Updates:
+        """The widgets as they were when this was ordered; the consent is given anew each time."""
+        who, says = "video" if order.video else "portrait", "audio" if order.audio else "text"
+        brought = {
+            self.portrait: order.portrait,
+            self.footage: order.video,
+            self.speech: order.audio,
+        }
+        shown = self.bringing.choose_who(who) | self.bringing.choose_says(says)
+        for widget, file in brought.items():
+            if file:
+                shown[widget] = gr.update(visible=True, value=str(service.show(session, file)))
+        typed = self._typed(request, order.text, order.language) if order.text else {}
+        if order.text:
+            typed[self.voice] = {**typed[self.voice], "value": order.voice}
+        plain = {
+            self.who: who,
+            self.says: says,
+            self.stage: order.stage,
+            self.panels: order.panels,
+            self.marked: order.marked,
+            self.seed: order.seed,
+        }
+        return shown | typed | plain
 
     def _begun(self, request: gr.Request, poster: Path | None) -> Updates:
         queued = say(language(request), "face.queued")
@@ -178,17 +229,15 @@ class FaceTab(FaceWidgets):
         self, request: gr.Request, session: FaceSession, wanted: Order, poster: Path | None
     ) -> Iterator[Updates]:
         name = language(request)
-        first: Path | None = None
+        first: Beginning | None = None
         for step in service.animate(session, wanted):
             if isinstance(step, Progress):
-                first = step.preview if isinstance(step.preview, Path) else first
+                first = step.preview if isinstance(step.preview, Beginning) else first
                 told = answer.told(name, step)
                 yield {self.screen: video_stage.preview(first, step.fraction, told, poster)}
             else:
-                yield self._result(request, session) | {
-                    self.status: answer.finished(name, step),
-                    self.log: answer.log(name, step, service.facts(step, wanted)),
-                }
+                yield self._told_of(request, session, step)
+                yield self.earlier.add(request, session.visit, films.film(step, wanted))
                 return
         yield self._result(request, session) | {self.status: quiet(say(name, "face.stopped"))}
 
@@ -197,7 +246,8 @@ class FaceTab(FaceWidgets):
         made = session.made
         if made is None:
             return {self.screen: video_stage.clear()}
-        return {self.screen: video_stage.show(answer.views(made), answer.taken(language(request), made))}
+        files = answer.taken(language(request), made)
+        return {self.screen: video_stage.show(answer.views(made), files, answer.beside(made))}
 
     def _told_while(
         self, request: gr.Request, work: Callable[[FaceSession], Iterator[Updates]]

@@ -3,7 +3,7 @@
 from html import escape
 from typing import Any
 
-from app.components.video_stage import Taken, View
+from app.components.video_stage import Beside, Taken, View
 from app.face import service
 from app.i18n import say
 from app.messages import making, quiet
@@ -54,7 +54,16 @@ def told(name: str, step: Progress) -> str:
 
 def views(made: Made) -> list[View]:
     """The ways to see a result."""
-    return [View("whole", made.video), *([View("panels", made.panels)] if made.panels else [])]
+    return [
+        View("whole", made.video),
+        *([View("panels", made.panels)] if made.panels else []),
+        *([View("beside", made.video)] if made.source else []),
+    ]
+
+
+def beside(made: Made) -> Beside:
+    """What is seen beside a result: what it was made of, and the mouth in each frame."""
+    return Beside(made.source, made.mouths, FPS)
 
 
 def taken(name: str, made: Made) -> list[Taken]:

@@ -1,5 +1,6 @@
 """The scene tab's widgets, laid out, and what they show of a session: what the tab and its panels share."""
 
+import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from html import escape
@@ -9,15 +10,19 @@ from urllib.parse import urlencode
 import gradio as gr
 
 from app.components import scene_view
+from app.components.history_strip import Past
 from app.components.upload_widgets import FilesButton, any_file
-from app.i18n import language, part, say
+from app.earlier import Earlier
+from app.i18n import language, part, say, words
 from app.messages import Updates, hears_language, html, why
-from app.scene import example_cache, object_views, service, views
+from app.scene import example_cache, object_views, questions, service, views
+from app.scene.questions import Question
 from app.scene.session import SceneSession
 from app.scripts import script
 from app.session import Visits
+from models.core.errors import UserError
 from models.core.registry import Registry
-from models.scene import pipeline
+from models.scene import pipeline, thumbnails
 from models.scene.captioning.registry import CAPTIONERS
 from models.scene.data.scan import Scan
 from models.scene.grounding.registry import GROUNDERS
@@ -38,7 +43,7 @@ class SceneWidgets:
                 self._lay_reasons(i18n)
         self.shown = [
             *(self.picker, self.sentence, self.chips, self.notice, self.view, self.status),
-            *(self.panel, self.object, self.room, self.methods, self.captioners),
+            *(self.panel, self.object, self.room, self.methods, self.captioners, self.earlier.strip),
         ]
 
     def _lay_side(self, i18n: gr.I18n) -> None:
@@ -63,13 +68,17 @@ class SceneWidgets:
             self.find = gr.Button(
                 i18n("scene.find"), variant="primary", elem_id="tl-find", scale=0, min_width=110
             )
-        self.chips = html(elem_id="tl-examples", js_on_load=script("chips"))
+        first = i18n(
+            "html.scene_chips"
+        )  # of the scan that opens unless another is asked for: they keep its room
+        self.chips = html(first, elem_id="tl-examples", js_on_load=script("chips"))
         self.methods = gr.CheckboxGroup(
             _choices(GROUNDERS), value=[GROUNDERS.default], label=i18n("scene.methods"), elem_id="tl-methods"
         )
         self.notice = html(elem_id="tl-notice")
         self.view = scene_view.SceneView(words=part("viewer", scene_view.WORDS), elem_id="tl-view")
         self.status = html(elem_id="tl-status")
+        self.earlier = Earlier(self.visits, Question, _past, "questions")
 
     def _lay_reasons(self, i18n: gr.I18n) -> None:
         self.panel = html(
@@ -184,6 +193,20 @@ def _payload(session: SceneSession, scan: Scan) -> str:
     return service.reading.run(scene_view.scan_payload, scan, gone=session.visit.gone)
 
 
+def scan_title(name: str, scan: str) -> str:
+    """How a shipped scan is called: "room_office_07" is "Office", or "Office 2" as the second of its kind."""
+    kind = re.sub(r"_\d+$", "", scan)
+    if f"rooms.{kind.removeprefix('room_')}" not in words(name):
+        return scan
+    title = say(name, f"rooms.{kind.removeprefix('room_')}")
+    alike = [other for other in pipeline.examples() if re.sub(r"_\d+$", "", other) == kind]
+    return f"{title} {alike.index(scan) + 1}" if len(alike) > 1 else title
+
+
+def _past(name: str, number: int, one: Question) -> Past:
+    return questions.past(name, number, one, scan_title(name, one.shipped) if one.shipped else one.name)
+
+
 def shipped_address(scan: str) -> str:
     """Where the page serves a shipped scan, relative to the page."""
     return f"scan?{urlencode({'name': scan})}"
@@ -193,6 +216,19 @@ def shipped_address(scan: str) -> str:
 def shipped_payload(scan: str) -> str:
     """A shipped scan packed for the viewer."""
     return scene_view.scan_payload(service.shipped(scan))
+
+
+def thumbnail_address(scan: str) -> str:
+    """Where the page serves the small picture of a shipped scan, relative to the page."""
+    return f"thumbnail?{urlencode({'name': scan})}"
+
+
+def thumbnail(scan: str) -> bytes:
+    """The small picture of a shipped scan, a WebP. Raises UserError("unknown_scan") where there is none."""
+    file = thumbnails.file(scan)
+    if file is None:
+        raise UserError("unknown_scan")
+    return file.read_bytes()
 
 
 def chips(name: str, scan: str) -> str:

@@ -3,7 +3,6 @@ it shows in `views` and `object_views`; what happens to an object is in `object_
 `room_panel`.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from html import escape
 from typing import Any
@@ -12,20 +11,21 @@ import gradio as gr
 from gradio.context import Context
 
 from app.components import scene_view
-from app.i18n import language, say, words
+from app.i18n import language, say
 from app.messages import Updates, about, quiet, why
-from app.scene import comparison, example_cache, object_views, service, views
+from app.scene import comparison, example_cache, object_views, questions, service, views
 from app.scene.api import SceneApi
 from app.scene.choices import Choices
-from app.scene.layout import SceneWidgets, chips, shipped_payload
+from app.scene.layout import SceneWidgets, chips, scan_title, shipped_payload, thumbnail, thumbnail_address
 from app.scene.object_panel import Looking
+from app.scene.questions import Question
 from app.scene.room_panel import Room
 from app.scene.session import SceneSession
 from app.scripts import script
 from app.session import Visits
 from models.core import checkpoints
 from models.core.upload_validation import MAX_FILE, megabytes
-from models.scene import pipeline
+from models.scene import pipeline, thumbnails
 from models.scene.grounding.registry import GROUNDERS
 
 
@@ -37,23 +37,21 @@ def fragments(name: str) -> dict[str, str]:
         "html.scene_lead": f'<p class="tl-lead">{escape(say(name, "scene.lead"))}</p>',
         "html.scene_upload_note": quiet(note),
         "html.scene_waiting": views.waiting(name),
+        "html.scene_chips": chips(name, next(iter(example_cache.names()), "")),
         "html.scene_cards": about(name, "scene"),
     }
 
 
-def scan_title(name: str, scan: str) -> str:
-    """How a shipped scan is called: "room_office_07" is "Office", or "Office 2" as the second of its kind."""
-    kind = re.sub(r"_\d+$", "", scan)
-    if f"rooms.{kind.removeprefix('room_')}" not in words(name):
-        return scan
-    title = say(name, f"rooms.{kind.removeprefix('room_')}")
-    alike = [other for other in pipeline.examples() if re.sub(r"_\d+$", "", other) == kind]
-    return f"{title} {alike.index(scan) + 1}" if len(alike) > 1 else title
+def data() -> dict[str, Callable[[str], str | bytes]]:
+    """What is fetched of this lab by an address of its own: the scans that ship, small pictures of them."""
+    return {"/scan": shipped_payload, "/thumbnail": thumbnail}
 
 
-def data() -> dict[str, Callable[[str], str]]:
-    """What is fetched of this lab by an address of its own: the scans that ship."""
-    return {"/scan": shipped_payload}
+def style() -> dict[str, str]:
+    """Rules that put the pictures beside the scans' names: fetched where the choice is shown, not before."""
+    rule = '#tl-scans label:nth-of-type({place})::before {{ content: ""; background-image: url("{href}"); }}'
+    drawn = [(place, scan) for place, scan in enumerate(example_cache.names(), 1) if thumbnails.file(scan)]
+    return {"thumbnails": "\n".join(rule.format(place=n, href=thumbnail_address(scan)) for n, scan in drawn)}
 
 
 def ahead() -> dict[str, list[dict[str, str]]]:
@@ -100,6 +98,7 @@ class SceneTab(SceneWidgets):
         chosen = self.methods.input(self.choose_methods, [self.methods, self.sentence], shown, **busy)
         chosen.then(**address)
         self.chips.choose(self.ask_chip, None, shown, **busy).then(**address)
+        self.earlier.strip.choose(self.ask_again, None, shown, **busy).then(**address)
 
     def arrive(self, request: gr.Request) -> Updates:
         """The page opens: `?scan=` (else the first scan), then `?q=` is asked."""
@@ -110,16 +109,20 @@ class SceneTab(SceneWidgets):
         if broken := checkpoints.faults("scene"):
             updates[self.notice] = why(request, broken[0])
         if self.session(request).scan is None:
-            return updates | {self.view: scene_view.show(None)}
+            return updates | {self.view: scene_view.show(None), self.chips: ""}
         if asked.get("captioners"):
             updates |= self.told(request, lambda session: self.described_by(session, asked["captioners"]))
         if asked.get("methods"):
             updates |= self.told(request, lambda session: self._chosen(session, asked["methods"]))
-        if not asked.get("q"):
-            return updates
-        answered = self.told(request, lambda session: self.answer(request, session, asked["q"]))
-        view = {**updates[self.view], **answered.pop(self.view, {})}  # the scan, and what lies over it
-        return updates | answered | {self.sentence: asked["q"], self.view: view}
+        return self._asked_of(request, updates, asked["q"]) if asked.get("q") else updates
+
+    def _asked_of(self, request: gr.Request, updates: Updates, sentence: str) -> Updates:
+        """A sentence is asked of a scan whose opening these updates show."""
+        answered = self.told(request, lambda session: self.answer(request, session, sentence))
+        # The scan, and what lies over it.
+        view = {**updates.get(self.view, {}), **answered.pop(self.view, {})}
+        shown = {self.view: view} if view else {}
+        return updates | answered | shown | {self.sentence: sentence}
 
     def speak(self, request: gr.Request) -> Iterator[Updates]:
         """The page speaks another language: what stands on the tab is said in it."""
@@ -178,15 +181,35 @@ class SceneTab(SceneWidgets):
         text = event._data.get("text", "")
         return {self.sentence: text} | self.ask(text, request)
 
+    def ask_again(self, request: gr.Request, event: gr.EventData) -> Updates:
+        """An earlier question was clicked: its scan is opened where another one is, and it is asked."""
+        question: list[Question] = []
+
+        def work(session: SceneSession) -> Updates:
+            _, one = self.earlier.chosen(session.visit, event)
+            question.append(one)
+            opened = {} if one.is_of(session) else self._opened(request, session, one.shipped)
+            return opened | self._chosen(session, ",".join(one.methods))
+
+        updates = self.told(request, work)
+        if not question or not question[0].is_of(self.session(request)):
+            return updates
+        return self._asked_of(request, updates, question[0].sentence)
+
     def _opened(self, request: gr.Request, session: SceneSession, scan: str) -> Updates:
         updates = self.drawn(request, session, service.open_shipped(session, scan))
         service.warm_up(scan)
         return updates
 
     def answer(self, request: gr.Request, session: SceneSession, sentence: object) -> Updates:
-        """The answer of the method that was chosen, or of several."""
+        """The answer of the method that was chosen, or of several; the question can be asked again."""
         if session.methods != (GROUNDERS.default,):
-            return comparison.answered(self, request, session, sentence)
+            shown = comparison.answered(self, request, session, sentence)
+        else:
+            shown = self._answer(request, session, sentence)
+        return shown | self.earlier.add(request, session.visit, questions.asked(session, sentence))
+
+    def _answer(self, request: gr.Request, session: SceneSession, sentence: object) -> Updates:
         answer = service.ask(session, sentence)
         session.looked = None
         chosen = answer.candidates[0].object_id if answer.candidates else None

@@ -116,6 +116,13 @@ new MutationObserver(records => {
   if (records.some(({target}) => target.closest?.('#tl-header'))) mark();
 }).observe(root, {childList: true, subtree: true});
 
+// Gradio names each button of a choice anew, now and then otherwise than its neighbours: then each is a stop for the
+// Tab key, and no arrow leads from one to the next. So they are named right before such a key is followed.
+document.addEventListener('keydown', event => {
+  if (event.key !== 'Tab' && !event.key.startsWith('Arrow')) return;
+  for (const button of document.querySelectorAll('fieldset[id] input[type=radio]')) button.name = button.closest('fieldset').id;
+}, true);
+
 // ---- windows over the page, filled when they are opened
 
 async function show(address) {

@@ -128,6 +128,22 @@ def draw(order: Order) -> Iterator[Progress | Sample]:
             started, done = time.monotonic(), done + 1
 
 
+def draw_each(order: Order, models: Sequence[str]) -> Iterator[Progress | Sample]:
+    """A frame by each of several models from the noise of each seed, seed after seed; as `draw` otherwise.
+
+    order: count is of the seeds; its model is not asked. The previews' index goes through all frames.
+    """
+    total = order.count * len(models)
+    for place in range(total):
+        row, column = divmod(place, len(models))
+        for step in draw(replace(order, count=1, seed=order.seed + row, model=models[column])):
+            if isinstance(step, Progress):
+                shown = step.preview
+                shown = replace(shown, index=place) if isinstance(shown, Drawing) else shown
+                step = replace(step, fraction=(place + step.fraction) / total, preview=shown)
+            yield step
+
+
 def inpaint(order: Alteration) -> Iterator[Progress | Sample]:
     """A frame with a polyp that was not there, or without one that was; previews as `draw` gives them.
 

@@ -66,6 +66,13 @@ def run(ask: Any, key: str, name: str) -> bytes:
     return done.stdout
 
 
+def still(path: Path, height: int) -> bytes:
+    """The first picture of a film, scaled, as a JPEG. Raises UserError: video_unreadable, ffmpeg_missing."""
+    picture = opened(path).filter("scale", -2, height)
+    ask = picture.output("pipe:", format="image2pipe", vcodec="mjpeg", vframes=1, **{"q:v": 4})
+    return run(ask, "video_unreadable", path.name)
+
+
 def check_media(path: Path, key: str) -> None:
     """Raises UserError(key) for what no container of ours begins with: a playlist, a text, a script."""
     with path.open("rb") as file:

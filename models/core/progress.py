@@ -30,14 +30,25 @@ class Ahead:
 
 
 @dataclass(frozen=True)
+class Beginning:
+    """The first second of a film, as a film of its own.
+
+    boxes: what to enlarge of each frame, a square of left, top and side in its pixels.
+    """
+
+    film: Path
+    boxes: tuple[tuple[float, float, float], ...] = ()
+
+
+@dataclass(frozen=True)
 class Progress:
     """One step of a long job: a generator yields these and, at last, its result.
 
     fraction: done so far, 0 to 1.
     key: of a sentence, which the page has.
-    preview: what can be shown already, or None; a Path is of a film.
+    preview: what can be shown already, or None.
     """
 
     fraction: float
     key: str
-    preview: Path | Drawing | Left | Ahead | None = None
+    preview: Beginning | Drawing | Left | Ahead | None = None

@@ -16,7 +16,7 @@ from models.core.checkpoints import CheckpointCard, all_cards
 from models.core.disk_array import Spool
 from models.core.errors import UserError
 from models.core.import_lock import LOADING
-from models.core.progress import Left, Progress
+from models.core.progress import Beginning, Left, Progress
 from models.face import FPS, STAGES, frames_of
 from models.face.methods import MOTION
 from models.face.sources import film_io, film_writer, portrait_io, sound_io
@@ -34,7 +34,7 @@ TELLING = 8  # frames from one word about progress to the next
 def animate(order: Order, folder: Path) -> Iterator[Progress | Made]:
     """Make the film; close the iterator to stop, which leaves nothing half-written.
 
-    The preview of a Progress is None, the Path of the film's first second, or a `Left`.
+    The preview of a Progress is None, the film's `Beginning`, or a `Left`.
     Raises UserError: face_input, face_both, speech_input, speech_both, stage_unknown, and as the readers,
     voices, trackers and checkpoints do.
     """
@@ -122,10 +122,11 @@ def _film(
     watch: Watch,
 ) -> Iterator[Progress | Made]:
     """Draw and write all frames. The first second is written apart as well, as soon as it is there."""
+    source = folder / "source.mp4" if order.beside and order.video else None
     with LOADING:
         from models.face.rendering.compositor import Drawing
 
-        drawing = Drawing(sitter, order.stage, order.panels, order.marked)
+        drawing = Drawing(sitter, order.stage, order.panels, order.marked, beside=source is not None)
     count, comment = len(motion), _comment()
     video, panels = folder / "talking_face.mp4", folder / "stages.mp4" if order.panels else None
     started = time.monotonic()
@@ -135,6 +136,8 @@ def _film(
             writers.append(
                 stack.enter_context(film_writer.ClipWriter(panels, drawing.panel_size, count, sound, comment))
             )
+        if source:
+            writers.append(stack.enter_context(film_writer.ClipWriter(source, sitter.size, count)))
         first: list[np.ndarray] = []
         for done, frames in enumerate(drawing.film(motion, watch), 1):
             with watch.at("writing"):
@@ -144,7 +147,9 @@ def _film(
             if done <= PREVIEW:
                 first.append(frames[0])
             if done == min(PREVIEW, count):
-                yield Progress(fraction, "face_draws", _preview(folder, sitter, first, sound, comment))
+                begun = _preview(folder, sitter, first, sound, comment)
+                boxes = tuple(drawing.mouths[: len(first)])
+                yield Progress(fraction, "face_draws", Beginning(begun, boxes))
                 first.clear()
             if done % TELLING == 0 or done == count:
                 left = (time.monotonic() - started) / done * (count - done)
@@ -152,6 +157,8 @@ def _film(
         yield Progress(0.98, "face_writes")
         with watch.at("writing"):
             stack.close()
+            if order.beside and not source:
+                source = _still(folder, sitter)
             shapes, vertices = _write_motion(folder, motion, drawing.vertices)
     sync = drawing.sync(mel)
     yield Made(
@@ -166,7 +173,18 @@ def _film(
         took={stage: round(seconds, 3) for stage, seconds in watch.took.items()},
         lag=sync.lag if sync else None,
         confidence=round(sync.confidence, 3) if sync else None,
+        mouths=tuple(drawing.mouths),
+        source=source,
     )
+
+
+def _still(folder: Path, sitter: "Sitter") -> Path:
+    """The picture that a film was made of, as it was read."""
+    from PIL import Image
+
+    path = folder / "source.jpg"
+    Image.fromarray(sitter.widest()[0]).save(path, quality=95)
+    return path
 
 
 def _comment() -> str:

@@ -72,6 +72,7 @@ def _film(seconds: float, panels: bool) -> dict[str, Any]:
     from scipy.io import wavfile
     from skimage import data
 
+    from models.core.progress import Beginning
     from models.face.pipeline import animate
     from models.face.speech.voices import speak
     from models.face.types import Made, Order
@@ -85,7 +86,7 @@ def _film(seconds: float, panels: bool) -> dict[str, Any]:
         for step in animate(Order(portrait=portrait, audio=audio, panels=panels), folder):
             if isinstance(step, Made):
                 made = step
-            elif isinstance(step.preview, Path):
+            elif isinstance(step.preview, Beginning):
                 preview = time.perf_counter() - start
         wall = time.perf_counter() - start
     assert made is not None

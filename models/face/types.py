@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from models.face.sources.tracking import Track
@@ -17,6 +17,7 @@ class Order:
 
     stage: what the film shows, one of STAGES. panels: all three side by side as a film of its own.
     marked: the word in the corner; the file's metadata tell it anyway. seed: of blinks and head motion.
+    beside: what the film is made of is given too, to be seen beside it.
     track: the portrait's, where it was tracked when it arrived.
     """
 
@@ -30,7 +31,16 @@ class Order:
     panels: bool = True
     marked: bool = True
     seed: int = 0
+    beside: bool = False
     track: "Track | None" = field(default=None, repr=False)
+
+
+class MouthBox(NamedTuple):
+    """The square around the mouth in a frame, inside of it and in its pixels."""
+
+    left: float
+    top: float
+    side: float
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,9 @@ class Made:
     seconds, frames: of the film. faceless: frames without a face, covered: those in which something lies
     over the mouth; both are the source's own. took: seconds of work by stage. lag, confidence: frames by
     which the lips are late and how sure the sync network is of it; None under two seconds, or where the film
-    isn't of a face.
+    isn't of a face. mouths: where the mouth is in each frame of the video.
+    source: what it was made of, where that was wanted: a picture, or a film whose frames are in step with the
+    video's, both of its size.
     """
 
     video: Path
@@ -54,6 +66,8 @@ class Made:
     lag: int | None = None
     confidence: float | None = None
     covered: tuple[int, ...] = ()
+    mouths: tuple[MouthBox, ...] = field(default=(), repr=False)
+    source: Path | None = None
 
 
 @dataclass

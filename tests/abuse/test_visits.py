@@ -129,3 +129,10 @@ def test_the_last_update_says_all_that_was_said(tab, fails):
     assert last["strip"] == 2 and "stop" in last
     assert last["status"] == ("" if fails else "done")
     assert ("Too many" in last.get("notice", "")) == fails
+
+
+def test_the_last_update_has_what_was_taken_out_of_the_first():
+    """Gradio pops the value of an update that it gets."""
+    steps = settled(iter([{"strip": {"value": 1, "preview": ""}}, {"stop": 2}]))
+    assert next(steps)["strip"].pop("value") == 1
+    assert list(steps)[-1] == {"strip": {"value": 1, "preview": ""}, "stop": 2}

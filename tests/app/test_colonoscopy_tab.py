@@ -123,3 +123,30 @@ def test_previews_are_squares_of_the_strip(tab, frame_file):
     steps, _ = drawn(tab, "inpaint")
     shown = [step[tab.strip]["preview"] for step in steps if "preview" in step.get(tab.strip, {})]
     assert any("data:image/jpeg" in one for one in shown)
+
+
+def test_all_models_stand_in_a_table_and_keep_it_in_another_language(tab):
+    mask = np.zeros((256, 256), bool)
+    mask[60:130, 90:170] = True
+    steps = list(tab.draw_grid(validation.png_url(mask_png(mask)), 2, 7, 20, "dpm", "polyps", "any", REQUEST))
+    shown = [step[tab.strip] for step in steps if tab.strip in step]
+    table = json.loads(shown[0]["table"])
+    assert table["rows"] == ["Seed 7", "Seed 8"] and len(table["columns"]) == len(tab.models)
+    frames = tab.session(REQUEST).frames
+    assert [(one.seed, one.model) for one in frames] == [
+        (seed, model) for seed in (7, 8) for model in tab.models
+    ]
+    chinese = SimpleNamespace(session_hash="a visitor", query_params={"lang": "zh-CN"}, headers={})
+    assert json.loads(tab.speak(chinese)[tab.strip]["table"])["rows"] == ["种子 7", "种子 8"]
+    drawn(tab, "draw")
+    assert tab.speak(REQUEST)[tab.strip]["table"] == ""
+
+
+@pytest.mark.parametrize("seeds", [0, 1, 3, 16, None, "4"])
+def test_a_grid_has_two_rows_or_four(tab, seeds):
+    mask = np.zeros((256, 256), bool)
+    mask[60:130, 90:170] = True
+    steps = list(
+        tab.draw_grid(validation.png_url(mask_png(mask)), seeds, 7, 20, "dpm", "polyps", "any", REQUEST)
+    )
+    assert steps[-1][tab.notice]

@@ -5,6 +5,7 @@ import json
 import struct
 import threading
 import wave
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,9 +20,10 @@ from app.job_queue import JobQueue
 from app.session import Visit
 from models.core import checkpoints
 from models.core.errors import UserError
-from models.core.progress import Left, Progress
+from models.core.progress import Beginning, Left, Progress
 from models.face import RATE, pipeline
 from models.face.sources import film_io, sound_io
+from models.face.sources.tracking import Faces
 from models.face.types import Made
 from tests.app.test_colonoscopy_service import key_of
 from tests.face import stand_in
@@ -287,11 +289,11 @@ def test_steps_come_first_then_the_result_which_is_kept(monkeypatch, uploads):
     session = Visit().lab(FaceSession)
     steps = []
     for step in service.animate(session, order()):
-        if isinstance(step, Progress) and isinstance(step.preview, Path):
-            assert step.preview.is_file()
-            assert uploads in step.preview.parents
+        if isinstance(step, Progress) and isinstance(step.preview, Beginning):
+            assert step.preview.film.is_file()
+            assert uploads in step.preview.film.parents
         steps.append(step)
-    first = next(step.preview for step in steps[:-1] if isinstance(step.preview, Path))
+    first = next(step.preview.film for step in steps[:-1] if isinstance(step.preview, Beginning))
     assert not first.exists()
     assert session.made is steps[-1]
     for file in service.files(steps[-1]):
@@ -301,6 +303,7 @@ def test_steps_come_first_then_the_result_which_is_kept(monkeypatch, uploads):
     assert told["ai_generated"] is True
     assert (told["seed"], told["stage"], told["frames"]) == (3, "generated", 50)
     assert str(uploads) not in json.dumps(told)
+    assert "mouths" not in told and len(steps[-1].mouths) == 50
     assert list(session.visit.folder.iterdir()) == []
 
 
@@ -318,6 +321,32 @@ def test_the_result_before_goes_when_the_next_is_there_and_all_with_the_visit(mo
     assert all(file.exists() for file in service.files(theirs))
 
 
+def test_what_a_video_was_made_of_is_kept_beside_it_and_goes_with_it(monkeypatch, uploads):
+    monkeypatch.setattr(pipeline, "animate", stand_in.animating())
+    session = Visit().lab(FaceSession)
+    for moving, ending in ((False, ".jpg"), (True, ".mp4")):
+        *_, made = service.animate(session, replace(order(moving=moving), beside=True))
+        assert made.source in service.files(made) and made.source.is_file()
+        assert made.source.suffix == ending
+        assert [one.name for one in views.views(made)] == ["whole", "panels", "beside"]
+    plain = made_of(session)
+    assert plain.source is None and not made.source.exists()
+    assert [one.name for one in views.views(plain)] == ["whole", "panels"]
+
+
+def test_the_first_frame_of_a_film_waits_for_it_and_goes_with_it(monkeypatch, uploads):
+    monkeypatch.setattr(service, "faces_throughout", lambda clip: Faces(1))
+    session = Visit().lab(FaceSession)
+    session.footage = service.take_footage(session, stand_in.film(uploads / "clip.mp4", 1.0))
+    shown = service.poster(session, order(face=session.footage, moving=True))
+    assert shown is not None and uploads in shown.parents
+    with Image.open(shown) as image:
+        assert image.size == (320, 320)
+    service.forget(session, "footage")
+    assert not shown.exists() and list(session.visit.folder.iterdir()) == []
+    session.visit.end()
+
+
 def test_stop_works_at_once_and_keeps_nothing_half_written(monkeypatch, uploads):
     monkeypatch.setattr(pipeline, "animate", stand_in.animating())
     session = Visit().lab(FaceSession)
@@ -325,7 +354,7 @@ def test_stop_works_at_once_and_keeps_nothing_half_written(monkeypatch, uploads)
     monkeypatch.setattr(pipeline, "animate", stand_in.animating(steps=400, pause=0.02))
     for step in service.animate(session, order()):
         assert isinstance(step, Progress)
-        if isinstance(step.preview, Path):
+        if isinstance(step.preview, Beginning):
             service.stop(session)
     assert session.made is before
     assert sorted(session.visit.shown.iterdir()) == sorted(service.files(before))
@@ -346,7 +375,7 @@ def test_a_visitor_who_leaves_ends_the_work_and_nothing_stays(monkeypatch, uploa
     monkeypatch.setattr(pipeline, "animate", animate)
     session = Visit().lab(FaceSession)
     running = service.animate(session, order())
-    while not isinstance(next(running).preview, Path):
+    while not isinstance(next(running).preview, Beginning):
         pass
     folder = session.visit.folder
     session.visit.end()

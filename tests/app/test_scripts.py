@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from app.components.history_strip import HistoryStrip
 from app.components.mask_pad import MaskPad
 from app.components.result_strip import ResultStrip
 from app.components.scene_view import SceneView
@@ -27,7 +28,10 @@ CALLED = (
 )  # functions that Gradio calls
 PUT_IN = {
     "page": ("CORE", "AHEAD", "LANGUAGES"),
-    "scene_address": ("FIRST",),
+    "scene_address": (
+        "FIRST_METHOD",
+        "FIRST_CAPTIONER",
+    ),
 }  # by Python, before the browser gets it
 
 
@@ -39,9 +43,9 @@ def linted(folder: Path, *rules: str) -> str:
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("component", [MaskPad, ResultStrip, SceneView, VideoStage])
+@pytest.mark.parametrize("component", [HistoryStrip, MaskPad, ResultStrip, SceneView, VideoStage])
 def test_a_components_script_uses_what_it_declares_and_knows_what_it_uses(component, tmp_path):
-    parts = component(render=False)._script({})
+    parts = component(render=False, elem_id="tl-any")._script({})
     (tmp_path / "whole.js").write_text(parts, encoding="utf-8")
     assert linted(tmp_path, "-D", "no-undef", "-D", "no-unused-vars") == ""
 

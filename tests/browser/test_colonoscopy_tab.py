@@ -313,6 +313,45 @@ def test_the_same_noise_through_two_models_and_the_frames_taken_home(pad: Page, 
         ]
 
 
+def test_all_models_draw_the_same_noise_in_a_grid(pad: Page, tmp_path: Path) -> None:
+    pad.locator("[data-preset=oval]").click()
+    pad.locator("#tl-grid-draw").click()
+    expect(pad.locator(".rs[data-count='8']")).to_be_visible()
+    expect(pad.locator("#tl-draw")).to_be_enabled()
+    expect(pad.locator(".rs-column")).to_have_text(
+        ["ArSDM", "Adaptive loss only", "SDM, the baseline", "LDM"]
+    )
+    expect(pad.locator(".rs-row")).to_have_text(["Seed 7", "Seed 8"])
+    expect(pad.locator(".rs-card b")).to_contain_text(["Dice score 0.9"] * 8)
+    places = [card.bounding_box() for card in pad.locator(".rs-card").all()]
+    columns, rows = ({round(place[side]) for place in places if place} for side in "xy")
+    assert len(columns) == 4 and len(rows) == 2
+    pad.locator(".rs-picture").nth(5).click()
+    expect(pad.locator(".rs-lines")).to_contain_text("Seed 8 · Adaptive loss only")
+    pad.keyboard.press("Escape")
+
+    pad.locator("[data-line=found]").click()
+    with pad.expect_download() as saved:
+        pad.get_by_role("button", name="Save all as one picture").click()
+    saved.value.save_as(tmp_path / "grid.png")
+    picture = np.asarray(Image.open(tmp_path / "grid.png").convert("RGB")).astype(int)
+    assert saved.value.suggested_filename == "synthetic_comparison.png" and picture.shape == (644, 1200, 3)
+    assert (picture[:44].max(2) < 90).sum() > 300  # the models' names, outside of the pictures
+    drawn, found = (np.abs(picture - colour).max(2) < 30 for colour in ((47, 211, 230), (255, 210, 62)))
+    assert drawn[44:300].sum() > 200 and found.sum() == 0
+    assert (picture[286:299, 320:376].max(2) > 230).sum() > 30  # SYNTHETIC, in white
+
+    pad.set_viewport_size({"width": 390, "height": 844})
+    first, second, third = (pad.locator(".rs-card").nth(place).bounding_box() for place in range(3))
+    assert first is not None and second is not None and third is not None
+    assert first["y"] == second["y"] < third["y"] and first["x"] == third["x"] < second["x"]
+    expect(pad.locator(".rs-card figcaption span:visible").first).to_have_text("Seed 7 · ArSDM")
+    pad.set_viewport_size({"width": 1440, "height": 900})
+    pad.locator("[data-line=found]").click()
+    draw_frames(pad, 1)
+    expect(pad.locator(".rs-column")).to_have_count(0)
+
+
 def test_files_good_and_bad(pad: Page, tmp_path: Path) -> None:
     bad = tmp_path / "mask.png"
     bad.write_bytes(b"<svg onload='alert(1)'/>")

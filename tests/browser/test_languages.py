@@ -14,7 +14,7 @@ from tests.browser.jobs import JOBS, LABS, open_lab
 CUT_JS = """() => {
   // What scrolls sideways in its own row, and what is only heard.
   const BESIDES = 'script, style, option, select, .visually-hidden, .sr-only, .tl-chips, #tl-scans'
-    + ', #tl-methods';
+    + ', #tl-methods, .hs-row';
   const cut = new Set(), walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let node = walk.nextNode(); node; node = walk.nextNode()) {
     const text = node.nodeValue.trim(), {parentElement: parent} = node;

@@ -243,3 +243,22 @@ def test_the_page_asks_nobody_but_its_server(page: Page, address: str) -> None:
     opened(page, address, "q=the+chair")
     expect(page.locator(".tl-verdict")).to_be_visible()
     assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
+
+
+def test_a_room_is_chosen_by_its_picture_or_by_arrows(page: Page, address: str) -> None:
+    fetched: list[str] = []
+    page.on("request", lambda one: fetched.append(one.url) if "thumbnail?" in one.url else None)
+    page.goto(f"{address}?lab=face")
+    expect(page.locator("#tl-face-chips button").first).to_be_visible()
+    assert fetched == []  # what isn't shown is not fetched
+    with page.expect_response(lambda answer: answer.url.endswith("thumbnail?name=room_office_02")) as picture:
+        opened(page, address)
+    assert picture.value.ok and picture.value.headers["content-type"] == "image/webp"
+    label = page.locator("#tl-scans label").nth(1).bounding_box()
+    assert label is not None and 40 <= label["height"] <= 60
+    page.locator("#tl-scans input").first.focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#tl-scans input").nth(1)).to_be_checked()
+    expect(page).to_have_url(re.compile("room_office_02"))
+    page.keyboard.press("Tab")  # one stop for all rooms
+    assert page.evaluate("!document.activeElement.closest('#tl-scans')")

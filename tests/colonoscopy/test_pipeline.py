@@ -24,6 +24,18 @@ def test_each_frame_comes_as_soon_as_it_is_done_and_judged():
 
 
 @pytest.mark.usefixtures("stand_ins")
+def test_each_model_draws_each_seed():
+    steps = list(pipeline.draw_each(Order(mask_of(), count=2, seed=5), ("arsdm", "sdm")))
+    samples = [step for step in steps if isinstance(step, Sample)]
+    drawn = [(sample.seed, sample.model) for sample in samples]
+    assert drawn == [(5, "arsdm"), (5, "sdm"), (6, "arsdm"), (6, "sdm")]
+    told = [step for step in steps if isinstance(step, Progress)]
+    assert [step.preview.index for step in told] == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert [step.fraction for step in told] == sorted(step.fraction for step in told)
+    assert told[-1].fraction == 1
+
+
+@pytest.mark.usefixtures("stand_ins")
 def test_a_mask_of_another_size_is_fitted():
     (sample,) = (
         s for s in pipeline.draw(Order(mask_of(128, 96, (30, 60, 20, 60)), 1)) if isinstance(s, Sample)

@@ -10,16 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from app import page
 from app.face import service
 from models.core import ffmpeg_calls
 from models.core.errors import UserError
-from models.core.progress import Left, Progress
+from models.core.progress import Beginning, Left, Progress
 from models.face import FPS, frames_of, pipeline
 from models.face.sources import sound_io
 from models.face.sources.tracking import Faces
-from models.face.types import Made, Order
+from models.face.types import Made, MouthBox, Order
 
 TEXT_SECONDS = 2.0  # of what is typed, however long it is
 
@@ -43,6 +44,20 @@ def _card(seconds: float, width: int, height: int) -> bytes:
         return path.read_bytes()
 
 
+def mouths(count: int) -> tuple[MouthBox, ...]:
+    """The "mouth" of the test card: a square of 80 pixels that goes to the right for two seconds."""
+    return tuple(MouthBox(100.0 + index % 50, 120.0, 80.0) for index in range(count))
+
+
+def source(order: Order, folder: Path, count: int) -> Path:
+    """What a film is made of: the same test card again, or of a still a grey picture."""
+    if order.video:
+        return film(folder / "source.mp4", count / FPS)
+    path = folder / "source.jpg"
+    Image.new("RGB", (320, 320), "grey").save(path)
+    return path
+
+
 def animating(steps: int = 4, pause: float = 0.0, faceless: tuple[int, ...] = ()) -> Animate:
     """An animator that shows a first second, draws in `steps` steps, and writes every file.
 
@@ -52,7 +67,8 @@ def animating(steps: int = 4, pause: float = 0.0, faceless: tuple[int, ...] = ()
     def animate(order: Order, folder: Path) -> Iterator[Progress | Made]:
         yield Progress(0.0, "face_reads")
         seconds = TEXT_SECONDS if order.text else len(sound_io.read_sound(order.audio)) / 16000
-        yield Progress(0.1, "face_draws", film(folder / "first.mp4", 1.0))
+        begun = Beginning(film(folder / "first.mp4", 1.0), mouths(FPS))
+        yield Progress(0.1, "face_draws", begun)
         many = 20 * steps if "slowly" in order.text else steps
         for step in range(many):
             time.sleep(pause)
@@ -71,6 +87,8 @@ def animating(steps: int = 4, pause: float = 0.0, faceless: tuple[int, ...] = ()
             took={"tracking": 0.2, "generated": 1.1},
             lag=1,
             confidence=4.2,
+            mouths=mouths(count),
+            source=source(order, folder, count) if order.beside else None,
         )
 
     return animate
@@ -80,7 +98,7 @@ def failing(key: str, **facts: object) -> Animate:
     """An animator that shows a first second, then raises a UserError."""
 
     def animate(order: Order, folder: Path) -> Iterator[Progress | Made]:
-        yield Progress(0.1, "face_draws", film(folder / "first.mp4", 1.0))
+        yield Progress(0.1, "face_draws", Beginning(film(folder / "first.mp4", 1.0)))
         raise UserError(key, **facts)
 
     return animate

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from models.face.rendering.blend import Blender
-from models.face.rendering.crops import SIDE, Crop, add, crop_of, cut, maps
+from models.face.rendering.crops import CLOSE, SIDE, Crop, add, crop_of, cut, maps, mouth_box
 from models.face.rendering.warp import flow
 from models.face.sources import mesh
 from models.face.sources.close_mouth import OPEN, closed
@@ -171,3 +171,21 @@ def test_lips_that_were_taken_for_a_mouths_inside_are_not_shown_as_teeth():
     lips = Blender(smiling((190, 130, 110)), pixels(open_by=1.0), own())
     assert lips.inside.seen is None
     assert lips.blend(picture(), pixels(), pixels(open_by=1.0)).sure.max() == 0
+
+
+@pytest.mark.parametrize("middle", [(150.0, 120.0), (5.0, 120.0), (-400.0, 500.0), (299.0, 239.0)])
+def test_what_is_shown_of_a_mouth_is_a_square_around_it_inside_of_the_frame(middle):
+    left, top, side = mouth_box(Crop(*middle, 50.0), (240, 300))
+    assert side == CLOSE * 50
+    assert 0 <= left <= 300 - side and 0 <= top <= 240 - side
+    if middle == (150.0, 120.0):
+        assert (left + side / 2, top + side / 2) == middle
+    assert mouth_box(Crop(*middle, 1000.0), (240, 300)).side == 240
+
+
+def test_what_is_shown_of_a_mouth_goes_with_the_head():
+    still, moved = (
+        mouth_box(crop_of(one, own()), (10_000, 10_000))
+        for one in (pose(), mesh.turned(np.eye(3), np.array([1.0, 0, 0]), pose()))
+    )
+    assert moved.left != still.left and moved.top == pytest.approx(still.top, abs=0.2)

@@ -39,6 +39,17 @@ def test_panels_show_three_stages_of_the_same_moment(portrait):
     assert np.abs(left.astype(int) - blend).mean() > 40 > np.abs(blend.astype(int) - generated).mean()
 
 
+def test_what_a_film_is_made_of_comes_with_each_frame_and_where_its_mouth_is(portrait):
+    drawing = Drawing(portrait, "blend", panels=False, marked=True, beside=True)
+    motion = chewing(6)
+    frames = list(drawing.film(motion, Watch()))
+    assert all(np.array_equal(own, data.astronaut()) for _, own in frames)
+    assert len(drawing.mouths) == 6
+    for delta, (left, top, side) in zip(motion.deltas(0, 6), drawing.mouths, strict=True):
+        lips = portrait.shot(0, delta).target[list(mesh.LIPS), :2]
+        assert (lips > (left, top)).all() and (lips < (left + side, top + side)).all()
+
+
 def test_the_mark_is_in_the_corner_and_nowhere_else(portrait):
     _, [(plain,)] = drawn(portrait, "blend", frames=1)
     _, [(marked,)] = drawn(portrait, "blend", marked=True, frames=1)

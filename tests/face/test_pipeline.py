@@ -11,7 +11,7 @@ from skimage import data
 
 from models.core import ffmpeg_calls
 from models.core.errors import UserError
-from models.core.progress import Left, Progress
+from models.core.progress import Beginning, Left, Progress
 from models.face import FPS, RATE, STAGES, frames_of
 from models.face.pipeline import animate
 from models.face.sources import film_io, film_writer, mesh
@@ -53,8 +53,9 @@ def test_the_first_second_comes_before_the_rest(steps):
     told = [step for step in steps[0] if isinstance(step, Progress)]
     fractions = [step.fraction for step in told]
     assert fractions == sorted(fractions) and fractions[-1] < 1
-    shown = [index for index, step in enumerate(told) if hasattr(step.preview, "suffix")]
+    shown = [index for index, step in enumerate(told) if isinstance(step.preview, Beginning)]
     assert len(shown) == 1 and fractions[shown[0]] < 0.5
+    assert told[shown[0]].preview.boxes == steps[0][-1].mouths[:FPS]
     assert any(isinstance(step.preview, Left) and step.preview.seconds >= 0 for step in told)
 
 
@@ -100,6 +101,16 @@ def test_blendshapes_and_vertices_are_taken_home(made):
         assert file["vertices"].shape == (made.frames, 478, 3) and file["triangles"].shape == (898, 3)
 
 
+def test_the_mouth_of_each_frame_is_told(made):
+    track = track_video(film_io.read_clip(film_io.open_clip(made.video)))
+    lips = track.pixels()[:, list(mesh.LIPS), :2]
+    boxes = np.array(made.mouths)
+    low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
+    assert len(boxes) == made.frames
+    assert (lips.min(1) > low).all() and (lips.max(1) < high).all()
+    assert np.abs(lips.mean(1) - (low + high) / 2).max() < 0.2 * boxes[:, 2].min()
+
+
 def test_nothing_but_the_result_is_left(steps):
     made, folder = steps[0][-1], steps[1]
     kept = {made.video, made.panels, made.blendshapes, made.vertices}
@@ -122,11 +133,15 @@ def test_a_video_keeps_its_size_and_its_faceless_frames(tmp_path, speech):
             writer.write(np.full_like(face, 80) if 10 <= index < 13 else face)
     short = tmp_path / "short.wav"
     wavfile.write(short, RATE, (speech[1][:RATE] * 32767).astype(np.int16))
-    made = list(animate(Order(video=path, audio=short, stage="blend", panels=False), tmp_path))[-1]
+    order = Order(video=path, audio=short, stage="blend", panels=False, beside=True)
+    made = list(animate(order, tmp_path))[-1]
     assert made.faceless == (10, 11, 12) and made.panels is None
     frames = list(film_io.read_clip(film_io.open_clip(made.video)))
     assert len(frames) == 25 and frames[0].shape == (256, 256, 3)
     assert frames[11][:200].std() < 5
+    own = list(film_io.read_clip(film_io.open_clip(made.source)))
+    assert len(own) == len(frames) == len(made.mouths)
+    assert own[11].std() < 5 < 10 < own[9].std()  # in step with it
 
 
 @pytest.mark.parametrize(
@@ -148,9 +163,12 @@ def test_an_order_that_makes_no_sense_is_told(order, key, tmp_path):
 
 def test_silence_is_a_closed_mouth(portrait, tmp_path):
     wavfile.write(tmp_path / "still.wav", RATE, np.zeros(RATE, np.int16))
-    made = list(
-        animate(Order(portrait=portrait, audio=tmp_path / "still.wav", stage="blend", panels=False), tmp_path)
-    )
+    sound = tmp_path / "still.wav"
+    order = Order(portrait=portrait, audio=sound, stage="blend", panels=False, beside=True)
+    made = list(animate(order, tmp_path))
+    with Image.open(portrait) as image, Image.open(made[-1].source) as own:
+        assert own.size == image.size
+        assert np.abs(np.asarray(own, int) - np.asarray(image, int)).mean() < 3
     with np.load(made[-1].vertices) as file:
         assert mesh.lip_gap(file["vertices"].astype(np.float32)).max() < 0.1
 

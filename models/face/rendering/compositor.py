@@ -10,7 +10,7 @@ import numpy as np
 from models.core.disk_array import Spool
 from models.face import STAGES
 from models.face.methods import SYNC
-from models.face.rendering import watermark
+from models.face.rendering import crops, watermark
 from models.face.rendering.blend import Blended, Blender
 from models.face.rendering.mesh_renderer import draw_mesh
 from models.face.rendering.monochrome import toned, tones_of
@@ -21,7 +21,7 @@ from models.face.sync import syncnet
 
 if TYPE_CHECKING:
     from models.face.motion.face_motion import Motion
-    from models.face.types import Watch
+    from models.face.types import MouthBox, Watch
 
 BATCH = 8  # frames that are drawn at once
 PANEL = 360  # pixels of a panel's side
@@ -31,18 +31,21 @@ LEAST = 2 * syncnet.SHIFTS + 20  # frames from which a film's sync is measured
 class Drawing:
     """Draws one film. panel_size: (height, width) of its three panels together.
 
+    beside: each frame comes with the source's own. mouths: where the mouth is in each frame drawn so far.
     vertices: (478, 3) float16 cm of each frame drawn so far. faceless, covered: the frames that are the
     source's own, because they have no face, or because something lies over its mouth.
     What is kept of the frames waits on the disk.
     """
 
-    def __init__(self, sitter: Sitter, stage: str, panels: bool, marked: bool) -> None:
+    def __init__(self, sitter: Sitter, stage: str, panels: bool, marked: bool, beside: bool = False) -> None:
         self.sitter, self.stage, self.panels, self.marked = sitter, stage, panels, marked
+        self.beside = beside
         self.box = sitter.box()
         self.panel_size = (PANEL, 3 * PANEL)
         self.vertices = Spool((mesh.VERTICES, 3), np.float16)
         self.faceless: list[int] = []
         self.covered: list[int] = []
+        self.mouths: list[MouthBox] = []
         self._mouths = Spool((syncnet.SIDE, syncnet.SIDE), np.uint8)
         self._seen: list[bool] = []
         image, pixels = sitter.widest()
@@ -51,7 +54,7 @@ class Drawing:
         self.generator = Generator(image, pixels, sitter.rest) if panels or stage == "generated" else None
 
     def film(self, motion: "Motion", watch: "Watch") -> Iterator[tuple[np.ndarray, ...]]:
-        """The film's frames, one after another: whole, then its panels.
+        """The film's frames, one after another: whole, then its panels, then the source's.
 
         While some are generated and written, the next are blended on a thread of their own.
         """
@@ -85,6 +88,7 @@ class Drawing:
             blends = [toned(frame, own, self.tones) for frame, own in zip(blends, untouched, strict=True)]
         for index, (shot, blend, generated) in enumerate(zip(shots, blends, clean, strict=True), start):
             self.vertices.append(shot.vertices)
+            self.mouths.append(crops.mouth_box(crops.crop_of(shot.pose, self.sitter.rest), self.sitter.size))
             if not shot.seen:
                 self.faceless.append(index)
             elif shot.covered:
@@ -96,7 +100,8 @@ class Drawing:
                     self._seen.append(not shot.untouched)
                     self._mouths.append(syncnet.mouth(generated, shot.pose, self.sitter.rest))
                 finished = self._finished({"3d": whole, "blend": blend, "generated": generated}, panel)
-            yield finished  # outside: what is done with it is not this stage's time
+            own = (shot.image,) if self.beside else ()
+            yield finished + own  # outside: what is done with it is not this stage's time
 
     def _meshes(self, shot: Shot) -> tuple[np.ndarray, np.ndarray | None]:
         """The 3D animation for the whole frame, if that is what is shown, and for the panels, if wanted."""

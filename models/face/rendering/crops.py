@@ -7,10 +7,12 @@ import cv2
 import numpy as np
 
 from models.face.sources import mesh
+from models.face.types import MouthBox
 
 SIDE = 96  # pixels of a cut square
 SPAN = 7.05  # cm that it covers
 LOW = 0.375  # cm from the middle of the lips down to its own middle
+CLOSE = 1.2  # times the square that is shown of a mouth, so that it has a face around it
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,17 @@ def crop_of(pose: np.ndarray, rest: np.ndarray) -> Crop:
     lips = rest[list(mesh.LIPS)].mean(0)
     x, y, _ = mesh.project(pose, (lips - (0, LOW, 0))[None])[0]
     return Crop(float(x), float(y), SPAN * scale)
+
+
+def mouth_box(crop: Crop, size: tuple[int, int]) -> MouthBox:
+    """What is shown of a mouth in a frame (height, width): the square and some of what is around it."""
+    height, width = size
+    side = min(CLOSE * crop.side, height, width)
+    left, top = (
+        round(min(max(0.0, middle - side / 2), long - side), 1)
+        for middle, long in ((crop.x, width), (crop.y, height))
+    )
+    return MouthBox(left, top, round(side, 1))
 
 
 def cut(image: np.ndarray, crop: Crop) -> np.ndarray:

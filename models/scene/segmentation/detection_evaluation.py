@@ -59,7 +59,7 @@ def evaluate(data: Path) -> dict[str, Any]:
         network: VoteNet = load_checkpoint(VoteNet, "votenet")
         rows["VoteNet"] = measured(lambda s: detect(network, s.xyz), scenes)
     table = [
-        {"detector": name, **{k: v for k, v in row.items() if not k.startswith("classes")}}
+        {"model": name, **{k: v for k, v in row.items() if not k.startswith("classes")}}
         for name, row in rows.items()
     ]
     by_class = [
@@ -77,7 +77,7 @@ def evaluate(data: Path) -> dict[str, Any]:
     )
     write("scene-detection", "\n\n".join(text))
     print(markdown(table), markdown(by_class), sep="\n\n")
-    return rows
+    return {"detection": [{"model": name, **row} for name, row in rows.items()]}
 
 
 def quick_check(data: Path) -> Callable[[nn.Module], str]:
