@@ -89,16 +89,16 @@ def _light(frame: NDArray[np.uint8], corners: Array) -> float:
     part = frame[low[1] : high[1], low[0] : high[0]]
     if not part.size:
         return 0.0
-    part = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)
-    inner = np.zeros(part.shape, np.uint8)
+    grey = np.asarray(cv2.cvtColor(part, cv2.COLOR_RGB2GRAY), np.uint8)
+    inner = np.zeros(grey.shape, np.uint8)
     cv2.fillPoly(inner, [np.round(corners[list(mesh.INNER_LIPS)] - low).astype(np.int32)], 1)
-    whole = np.zeros(part.shape, np.uint8)
+    whole = np.zeros(grey.shape, np.uint8)
     cv2.fillPoly(whole, [np.round(corners[list(mesh.OVAL)] - low).astype(np.int32)], 1)
     if not whole.any():
         return 0.0
-    bright = float(np.median(part[whole > 0]))
+    bright = float(np.median(grey[whole > 0]))
     width = float(np.ptp(corners[list(mesh.OVAL), 0]))
-    return float(((part > LIGHT * bright) & (inner > 0)).sum() / max(width, 1.0) ** 2)
+    return float(((grey > LIGHT * bright) & (inner > 0)).sum() / max(width, 1.0) ** 2)
 
 
 def correlation(made: Array, real: Array) -> float:
