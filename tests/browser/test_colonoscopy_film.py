@@ -80,9 +80,8 @@ def test_a_polyp_is_drawn_filmed_played_and_taken_home(lab: Page, tmp_path: Path
     drag(lab, (0.3, 0.3), (0.6, 0.3), (0.6, 0.6), (0.3, 0.6), (0.3, 0.3))
     moves = lab.locator("#tl-film-move label")
     moves.filter(has_text="Forward").locator("input").focus()
-    lab.keyboard.press("Tab")  # Gradio's radio buttons are a stop each
-    lab.keyboard.press("Tab")
-    lab.keyboard.press("Space")
+    lab.keyboard.press("ArrowRight")  # a choice is one stop of the Tab key
+    lab.keyboard.press("ArrowRight")
     expect(moves.filter(has_text="Left").locator("input")).to_be_checked()
     film(lab, "2")
     expect(lab.locator(f"{DRAWING} .ts-poster")).to_be_visible()
