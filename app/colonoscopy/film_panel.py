@@ -205,7 +205,7 @@ class FilmPanel:
             finally:
                 at_film.release()  # before the button can be clicked again
 
-        yield from settled(self._told_while(request, work))
+        yield from settled(self.told_while(request, work))
 
     def free(self, request: gr.Request) -> Updates:
         """Film can be clicked again: only after its event, during which Gradio drops every other click."""
@@ -305,7 +305,7 @@ class FilmPanel:
         shown = video_stage.show(film_views.views(made), film_views.taken(name, made))
         return {self.screen: shown, self.log: film_views.log(name, made)}
 
-    def _told_while(
+    def told_while(
         self, request: gr.Request, work: Callable[[ColonoscopySession], Iterator[Updates]]
     ) -> Iterator[Updates]:
         """What `work` shows, or the sentence that tells why it could not; then Stop is set right."""

@@ -133,9 +133,9 @@ class FaceWidgets:
         )
         self.status = html(elem_id="tl-face-status")
         self.log = html(elem_id="tl-face-log")
-        self.earlier = Earlier(self.visits, Film, films.past, "faces")
         self.hearing = hears_language()
         html(i18n("html.face_cards"), elem_id="tl-face-card")
+        self.earlier = Earlier(self.visits, Film, films.past, "faces")  # last: it moves nothing as it comes
 
     def session(self, request: gr.Request) -> FaceSession:
         """What the lab remembers of who asks."""

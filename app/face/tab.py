@@ -164,7 +164,7 @@ class FaceTab(FaceWidgets):
             finally:
                 at_work.release()  # before the button can be clicked again
 
-        yield from settled(self._told_while(request, work))
+        yield from settled(self.told_while(request, work))
 
     def free(self, request: gr.Request) -> Updates:
         """Animate can be clicked again: only after its event, during which Gradio drops every other click."""
@@ -249,7 +249,7 @@ class FaceTab(FaceWidgets):
         files = answer.taken(language(request), made)
         return {self.screen: video_stage.show(answer.views(made), files, answer.beside(made))}
 
-    def _told_while(
+    def told_while(
         self, request: gr.Request, work: Callable[[FaceSession], Iterator[Updates]]
     ) -> Iterator[Updates]:
         """What `work` shows, or the sentence that tells why it could not; then Stop is set right."""

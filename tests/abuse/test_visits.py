@@ -125,7 +125,7 @@ def test_the_last_update_says_all_that_was_said(tab, fails):
         stop="stop",
         _result=lambda request, session: {},
     )
-    last = list(settled(tab._told_while(widgets, ONE, work)))[-1]
+    last = list(settled(tab.told_while(widgets, ONE, work)))[-1]
     assert last["strip"] == 2 and "stop" in last
     assert last["status"] == ("" if fails else "done")
     assert ("Too many" in last.get("notice", "")) == fails
