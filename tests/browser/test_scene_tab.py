@@ -124,7 +124,7 @@ def test_an_object_can_be_looked_at_before_anything_is_asked(page: Page, address
 def test_an_example_is_one_click(room: Page) -> None:
     ask(room, "the piano")  # so that what is awaited does not stand there already
     expect(room.locator(".tl-verdict b")).to_contain_text("Nothing")
-    room.get_by_role("button", name=EXAMPLE).click()
+    room.locator("#tl-examples").get_by_role("button", name=EXAMPLE).click()
     expect(room.locator(".tl-verdict b")).to_contain_text("table")
     expect(room.locator(FIELD)).to_have_value(EXAMPLE)
 
