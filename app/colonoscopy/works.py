@@ -108,11 +108,10 @@ def bring_film_back(session: ColonoscopySession, work: Filmed) -> None:
     if session.at_film.locked():
         raise UserError("still_making")
     film_service.show_again(session, linked_all(work.made, session.visit.shown))
-    session.mask_last, session.mask_shape = work.order.mask_last, None
+    session.mask_last = work.order.mask_last
+    session.mask_shape = work.shape if work.order.frame is None else None
     if work.order.frame is not None:
         session.own_frame = work.order.frame
-    else:
-        session.mask_shape = work.shape
 
 
 def past_film(name: str, number: int, work: Filmed) -> Past:

@@ -33,12 +33,10 @@ def browser() -> Iterator["sync_api.Browser"]:
 @pytest.fixture
 def page(browser: "sync_api.Browser") -> Iterator["sync_api.Page"]:
     """A fresh page of 1100 x 900; a script that throws on it fails the test."""
-    page = browser.new_page(viewport={"width": 1100, "height": 900})
-    thrown: list[str] = []
-    page.on("pageerror", lambda error: thrown.append(str(error)))
-    yield page
-    page.close()
-    assert thrown == []
+    from tests.browser.patience import watched
+
+    with watched(browser, viewport={"width": 1100, "height": 900}) as page:
+        yield page
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser, BrowserContext, Page
 
 SLOW = 90_000  # milliseconds
 
@@ -15,3 +16,14 @@ def patient(browser: Browser, width: int = 1280) -> Iterator[BrowserContext]:
     context.set_default_timeout(SLOW)
     yield context
     context.close()
+
+
+@contextmanager
+def watched(where: Browser | BrowserContext, **more: Any) -> Iterator[Page]:
+    """A page of a browser or context; a script that throws on it fails the test."""
+    page = where.new_page(**more)
+    thrown: list[str] = []
+    page.on("pageerror", lambda error: thrown.append(str(error)))
+    yield page
+    page.close()
+    assert thrown == []

@@ -10,7 +10,7 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.patience import patient
+from tests.browser.patience import patient, watched
 from tests.browser.test_accessibility import grave, grave_in
 from tests.browser.test_colonoscopy_tab import drag, opened
 from tests.colonoscopy import stand_in
@@ -48,12 +48,8 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 @pytest.fixture(scope="module")
 def lab(context: BrowserContext, address: str) -> Iterator[Page]:
     """One page for all tests, which follow one another."""
-    page = context.new_page()
-    thrown: list[str] = []
-    page.on("pageerror", lambda error: thrown.append(str(error)))
-    yield opened(page, address, "__theme=light")
-    page.close()
-    assert thrown == []
+    with watched(context) as page:
+        yield opened(page, address, "__theme=light")
 
 
 def film(page: Page, seconds: str) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from app.colonoscopy import mask_presets
-from tests.browser.patience import patient
+from tests.browser.patience import patient, watched
 from tests.colonoscopy import stand_in
 
 TOUCH_JS = """stage => {
@@ -43,12 +43,8 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 @pytest.fixture(scope="module")
 def lab(context: BrowserContext, address: str) -> Iterator[Page]:
     """One page for the tests that only draw: they share it, and each begins with an empty pad."""
-    page = context.new_page()
-    thrown: list[str] = []
-    page.on("pageerror", lambda error: thrown.append(str(error)))
-    yield opened(page, address)
-    page.close()
-    assert thrown == []
+    with watched(context) as page:
+        yield opened(page, address)
 
 
 @pytest.fixture

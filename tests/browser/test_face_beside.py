@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.patience import patient
+from tests.browser.patience import patient, watched
 from tests.browser.test_face_tab import PLAYING_JS, animate, bring, opened, prepared, speech, until_true
 from tests.face import stand_in
 
@@ -56,12 +56,8 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def lab(context: BrowserContext, address: str) -> Iterator[Page]:
-    page = context.new_page()
-    thrown: list[str] = []
-    page.on("pageerror", lambda error: thrown.append(str(error)))
-    yield opened(page, address)
-    page.close()
-    assert thrown == []
+    with watched(context) as page:
+        yield opened(page, address)
 
 
 def seek(page: Page, seconds: float) -> None:

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from app.face import service
 from models.face import RATE
-from tests.browser.patience import patient
+from tests.browser.patience import patient, watched
 from tests.face import stand_in
 from tests.served import until
 
@@ -38,12 +38,8 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def lab(context: BrowserContext, address: str) -> Iterator[Page]:
-    page = context.new_page()
-    thrown: list[str] = []
-    page.on("pageerror", lambda error: thrown.append(str(error)))
-    yield opened(page, address)
-    page.close()
-    assert thrown == []
+    with watched(context) as page:
+        yield opened(page, address)
 
 
 def opened(page: Page, address: str, query: str = "") -> Page:

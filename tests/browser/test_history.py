@@ -8,13 +8,7 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.browser.jobs import FIELD, animate, ask, draw, open_lab
-
-SHIFT_JS = """() => {
-  window.shift = 0;
-  new PerformanceObserver(list => {
-    for (const one of list.getEntries()) if (!one.hadRecentInput) window.shift += one.value;
-  }).observe({type: 'layout-shift', buffered: true});
-}"""
+from tests.browser.loading import SHIFT_JS
 
 
 @pytest.fixture

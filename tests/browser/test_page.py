@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.patience import patient
+from tests.browser.patience import patient, watched
 
 # Keeps everything that the viewer says.
 LISTEN_JS = """window.said = [];
@@ -27,12 +27,8 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def page(context: BrowserContext) -> Iterator[Page]:
-    page = context.new_page()
-    thrown: list[str] = []
-    page.on("pageerror", lambda error: thrown.append(str(error)))
-    yield page
-    page.close()
-    assert thrown == []
+    with watched(context) as page:
+        yield page
 
 
 def opened(page: Page, address: str, query: str = "") -> Page:

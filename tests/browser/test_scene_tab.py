@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from scipy.ndimage import binary_erosion
 
-from tests.browser.patience import patient
+from tests.browser.patience import patient, watched
 from tests.scene.scan_makers import CHAIR, scannet
 from tests.served import EXAMPLE, SCANS
 
@@ -30,25 +30,15 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def page(context: BrowserContext) -> Iterator[Page]:
-    page, thrown = watched(context)
-    yield page
-    page.close()
-    assert thrown == []
+    with watched(context) as page:
+        yield page
 
 
 @pytest.fixture(scope="module")
 def room(context: BrowserContext, address: str) -> Iterator[Page]:
     """A page on which the first scan is open, for tests that only ask: they share it."""
-    page, thrown = watched(context)
-    yield opened(page, address)
-    page.close()
-    assert thrown == []
-
-
-def watched(context: BrowserContext) -> tuple[Page, list[str]]:
-    page, thrown = context.new_page(), []
-    page.on("pageerror", lambda error: thrown.append(str(error)))
-    return page, thrown
+    with watched(context) as page:
+        yield opened(page, address)
 
 
 def opened(page: Page, address: str, query: str = "") -> Page:

@@ -17,6 +17,7 @@ from app.components import scene_view
 from models.scene.data.scan import Scan
 from models.scene.types import Anchor, Answer, Candidate
 from tests.app.test_scene_view import EVIL, furnished_room, roofed
+from tests.browser.patience import watched
 
 SCAN = furnished_room(0.1)
 BY_LABEL = {instance.label: instance for instance in SCAN.instances}
@@ -81,14 +82,10 @@ def _cloud(scan: Scan) -> Scan:
 @pytest.fixture(scope="module")
 def opened(browser: Browser, address: str) -> Iterator[Page]:
     """One page for the tests that look at the room: drawing it anew is what takes long."""
-    page = browser.new_page(viewport={"width": 1100, "height": 900})
-    thrown: list[str] = []
-    page.on("pageerror", lambda error: thrown.append(str(error)))
-    page.goto(address)
-    _open(page, "scan")
-    yield page
-    page.close()
-    assert thrown == []
+    with watched(browser, viewport={"width": 1100, "height": 900}) as page:
+        page.goto(address)
+        _open(page, "scan")
+        yield page
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from models.face.motion.face_motion import FaceMotion, mouth_extents
 from models.face.sources import mesh
 from models.face.sources.clips import BLENDSHAPE_SET, Clip, read_recordings
 from models.face.sources.speakers import S1
+from models.face.sync.articulation import reach
 
 COMPONENTS = 32
 STEPS, RATE = 300, 1e-3
@@ -205,7 +206,7 @@ def chosen_stretch(network: FaceMotion, samples: Sequence[Sample]) -> Array:
         real = np.zeros_like(made)
         real[:, LIPS] = one.lips
         ranges = [
-            np.ptp(np.percentile(mouth_extents(torch.from_numpy(part)).numpy(), (5, 95), axis=0), axis=0)
+            [reach(extent) for extent in mouth_extents(torch.from_numpy(part)).numpy().T]
             for part in (real, made)
         ]
         ratios.append(np.log(np.maximum(ranges[0], 1e-3) / np.maximum(ranges[1], 1e-3)))
