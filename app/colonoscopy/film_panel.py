@@ -1,6 +1,6 @@
 """The panel "film": the polyp on the pad becomes a film, seen as it is made, played and taken home."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,8 @@ from app.components.mask_pad import MaskPad
 from app.components.result_strip import picture_url
 from app.earlier import Earlier
 from app.i18n import LANGUAGES, language, part, say
-from app.messages import Updates, html, quiet, settled, why
+from app.lab_tab import MakingTab
+from app.messages import Updates, html, quiet, settled
 from app.scripts import script
 from app.session import Visits
 from models.colonoscopy import MASKLESS, MOVES
@@ -43,8 +44,10 @@ class TabParts:
     hearing: gr.HTML
 
 
-class FilmPanel:
+class FilmPanel(MakingTab[ColonoscopySession]):
     """Its widgets and what happens when one is used."""
+
+    lab = ColonoscopySession
 
     def __init__(self, visits: Visits, i18n: gr.I18n, tab: TabParts) -> None:
         self.visits, self.tab = visits, tab
@@ -142,10 +145,6 @@ class FilmPanel:
         said = [self.maskless, self.last, self.screen, self.status, self.log, self.notice]
         self.tab.hearing.spoken(self.speak, self.model, said, trigger_mode="always_last", **hidden)
 
-    def session(self, request: gr.Request) -> ColonoscopySession:
-        """What the lab remembers of who asks."""
-        return self.visits.of(request).lab(ColonoscopySession)
-
     def choose_model(self, model: object, request: gr.Request) -> Updates:
         """Another method: whether it knows masks is told."""
         text = quiet(say(language(request), "film.maskless")) if model in MASKLESS else ""
@@ -153,13 +152,13 @@ class FilmPanel:
 
     def take_last(self, drawing: str | None, request: gr.Request) -> Updates:
         """What is on the pad is the outline of the last frame."""
-        try:
-            session = self.session(request)
+
+        def work(session: ColonoscopySession) -> Updates:
             session.mask_last = check_mask(validation.drawing(drawing, service.SIZE))
             picture = film_views.last_outline(language(request), session.mask_last)
-            return {self.last: picture, self.forget_last: gr.update(visible=True), self.notice: ""}
-        except Exception as error:  # a bug must end in a sentence as well
-            return {self.notice: why(request, error)}
+            return {self.last: picture, self.forget_last: gr.update(visible=True)}
+
+        return self.told(request, work)
 
     def drop_last(self, request: gr.Request) -> Updates:
         """No outline is the last one: the camera alone moves the polyp."""
@@ -234,18 +233,17 @@ class FilmPanel:
 
     def bring_back(self, request: gr.Request, event: gr.EventData) -> Updates:
         """An earlier film was clicked: it is played, and all is set as it was when it was made."""
-        try:
-            session = self.session(request)
+
+        def work(session: ColonoscopySession) -> Updates:
             number, chosen = self.earlier.chosen(session.visit, event)
             works.bring_film_back(session, chosen)
             return {
                 **self._told_of(request, session, chosen.made),
                 **self._settings(request, chosen),
                 **self.earlier.shown(request, session.visit, number),
-                self.notice: "",
             }
-        except Exception as error:  # a bug must end in a sentence as well
-            return {self.notice: why(request, error)}
+
+        return self.told(request, work)
 
     def _settings(self, request: gr.Request, chosen: Filmed) -> Updates:
         """The widgets as they were when this was ordered."""
@@ -304,15 +302,3 @@ class FilmPanel:
             return {self.screen: video_stage.clear(), self.log: ""}
         shown = video_stage.show(film_views.views(made), film_views.taken(name, made))
         return {self.screen: shown, self.log: film_views.log(name, made)}
-
-    def told_while(
-        self, request: gr.Request, work: Callable[[ColonoscopySession], Iterator[Updates]]
-    ) -> Iterator[Updates]:
-        """What `work` shows, or the sentence that tells why it could not; then Stop is set right."""
-        told: Updates = {}
-        session = self.session(request)
-        try:
-            yield from work(session)
-        except Exception as error:  # a bug must end in a sentence as well
-            told = {self.notice: why(request, error), self.status: "", **self._result(request, session)}
-        yield told | {self.stop: gr.update(interactive=False)}

@@ -1,6 +1,5 @@
 """The colonoscopy tab's widgets, laid out, and what they show of a session."""
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
@@ -12,7 +11,8 @@ from app.components import mask_pad, result_strip
 from app.components.upload_widgets import UploadButton, any_file
 from app.earlier import Earlier
 from app.i18n import part
-from app.messages import Updates, hears_language, html, why
+from app.lab_tab import MakingTab
+from app.messages import hears_language, html
 from app.session import Visits
 from models.colonoscopy import LOOKS, SAMPLERS, pipeline
 from models.colonoscopy.segmentation.registry import SEGMENTERS
@@ -21,8 +21,10 @@ from models.colonoscopy.synthesis.registry import GENERATORS
 TASKS = ("draw", "inpaint", "remove")  # a whole frame, or a change in one's own
 
 
-class ColonoscopyWidgets:
+class ColonoscopyWidgets(MakingTab[ColonoscopySession]):
     """The widgets; `ColonoscopyTab` says what happens when one is used."""
+
+    lab = ColonoscopySession
 
     def __init__(self, visits: Visits, i18n: gr.I18n, models: list[str]) -> None:
         self.visits = visits
@@ -132,28 +134,3 @@ class ColonoscopyWidgets:
         self.saved = gr.DownloadButton("-", elem_id="tl-saved")
         html(i18n("html.colonoscopy_dice_help"), elem_classes="tl-dice-help")
         html(i18n("html.colonoscopy_cards"), elem_id="tl-colonoscopy-card")
-
-    def session(self, request: gr.Request) -> ColonoscopySession:
-        """What the lab remembers of who asks."""
-        return self.visits.of(request).lab(ColonoscopySession)
-
-    def told(self, request: gr.Request, work: Callable[[ColonoscopySession], Updates]) -> Updates:
-        """What `work` shows, or the sentence that tells why it could not."""
-        try:
-            return {self.notice: ""} | work(self.session(request))
-        except Exception as error:  # a bug must end in a sentence as well
-            return {self.notice: why(request, error)}
-
-    def told_while(
-        self, request: gr.Request, work: Callable[[ColonoscopySession], Iterator[Updates]]
-    ) -> Iterator[Updates]:
-        """The same for work that shows more than one thing; Stop is set right at its end."""
-        told: Updates = {}
-        try:
-            yield from work(self.session(request))
-        except Exception as error:
-            told = {
-                self.notice: why(request, error),
-                self.status: "",
-            }
-        yield told | {self.stop: gr.update(interactive=False)}

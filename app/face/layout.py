@@ -9,6 +9,7 @@ from app.face import films
 from app.face.films import Film
 from app.face.session import FaceSession
 from app.i18n import part, say
+from app.lab_tab import MakingTab
 from app.messages import hears_language, html
 from app.scripts import script
 from app.session import Visits
@@ -16,8 +17,10 @@ from models.face import STAGES
 from models.face.speech import voices
 
 
-class FaceWidgets:
+class FaceWidgets(MakingTab[FaceSession]):
     """The widgets; `FaceTab` says what happens when one is used."""
+
+    lab = FaceSession
 
     def __init__(self, visits: Visits, i18n: gr.I18n) -> None:
         self.visits = visits
@@ -136,10 +139,6 @@ class FaceWidgets:
         self.hearing = hears_language()
         html(i18n("html.face_cards"), elem_id="tl-face-card")
         self.earlier = Earlier(self.visits, Film, films.past, "faces")  # last: it moves nothing as it comes
-
-    def session(self, request: gr.Request) -> FaceSession:
-        """What the lab remembers of who asks."""
-        return self.visits.of(request).lab(FaceSession)
 
 
 def speakers(tongue: str, name: str) -> list[tuple[str, str]]:

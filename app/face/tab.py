@@ -3,7 +3,7 @@ says in `views`; how a picture, a video and a recording come in is in `uploads`.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from html import escape
 from pathlib import Path
@@ -20,7 +20,7 @@ from app.face.layout import FaceWidgets, speakers
 from app.face.session import FaceSession
 from app.face.uploads import Bringing
 from app.i18n import language, say
-from app.messages import Updates, about, quiet, settled, why
+from app.messages import Updates, about, quiet, settled
 from app.scripts import script
 from app.session import Visits
 from models.core import ffmpeg_calls
@@ -176,18 +176,18 @@ class FaceTab(FaceWidgets):
 
     def bring_back(self, request: gr.Request, event: gr.EventData) -> Updates:
         """An earlier video was clicked: it is played, and all is set as it was when it was made."""
-        try:
-            session = self.session(request)
+
+        def work(session: FaceSession) -> Updates:
             number, chosen = self.earlier.chosen(session.visit, event)
             again = films.bring_back(session, chosen)
             return {
                 **self._told_of(request, session, again.made),
                 **self._settings(request, session, again.order),
                 **self.earlier.shown(request, session.visit, number),
-                **dict.fromkeys((self.notice, self.refused), ""),
+                self.refused: "",
             }
-        except Exception as error:  # a bug must end in a sentence as well
-            return {self.notice: why(request, error)}
+
+        return self.told(request, work)
 
     def _settings(self, request: gr.Request, session: FaceSession, order: Order) -> Updates:
         """The widgets as they were when this was ordered; the consent is given anew each time."""
@@ -248,15 +248,3 @@ class FaceTab(FaceWidgets):
             return {self.screen: video_stage.clear()}
         files = answer.taken(language(request), made)
         return {self.screen: video_stage.show(answer.views(made), files, answer.beside(made))}
-
-    def told_while(
-        self, request: gr.Request, work: Callable[[FaceSession], Iterator[Updates]]
-    ) -> Iterator[Updates]:
-        """What `work` shows, or the sentence that tells why it could not; then Stop is set right."""
-        told: Updates = {}
-        session = self.session(request)
-        try:
-            yield from work(session)
-        except Exception as error:
-            told = {self.notice: why(request, error), self.status: "", **self._result(request, session)}
-        yield told | {self.stop: gr.update(interactive=False)}

@@ -14,6 +14,7 @@ from app.components.history_strip import Past
 from app.components.upload_widgets import FilesButton, any_file
 from app.earlier import Earlier
 from app.i18n import language, part, say, words
+from app.lab_tab import LabTab
 from app.messages import Updates, hears_language, html, why
 from app.scene import example_cache, object_views, questions, service, views
 from app.scene.questions import Question
@@ -29,8 +30,10 @@ from models.scene.grounding.registry import GROUNDERS
 from models.scene.segmentation.registry import SEGMENTERS
 
 
-class SceneWidgets:
+class SceneWidgets(LabTab[SceneSession]):
     """The widgets; `SceneTab` and the panels say what happens when one is used."""
+
+    lab = SceneSession
 
     def __init__(self, visits: Visits, i18n: gr.I18n) -> None:
         self.visits = visits
@@ -124,17 +127,6 @@ class SceneWidgets:
         service.choose_captioners(session, names)
         return {self.captioners: list(session.captioners)}
 
-    def session(self, request: gr.Request) -> SceneSession:
-        """What the lab remembers of who asks."""
-        return self.visits.of(request).lab(SceneSession)
-
-    def told(self, request: gr.Request, work: Callable[[SceneSession], Updates]) -> Updates:
-        """What `work` shows, or the sentence that tells why it could not."""
-        try:
-            return {self.notice: ""} | work(self.session(request))
-        except Exception as error:  # a bug must end in a sentence as well
-            return self._notice(request, error)
-
     def telling(
         self, request: gr.Request, work: Callable[[SceneSession], Iterator[Updates]]
     ) -> Iterator[Updates]:
@@ -143,10 +135,7 @@ class SceneWidgets:
             for updates in work(self.session(request)):
                 yield {self.notice: "", **updates}
         except Exception as error:
-            yield self._notice(request, error)
-
-    def _notice(self, request: gr.Request, error: Exception) -> Updates:
-        return {self.notice: why(request, error)}
+            yield {self.notice: why(request, error)}
 
     def drawn(self, request: gr.Request, session: SceneSession, scan: Scan) -> Updates:
         """A scan that was just opened, nothing asked of it yet."""
