@@ -27,6 +27,11 @@ from models.colonoscopy.video.base import LONGEST, SHORTEST, FilmOrder
 from models.colonoscopy.video.registry import FILMS
 from models.core.progress import Drawing, Progress
 
+BEGINNINGS = (
+    "drawn",
+    "painted",
+    "own",
+)  # of a film: a drawn frame, or the visitor's with or without the polyp
 OWN_WORDS = ("empty", "waiting", "film")  # of the stage, which says them otherwise in another lab
 
 
@@ -106,7 +111,13 @@ class FilmPanel(MakingTab[ColonoscopySession]):
             self.forget_last = gr.Button(
                 i18n("film.forget_last"), elem_id="tl-film-forget", size="sm", visible=False
             )
-        self.begin = gr.Checkbox(False, label=i18n("film.begin"), elem_id="tl-film-begin", visible=False)
+        self.begin = gr.Radio(
+            [(i18n(f"film.begin_{one}"), one) for one in BEGINNINGS],
+            value=BEGINNINGS[0],
+            label=i18n("film.begin"),
+            elem_id="tl-film-begin",
+            visible=False,
+        )
         with gr.Row(elem_classes="tl-film-go"):
             self.film = gr.Button(i18n("film.film"), variant="primary", elem_id="tl-film-go", scale=3)
             self.stop = gr.Button(
@@ -166,9 +177,9 @@ class FilmPanel(MakingTab[ColonoscopySession]):
         return {self.last: "", self.forget_last: gr.update(visible=False), self.notice: ""}
 
     def offer_frame(self, request: gr.Request) -> Updates:
-        """A frame was brought to the pad: a film can begin with it."""
+        """A frame was brought to the pad: a film begins with it, the polyp drawn into it."""
         there = self.session(request).own_frame is not None
-        return {self.begin: gr.update(visible=there, value=there)}
+        return {self.begin: gr.update(visible=there, value=BEGINNINGS[there])}
 
     def make(
         self,
@@ -177,7 +188,7 @@ class FilmPanel(MakingTab[ColonoscopySession]):
         move: str,
         seconds: float,
         seed: float,
-        begin: bool,
+        begin: str,
         look: str,
         judge: str,
         request: gr.Request,
@@ -191,10 +202,9 @@ class FilmPanel(MakingTab[ColonoscopySession]):
         def work(session: ColonoscopySession) -> Iterator[Updates]:
             try:
                 mask = validation.drawing(drawing, service.SIZE)
-                brought = session.own_frame if begin is True else None
-                wanted = film_service.order(
-                    mask, move, seconds, seed, model, look, mask_last=session.mask_last, frame=brought
-                )
+                brought = session.own_frame if begin in BEGINNINGS[1:] else None
+                given = (session.mask_last, brought, begin == "painted")
+                wanted = film_service.order(mask, move, seconds, seed, model, look, None, *given)
                 shape = film_service.shape_of(session, wanted)
                 yield self._begun(request)
                 made = yield from self._made(request, session, wanted, (model, judge, shape))
@@ -248,6 +258,7 @@ class FilmPanel(MakingTab[ColonoscopySession]):
     def _settings(self, request: gr.Request, chosen: Filmed) -> Updates:
         """The widgets as they were when this was ordered."""
         order, own = chosen.order, chosen.order.frame is not None
+        begin = BEGINNINGS[own * (1 if order.painted else 2)]
         return {
             self.tab.pad: laid(chosen.mask, order.frame),
             self.tab.look: order.look,
@@ -256,7 +267,7 @@ class FilmPanel(MakingTab[ColonoscopySession]):
             self.move: order.move,
             self.seconds: order.seconds,
             self.seed: order.seed,
-            self.begin: gr.update(value=own, visible=own or None),
+            self.begin: gr.update(value=begin, visible=own or None),
             self.last: film_views.last_outline(language(request), order.mask_last),
             self.forget_last: gr.update(visible=order.mask_last is not None),
         }

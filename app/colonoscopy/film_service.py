@@ -46,6 +46,7 @@ def order(
     steps: object = None,
     mask_last: Mask | None = None,
     frame: Frame | None = None,
+    painted: bool = False,
 ) -> FilmOrder:
     """An order of what fields hold, whatever they hold. steps: None for as many as are usual.
 
@@ -67,7 +68,7 @@ def order(
     lasts = _number(seconds)
     if lasts is None:
         raise UserError("seconds_range", least=SHORTEST, most=LONGEST)
-    wanted = FilmOrder(mask, mask_last, frame, move, lasts, first, look=str(look))
+    wanted = FilmOrder(mask, mask_last, frame, painted, move, lasts, first, look=str(look))
     if steps is not None:
         times = validation.whole_number(steps)
         if times is None or not 1 <= times <= MOST_STEPS:

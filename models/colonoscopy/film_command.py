@@ -21,6 +21,7 @@ def add_film(commands: Any) -> None:
     given.add_argument("--masks", type=Path, help="a folder of them: a film each; a stopped run goes on")
     film.add_argument("--mask-last", type=Path, help="the same in the last frame; else the camera moves it")
     film.add_argument("--frame", type=Path, help="an image: the first frame, drawn where none is given")
+    film.add_argument("--paint", action="store_true", help="draw the polyp into that frame before")
     film.add_argument("--limit", type=some, help="take only the first masks of the folder")
     film.add_argument("--model", default=FILMS.default, help=", ".join(FILMS))
     film.add_argument("--move", default="forward", help=f"of the camera: {', '.join(MOVES)}")
@@ -49,6 +50,7 @@ def film(options: argparse.Namespace) -> int:
     files, skipped = usable_masks(options.mask or options.masks, options.limit)
     order = FilmOrder(
         read_drawn(files[0]),
+        painted=options.paint,
         move=options.move,
         seconds=options.seconds,
         steps=options.steps,

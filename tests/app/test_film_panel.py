@@ -41,7 +41,7 @@ def panel(monkeypatch):
     return panel_of(monkeypatch)[0]
 
 
-def filmed(panel, drawing=PAD, model="conditioned", move="left", seconds=0.5, seed=7, begin=False):
+def filmed(panel, drawing=PAD, model="conditioned", move="left", seconds=0.5, seed=7, begin="drawn"):
     return list(panel.make(drawing, model, move, seconds, seed, begin, "any", "polyps", REQUEST))
 
 
@@ -82,14 +82,18 @@ def test_the_pads_outline_is_keyed_as_the_last_and_taken_away(panel):
 def test_a_film_begins_with_the_frame_that_was_brought(monkeypatch, tmp_path):
     stand_in.stand_in_films(monkeypatch)
     panel, tab, _ = panel_of(monkeypatch)
-    assert panel.offer_frame(REQUEST) == {panel.begin: gr.update(visible=False, value=False)}
+    assert panel.offer_frame(REQUEST) == {panel.begin: gr.update(visible=False, value="drawn")}
     Image.fromarray(np.full((120, 200, 3), 90, np.uint8)).save(tmp_path / "frame.png")
     tab.take_frame(str(tmp_path / "frame.png"), "draw", REQUEST)
-    assert panel.offer_frame(REQUEST) == {panel.begin: gr.update(visible=True, value=True)}
-    filmed(panel, begin=True)
+    assert panel.offer_frame(REQUEST) == {panel.begin: gr.update(visible=True, value="painted")}
+    filmed(panel, begin="painted")
     film = panel.session(REQUEST).film
-    assert film.facts["own_frame"] and film.facts["note"].startswith("Colonoscopy film that begins with")
-    filmed(panel, begin=False)
+    assert film.facts["own_frame"] and film.facts["painted"] and "drew the polyp in it" in film.facts["note"]
+    filmed(panel, begin="own")
+    film = panel.session(REQUEST).film
+    assert film.facts["own_frame"] and not film.facts["painted"]
+    assert film.facts["note"].startswith("Colonoscopy film that begins with")
+    filmed(panel, begin="drawn")
     assert not panel.session(REQUEST).film.facts["own_frame"]
 
 

@@ -135,7 +135,8 @@ def test_the_last_outline_and_ones_own_frame(lab: Page, tmp_path: Path) -> None:
     expect(lab.locator("#tl-film-begin")).to_be_hidden()
     Image.fromarray(stand_in.sample().frame).resize((320, 180)).save(tmp_path / "frame.png")
     lab.locator(".tl-uploads input[type=file]").first.set_input_files(tmp_path / "frame.png")
-    expect(lab.locator("#tl-film-begin input")).to_be_checked()
+    expect(lab.get_by_label("My frame, the polyp drawn into it")).to_be_checked()
+    lab.get_by_label("My frame as it is").check()
     film(lab, "1")
     done(lab)
     shape = "video => [video.videoWidth, video.videoHeight]"

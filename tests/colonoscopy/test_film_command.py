@@ -112,7 +112,10 @@ def test_a_frame_of_ones_own_comes_first_and_gives_the_shape(masks, tmp_path, fi
     assert filmed[0].mask.shape == (180, 320) and np.array_equal(filmed[0].frame, wide)
     height, width = cv2.VideoCapture(str(out)).read()[1].shape[:2]
     assert (width, height) == (512, 288)
-    assert json.loads(out.with_suffix(".json").read_text())["own_frame"]
+    facts = json.loads(out.with_suffix(".json").read_text())
+    assert facts["own_frame"] and not facts["painted"]
+    assert run(*command, "--paint") == 0
+    assert filmed[1].painted and json.loads(out.with_suffix(".json").read_text())["painted"]
 
 
 def test_a_folder_becomes_a_data_set_and_goes_on(masks, tmp_path, capsys, filmed, monkeypatch):

@@ -33,6 +33,10 @@ NOTE = "Synthetic colonoscopy film, drawn by a neural network. It shows no patie
 CONTINUED = (
     "Colonoscopy film that begins with a given frame; a neural network drew what follows. Not for diagnosis."
 )
+PAINTED = (
+    "Colonoscopy film that begins with a given frame; a neural network drew the polyp in it and what "
+    "follows. Not for diagnosis."
+)
 UNAWARE = "It knows no mask: outline, first frame, move and look that were asked for are not in it."
 UNAWARE_WORDS = f"{WORD} - knows no mask"  # burnt in
 ASKED, FOUND = (47, 211, 230), (255, 210, 62)  # the outlines, in the colours of the page's frames
@@ -74,7 +78,7 @@ class FilmRecord:
     @property
     def note(self) -> str:
         """What every file says of itself."""
-        said = NOTE if self.drawn else CONTINUED
+        said = NOTE if self.drawn else PAINTED if self.order.painted else CONTINUED
         return f"{said} {UNAWARE}" if self.knows_mask is False else said
 
     @property
@@ -100,6 +104,7 @@ class FilmRecord:
             "fps": FPS,
             "last_outline": order.mask_last is not None,
             "own_frame": order.frame is not None,
+            "painted": order.frame is not None and order.painted,
             "knows_mask": self.knows_mask,
             "mean_dice": round(float(np.mean(self.dice)), 4) if self.dice else None,
             "dice": self.dice,

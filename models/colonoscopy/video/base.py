@@ -20,12 +20,14 @@ class FilmOrder:
 
     mask: bool (H, W) of any size, the polyp in the first frame. mask_last: in the last one; None where the
     camera alone moves it. frame: uint8 (H, W, 3), the first frame, of the visitor's own; drawn where it is
-    None. move: of the camera, one of MOVES. steps: of the sampler. look: the clinic's, one of LOOKS.
+    None. painted: the polyp is drawn into `frame` before, else it shows one. move: of the camera, one of
+    MOVES. steps: of the sampler. look: the clinic's, one of LOOKS.
     """
 
     mask: Mask = field(repr=False)
     mask_last: Mask | None = field(default=None, repr=False)
     frame: Frame | None = field(default=None, repr=False)
+    painted: bool = False
     move: str = "forward"
     seconds: float = 4.0
     seed: int = 0

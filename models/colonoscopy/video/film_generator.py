@@ -19,6 +19,7 @@ from models.colonoscopy.data.images import Frame, Mask, fitted, outside, squared
 from models.colonoscopy.synthesis.cascade import SMALL, cosine_schedule
 from models.colonoscopy.synthesis.denoising import denoise
 from models.colonoscopy.synthesis.generator import SIZE, Cascade, picture
+from models.colonoscopy.synthesis.inpainting import inpaint
 from models.colonoscopy.synthesis.registry import GENERATORS
 from models.colonoscopy.synthesis.super_resolution import MIDDLE, enlarged
 from models.colonoscopy.synthesis.whole_frames import hull
@@ -98,9 +99,15 @@ class ConditionedFilms:
             window = _Window(at - 1, frame, moving.masks[-1] & lens, lens)
 
     def _first(self, order: FilmOrder, mask: Mask) -> Iterator[tuple[float, Frame]]:
-        """The first frame (SIZE, SIZE, 3): the visitor's own, or drawn."""
+        """The first frame (SIZE, SIZE, 3): the visitor's own, with a polyp drawn into it or not, or drawn."""
         if order.frame is not None:
-            yield 1.0, squared(order.frame, SIZE)
+            own = squared(order.frame, SIZE)
+            if order.painted:
+                yield from inpaint(
+                    self.cascade, own, mask, seed=order.seed, steps=FRAME_STEPS, look=order.look
+                )
+            else:
+                yield 1.0, own
             return
         for step in self.cascade(mask, count=1, seed=order.seed, steps=FRAME_STEPS, look=order.look):
             if isinstance(step, Progress):

@@ -175,6 +175,7 @@ def _done(video: Path, job: Job, request: FilmRequest) -> bool:
         return False
     order = _asked(request, job)[0]
     wanted = {name: getattr(order, name) for name in ("seed", "steps", "move", "look", "seconds")}
+    wanted["painted"] = order.frame is not None and order.painted
     wanted |= {"model": request.model, "judge": request.judge, "weights": FILMS.weights(request.model)}
     wanted |= {"outlines": request.outlines, "inputs": fingerprint(order)}
     return all(known.get(name) == value for name, value in wanted.items())

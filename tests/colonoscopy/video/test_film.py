@@ -8,6 +8,7 @@ from models.colonoscopy import filming, pipeline
 from models.colonoscopy.data.images import letterboxed
 from models.colonoscopy.synthesis.cascade import SMALL, cosine_schedule
 from models.colonoscopy.synthesis.super_resolution import MIDDLE, Sharpener, SharpenerConfig
+from models.colonoscopy.video import film_generator
 from models.colonoscopy.video.base import CLIP, FilmFrame, FilmOrder, check
 from models.colonoscopy.video.film_generator import ConditionedFilms, settled
 from models.colonoscopy.video.film_networks import (
@@ -162,6 +163,24 @@ def test_a_visitors_own_frame_is_the_first(films):
     first = next(step for step in films(ordered(frame=letterboxed(own))) if isinstance(step, FilmFrame))
     own_middle = own[60:140, 100:200].reshape(-1, 3).mean(0)
     assert np.abs(first.frame[100:160, 90:160].reshape(-1, 3).mean(0) - own_middle).max() < 25
+
+
+def test_a_polyp_is_drawn_into_a_visitors_frame_before_it_is_filmed(films, monkeypatch):
+    def inpaint(cascade, frame, mask, *, seed, steps, look):
+        assert cascade is films.cascade and (seed, look) == (3, "kvasir")
+        for share in (0.5, 1.0):
+            yield (
+                share,
+                np.where(mask[..., None], np.array([20, round(200 * share), 30]), frame).astype(np.uint8),
+            )
+
+    monkeypatch.setattr(film_generator, "inpaint", inpaint)
+    order = ordered(frame=frame_of(mask_of(), 9), painted=True, seconds=0.5, seed=3, look="kvasir")
+    steps = list(films(order))
+    first = next(step for step in steps if isinstance(step, FilmFrame))
+    assert np.abs(first.frame[70:110, 90:170].reshape(-1, 3).mean(0) - (20, 200, 30)).max() < 15
+    previews = [one.preview.frame[90, 130, 1] for one in steps if isinstance(one, Progress)]
+    assert previews[0] == 100  # the drawing of the polyp is shown
 
 
 @pytest.mark.parametrize(
