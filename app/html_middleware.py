@@ -8,33 +8,35 @@ the document, and headers that keep a browser from guessing types or telling whe
 
 import gzip
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import brotli
-import gradio
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import i18n, model_cards
+from app import i18n, model_cards, page_assets
 from app.http_guard import HEADERS
 from app.scripts import script
 from models.core.errors import UserError
+
+SHEET = re.compile(rb'<link rel="stylesheet"[^>]*>')  # that Gradio's document asks for; the rules are in ours
 
 
 class Document:
     """ASGI middleware: the page itself ("/") is rewritten; "/api", "/cards" and `data` are ours.
 
     api: gives the HTML of the page for scripts, of a language and the address of the other page.
-    data: by path what gives the JSON, or the bytes of a WebP, for a `?name=`, or raises UserError for a name
-    that is none.
+    data: by path what gives the JSON or the script (a path that ends in .js), or the bytes of a WebP, for a
+    `?name=`, or raises UserError for a name that is none.
     ahead: by lab what a browser fetches at once when that lab is opened: "as", "href", and where a parameter
     of the page's address ends the href, "parameter" and what stands there "else".
+    kinds: of Gradio's components that the page has.
     """
 
     def __init__(
@@ -44,14 +46,25 @@ class Document:
         api: Callable[[str, str], str],
         data: Mapping[str, Callable[[str], str | bytes]],
         ahead: Mapping[str, Any],
+        kinds: Iterable[str],
     ) -> None:
         self.app = app
         self.api = api
         self.data = data
         # A name that is none raises, and is not kept: no more is than ships, in each encoding.
-        self.packed = cache(lambda path, name, encoding: _packed(data[path](name), encoding))
-        known = f"{_core()}const AHEAD = {json.dumps(ahead)}, LANGUAGES = {json.dumps(list(i18n.LANGUAGES))};"
-        self.head = f"<head><script>{known}{script('page')}</script><style>{style}</style>".encode()
+        self.packed = cache(lambda path, name, encoding: _packed(path, data[path](name), encoding))
+        known = {
+            "CORE": page_assets.core(),
+            "SCRIPTS": page_assets.scripts(kinds),
+            "AHEAD": ahead,
+            "LANGUAGES": list(i18n.LANGUAGES),
+        }
+        consts = "".join(f"const {name} = {json.dumps(value)};" for name, value in known.items())
+        rules, files = page_assets.styles(kinds)
+        # A stylesheet that is there, and off, is not fetched, and Gradio looks whether it is there.
+        off = "".join(f'<link rel="stylesheet" href="./assets/{file}" disabled>' for file in files)
+        top = f"<script>{consts}{script('page')}</script>{off}<style>{rules}</style><style>{style}</style>"
+        self.head = f"<head>{top}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and its answer back with our headers and script."""
@@ -81,7 +94,8 @@ class Document:
                 held["body"] += message.get("body", b"")
                 if message.get("more_body"):
                     return
-                packed, more = compressed(held["body"].replace(b"<head>", self.head, 1), encoding)
+                body = SHEET.sub(b"", held["body"]).replace(b"<head>", self.head, 1)
+                packed, more = compressed(body, encoding)
                 headers = MutableHeaders(scope=held["start"])
                 headers.update({**more, "content-length": str(len(packed))})
                 await send(held["start"])
@@ -113,27 +127,22 @@ def accepted_encoding(accepted: str) -> str:
     return next((name for name in ("br", "gzip") if name in accepted), "")
 
 
-def compressed(body: bytes, encoding: str) -> tuple[bytes, dict[str, str]]:
-    """A body in an encoding, and the headers that say so. Gradio goes by a path's ending alone."""
+def compressed(body: bytes, encoding: str, quality: int = 6) -> tuple[bytes, dict[str, str]]:
+    """A body in an encoding, and the headers that say so. Gradio goes by a path's ending alone.
+
+    quality: of brotli, 0 to 11.
+    """
     told = {"vary": "accept-encoding"}
     if not encoding:
         return body, told
-    packed = brotli.compress(body, quality=4) if encoding == "br" else gzip.compress(body, 6)
+    packed = brotli.compress(body, quality=quality) if encoding == "br" else gzip.compress(body, 6)
     return packed, {**told, "content-encoding": encoding}
 
 
-def _packed(content: str | bytes, encoding: str) -> tuple[bytes, dict[str, str]]:
+def _packed(path: str, content: str | bytes, encoding: str) -> tuple[bytes, dict[str, str]]:
     """What one of `data` gave, as it goes out: a picture is as small as it gets already."""
     if isinstance(content, bytes):
         return content, {"content-type": "image/webp"}
-    body, more = compressed(content.encode(), encoding)
-    return body, {**more, "content-type": "application/json"}
-
-
-def _core() -> str:
-    """Tells page.js where Gradio's module is that changes the language; its name holds a hash."""
-    assets = Path(gradio.__file__).parent / "templates" / "frontend" / "assets"
-    module = next(
-        file.name for file in sorted(assets.glob("core-*.js")) if "changeLocale" in file.read_text()
-    )
-    return f"const CORE = new URL({json.dumps('assets/' + module)}, location.href).href;"
+    body, more = compressed(content.encode(), encoding, quality=9)  # once for everybody
+    kind = "text/javascript" if path.endswith(".js") else "application/json"
+    return body, {**more, "content-type": kind}

@@ -18,6 +18,7 @@ from typing import Any
 
 import gradio as gr
 from gradio import networking
+from gradio.blocks import Block
 from gradio.context import Context
 from starlette.middleware import Middleware
 
@@ -205,12 +206,18 @@ def start(
                     api=lambda language, address: api_page.html(language, page.get_api_info(), address),
                     data=_of_labs("data"),
                     ahead=_of_labs("ahead"),
+                    kinds={one.get_block_name() for one in page.blocks.values() if _is_shown(one)},
                 ),
             ]
         },
     )
     threading.Thread(target=_tick, args=(page, visits), daemon=True).start()
     return page
+
+
+def _is_shown(block: Block) -> bool:
+    """Whether Gradio fetches what draws a component with the page: not where it is hidden at first."""
+    return getattr(block, "visible", True) is not False
 
 
 def _tick(page: gr.Blocks, visits: Visits) -> None:

@@ -106,10 +106,23 @@ function startViewer() {
       inner().redraw();
       say('ready');
       recall();
+      if (scan.finer && !state.software) sharpen(scan).catch(error => console.warn('scene view:', error));
     } catch (error) {
       console.error('scene view:', error);
       if (turn === pending) { state.scan = null; say('broken'); }
     }
+  }
+
+  // Where the whole mesh takes long it comes after a coarse one, which software keeps.
+  async function sharpen(scan) {
+    const mesh = await meshOf(scan, await (await fetch(scan.finer)).json(), false);
+    if (state.scan !== scan) return;
+    scan.mesh = mesh;
+    scan.packed.place = null;
+    mend(scan, state.repairs);
+    cut();
+    root.dataset.vertices = mesh.x.length;
+    await layOver();
   }
 
   // A tab that is not shown has no size; Plotly must not draw into nothing.

@@ -8,6 +8,7 @@ apart, so that a question never resends the scan:
     view.pick(fn, None, outputs, trigger_mode="always_last")  # fn(event: gr.EventData): read_pick(event)
     return show(scan_payload(scan))     # a new scan, which clears the overlay
     return show(at("scan?name=room"))   # the same, fetched from an address that gives scan_payload(scan)
+                                        # or scan_payload(scan, finer=...), and there fine_payload(scan)
     return lay_over(overlay_payload(answer, picked))
     return lay_over(overlay_payload(None), repairs_payload(repaired, owners))  # its instances were repaired
 """
@@ -39,7 +40,8 @@ WORTH = 0.02  # candidates below this probability only clutter the room
 STEEP = 0.3  # height of a face's normal below which it is a wall
 LIDS = (0.15, 0.25, 0.35, 0.45)  # shares of the height to cut off: a flat ceiling, a roof of two slopes
 NONE = "null"  # the value where there is no scan; "" stands for one that is still on its way
-COARSE = 20_000  # vertices for a browser that has no GPU
+FINE = 100_000  # vertices at most
+COARSE = 20_000  # for a browser that has no GPU
 
 # What the viewer says. A page passes its translations of the same keys.
 WORDS = {
@@ -124,19 +126,18 @@ def read_pick(event: gr.EventData) -> Pick | None:
     return Pick(id, (float(xyz[0]), float(xyz[1]), float(xyz[2])))
 
 
-def scan_payload(scan: Scan, max_vertices: int = 100_000) -> str:
-    """A scan as JSON for the viewer: at most `max_vertices`, and a coarse copy for browsers without a GPU.
+def scan_payload(scan: Scan, finer: str = "") -> str:
+    """A scan as JSON for the viewer: at most FINE vertices, and a coarse copy for browsers without a GPU.
 
-    `levels` hold the meshes, finest first (see `_level`), `instances` what a label and a
+    finer: an address that gives `fine_payload`; then the coarse mesh is here alone, to be seen until the
+    other has come. `levels` hold the meshes, finest first (see `_level`), `instances` what a label and a
     box need, `bounds` the full scan's (6,) min and max in metres, `floor` the height of the floor,
     `lid` the height to cut a room open at whose ceiling or roof cannot be seen through.
     """
     xyz = scan.aligned
-    levels = [scans.thin(scan, max_vertices)]
-    if len(levels[0].vertices) > COARSE:
-        levels.append(scans.thin(scan, COARSE))
-    number = {instance.id: place + 1 for place, instance in enumerate(scan.instances)}
     facing = _facing(xyz, scan.faces)
+    sizes = [FINE, COARSE] if len(scan.vertices) > COARSE else [FINE]
+    finer = finer if len(sizes) > 1 else ""
     body = {
         "name": scan.name,
         "bounds": _round([*xyz.min(0), *xyz.max(0)]),
@@ -144,9 +145,15 @@ def scan_payload(scan: Scan, max_vertices: int = 100_000) -> str:
         "two_sided": facing == 0,
         "lid": _lid(xyz, scan.faces, facing),
         "instances": [_described(instance) for instance in scan.instances],
-        "levels": [_level(level, number, flip=facing < 0) for level in levels],
+        "levels": [_level(scan, size, facing) for size in (sizes[1:] if finer else sizes)],
+        "finer": finer,
     }
     return _dump(body)
+
+
+def fine_payload(scan: Scan) -> str:
+    """The mesh of a scan that `scan_payload` left out, as JSON (see `_level`)."""
+    return _dump(_level(scan, FINE, _facing(scan.aligned, scan.faces)))
 
 
 def overlay_payload(
@@ -230,15 +237,17 @@ def _described(instance: Instance) -> dict[str, Any]:
     }
 
 
-def _level(scan: Scan, number: dict[int, int], flip: bool) -> dict[str, Any]:
-    """One mesh, packed small: differences along a Z-order curve, bytes by significance, deflated.
+def _level(whole: Scan, most: int, facing: int) -> dict[str, Any]:
+    """One mesh of at most so many vertices, packed small.
 
-    The bytes hold, after one another: x, y, z (u16 steps of a grid over the mesh), green,
-    red - green, blue - green (u8), the instance's place in the list + 1 (u16), and of the
-    faces, turned to start at their smallest vertex and sorted, the difference to the face
-    before and those to the other two corners (u24). Numbers but the last two are
-    differences to the one before, modulo their size; low bytes stand before higher ones.
+    Differences along a Z-order curve, bytes by significance, deflated. The bytes hold, after one
+    another: x, y, z (u16 steps of a grid over the mesh), green, red - green, blue - green (u8), the
+    instance's place in the list + 1 (u16), and of the faces, turned to start at their smallest vertex
+    and sorted, the difference to the face before and those to the other two corners (u24). Numbers but
+    the last two are differences to the one before, modulo their size; low bytes stand before higher ones.
     """
+    scan = scans.thin(whole, most)
+    number = {instance.id: place + 1 for place, instance in enumerate(whole.instances)}
     xyz = scan.aligned
     low = xyz.min(0)
     step = np.maximum((xyz.max(0) - low) / 65535, 1e-9)
@@ -256,7 +265,7 @@ def _level(scan: Scan, number: dict[int, int], flip: bool) -> dict[str, Any]:
     red, green, blue = scan.colours[order].astype(np.int64).T
     parts += [_planes(_differences(column, 8), 1) for column in (green, red - green, blue - green)]
     parts.append(_planes(_differences(instance, 16), 2))
-    parts += [_planes(column, 3) for column in _face_columns(place[scan.faces], flip)]
+    parts += [_planes(column, 3) for column in _face_columns(place[scan.faces], facing < 0)]
     return {
         "vertices": len(xyz),
         "faces": len(scan.faces),
@@ -353,10 +362,14 @@ def _dump(body: dict[str, Any]) -> str:
     return json.dumps(body, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
-def plotly_url() -> str:
-    """Where the page finds plotly.min.js of the installed package, relative to the page."""
+def plotly() -> Path:
+    """plotly.min.js of the installed package."""
     package = find_spec("plotly")  # found, not imported: the page is up sooner
     assert package is not None and package.origin is not None
-    script = Path(package.origin).parent / "package_data" / "plotly.min.js"
-    gr.set_static_paths([script])
-    return f"gradio_api/file={script}"
+    return Path(package.origin).parent / "package_data" / "plotly.min.js"
+
+
+def plotly_url() -> str:
+    """Where the page finds it, relative to the page."""
+    gr.set_static_paths([plotly()])
+    return f"gradio_api/file={plotly()}"

@@ -64,20 +64,24 @@ function solid(cloud, bounds, limit) {
   return mesh;
 }
 
-// The payload's text -> the scan with one mesh: the finest, or the coarsest for software drawing.
+async function meshOf(scan, level, coarse) {
+  const mesh = await unpackLevel(level);
+  return mesh.i.length ? mesh : solid(mesh, scan.bounds, coarse ? 10000 : 40000);
+}
+
+// The payload's text -> the scan with one mesh: the finest that is there, or the coarsest for software drawing.
 async function unpackScan(text, coarse) {
   const scan = JSON.parse(text);
-  const level = scan.levels.at(coarse ? -1 : 0);
-  scan.mesh = await unpackLevel(level);
+  scan.mesh = await meshOf(scan, scan.levels.at(coarse ? -1 : 0), coarse);
   scan.byId = new Map(scan.instances.map((instance, n) => [instance.id, {...instance, place: n + 1}]));
-  if (!scan.mesh.i.length) scan.mesh = solid(scan.mesh, scan.bounds, coarse ? 10000 : 40000);
   if (scan.bounds.length !== 6 || !scan.bounds.every(Number.isFinite)) throw new Error('payload bounds');
   return scan;
 }
 
 // Instances that were repaired since the scan was packed: their list is replaced, and vertices follow their owners.
 function mend(scan, text) {
-  scan.packed ??= {instances: scan.instances, place: scan.mesh.place.slice()};
+  scan.packed ??= {instances: scan.instances};
+  scan.packed.place ??= scan.mesh.place.slice();
   const {instances, owners} = text ? JSON.parse(text) : {instances: scan.packed.instances, owners: []};
   const now = new Map(instances.map((instance, n) => [instance.id, n + 1]));
   const owner = new Map(owners);

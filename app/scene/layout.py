@@ -203,8 +203,13 @@ def shipped_address(scan: str) -> str:
 
 @lru_cache(maxsize=12)
 def shipped_payload(scan: str) -> str:
-    """A shipped scan packed for the viewer."""
-    return scene_view.scan_payload(service.shipped(scan))
+    """A shipped scan packed for the viewer, coarse at first."""
+    return scene_view.scan_payload(service.shipped(scan), finer=f"mesh?{urlencode({'name': scan})}")
+
+
+def shipped_mesh(scan: str) -> str:
+    """The finer mesh of a shipped scan, which is fetched after it."""
+    return scene_view.fine_payload(service.shipped(scan))
 
 
 def thumbnail_address(scan: str) -> str:

@@ -16,7 +16,15 @@ from app.messages import Updates, about, quiet, why
 from app.scene import comparison, example_cache, object_views, questions, service, views
 from app.scene.api import SceneApi
 from app.scene.choices import Choices
-from app.scene.layout import SceneWidgets, chips, scan_title, shipped_payload, thumbnail, thumbnail_address
+from app.scene.layout import (
+    SceneWidgets,
+    chips,
+    scan_title,
+    shipped_mesh,
+    shipped_payload,
+    thumbnail,
+    thumbnail_address,
+)
 from app.scene.object_panel import Looking
 from app.scene.questions import Question
 from app.scene.room_panel import Room
@@ -43,8 +51,14 @@ def fragments(name: str) -> dict[str, str]:
 
 
 def data() -> dict[str, Callable[[str], str | bytes]]:
-    """What is fetched of this lab by an address of its own: the scans that ship, small pictures of them."""
-    return {"/scan": shipped_payload, "/thumbnail": thumbnail}
+    """What is fetched of this lab by an address of its own: the scans that ship, pictures of them, Plotly."""
+    script = f"/{scene_view.plotly_url()}"  # Gradio would send it too, but packs it less
+    return {
+        "/scan": shipped_payload,
+        "/mesh": shipped_mesh,
+        "/thumbnail": thumbnail,
+        script: lambda name: scene_view.plotly().read_text(encoding="utf-8"),
+    }
 
 
 def style() -> dict[str, str]:

@@ -1,7 +1,7 @@
 // What stands before everything else in the document: the address says which lab is open, in which language and
 // which colours, and whether the page is on a stage; each changes in place, so that nothing a visitor has is lost.
-// CORE, the address of Gradio's own translations, AHEAD, what each lab fetches at once, and LANGUAGES, ours by their
-// tags, are put before this by Python.
+// CORE, Gradio's module of translations, SCRIPTS, all its modules that the page needs, AHEAD, what each lab fetches
+// at once, and LANGUAGES, ours by their tags, are put before this by Python.
 (() => {
 const root = document.documentElement;
 const asked = () => new URLSearchParams(location.search);
@@ -22,6 +22,10 @@ Object.defineProperty(navigator, 'language', {get: () => root.lang, configurable
 root.lang = languageOf();
 root.classList.toggle('talk', asked().get('talk') === '1');
 
+const asset = name => new URL(`assets/${name}`, location.href).href;
+for (const name of SCRIPTS) {
+  document.head.append(Object.assign(document.createElement('link'), {rel: 'modulepreload', href: asset(name), crossOrigin: ''}));
+}
 for (const {as, href, parameter, else: other} of AHEAD[labOf()] ?? []) {
   const link = Object.assign(document.createElement('link'), {rel: 'preload', as});
   link.href = href + (parameter ? new URLSearchParams({'': asked().get(parameter) || other}).toString().slice(1) : '');
@@ -77,7 +81,7 @@ async function speak() {
   const lang = languageOf();
   if (root.lang === lang) return;
   root.lang = lang;
-  (await import(CORE)).changeLocale(lang);
+  (await import(asset(CORE))).changeLocale(lang);
   const words = config.i18n_translations[lang];
   // Gradio leaves the names of tabs that were not opened yet as they are.
   for (const name of LABS) {

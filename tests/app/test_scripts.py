@@ -27,7 +27,7 @@ CALLED = (
     "scene_opening",
 )  # functions that Gradio calls
 PUT_IN = {
-    "page": ("CORE", "AHEAD", "LANGUAGES"),
+    "page": ("CORE", "SCRIPTS", "AHEAD", "LANGUAGES"),
     "scene_address": (
         "FIRST_METHOD",
         "FIRST_CAPTIONER",

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from app.components import scene_view
 from models.scene.data.scan import Scan
@@ -42,6 +42,8 @@ ANSWER = Answer(
     seconds=0.1,
 )
 
+FINE_SCAN = furnished_room(0.06)
+
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
@@ -55,6 +57,7 @@ def address() -> Iterator[str]:
             "roof": lambda: scene_view.show(scene_view.scan_payload(roofed(furnished_room(0.15)))),
             "answer": lambda: scene_view.lay_over(scene_view.overlay_payload(ANSWER)),
             "broken": lambda: scene_view.show(scene_view.scan_payload(SCAN)[:5000] + '"}]}'),
+            "coarse": lambda: scene_view.show(scene_view.scan_payload(FINE_SCAN, finer="finer")),
             "none": lambda: scene_view.show(None),
         }
         for name, send in sends.items():
@@ -428,3 +431,34 @@ def test_fits_a_phone(page: Page, address: str) -> None:
     assert box["x"] >= 0 and box["x"] + box["width"] <= 390
     assert tools["x"] >= box["x"] and tools["x"] + tools["width"] <= box["x"] + box["width"]
     assert len(_middles(_picture(page), SCAN)) >= 8
+
+
+@pytest.mark.parametrize("graphics", ["a card", "software"])
+def test_the_whole_mesh_comes_after_a_coarse_one_and_not_to_software(
+    browser: Browser, address: str, graphics: str
+) -> None:
+    with watched(browser, viewport={"width": 700, "height": 600}) as page:
+        if graphics == "a card":
+            name = "WebGLRenderingContext.prototype.getParameter"
+            page.add_init_script(
+                f"const known = {name}; {name} = function (what) {{"
+                " return what === 0x9246 ? 'A card' : known.call(this, what); };"
+            )
+        asked: list[str] = []
+
+        def give(route: Route) -> None:
+            asked.append(route.request.url)
+            route.fulfill(body=scene_view.fine_payload(FINE_SCAN), content_type="application/json")
+
+        page.route("**/finer", give)
+        page.goto(address)
+        _open(page, "coarse")
+        view = page.locator(".sv")
+        if graphics == "a card":
+            expect(view).to_have_attribute("data-vertices", str(len(FINE_SCAN.vertices)))
+            assert len(asked) == 1
+            page.locator("#answer").click()
+            expect(page.locator(".sv-label.sv-winner")).to_have_text(re.compile("chair"))
+        else:
+            coarse = int(view.get_attribute("data-vertices") or 0)
+            assert 0 < coarse <= scene_view.COARSE < len(FINE_SCAN.vertices) and not asked
