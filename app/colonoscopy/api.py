@@ -47,12 +47,11 @@ class ColonoscopyApi:
             method = Text(FILMS.default, label="model")
             look = Text(FilmOrder.look, label="look")
             times = Number(FilmOrder.steps, label="steps")
-            paint = Flag(False, label="paint")
             films = [gr.File(label=name) for name in ("video", "outlined", "zip", "dicom")]
             button = gr.Button()
         fields = [mask, count, seed, model, steps, sampler, burn]
         button.click(self.draw, fields, [result, packed], api_name="colonoscopy_draw")
-        filmed = [mask, mask_last, frame, move, seconds, seed, method, look, times, paint]
+        filmed = [mask, mask_last, frame, move, seconds, seed, method, look, times]
         button.click(self.film, filmed, [result, *films], api_name="colonoscopy_film")
         button.click(self.segment, [frame], result, api_name="colonoscopy_segment")
         looked = [frames, segmenters, detectors]
@@ -95,16 +94,15 @@ class ColonoscopyApi:
         model: str,
         look: str,
         steps: float,
-        paint: bool,
         request: gr.Request,
     ) -> tuple[dict[str, Any] | str, ...]:
         """A film for a mask file: what is known of it, two mp4s (the second with outlines), a zip, DICOM."""
 
         def work(session: ColonoscopySession) -> tuple[dict[str, Any] | str, ...]:
             brought = film_service.bring(mask, mask_last, frame)
-            painted = validation.flag(paint, "paint")
-            pictures = (brought.mask_last, brought.frame, painted)
-            wanted = film_service.order(brought.mask, move, seconds, seed, model, look, steps, *pictures)
+            wanted = film_service.order(
+                brought.mask, move, seconds, seed, model, look, steps, brought.mask_last, brought.frame
+            )
             for step in film_service.film(session, wanted, model, shape=brought.shape):
                 made = step
             assert isinstance(made, FilmMade)
