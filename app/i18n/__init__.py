@@ -63,9 +63,20 @@ def placeholders(sentence: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(sentence) if name}
 
 
+class _Counting(string.Formatter):
+    """Fills "{count:frame|frames}" with the word for one or for another number."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        """See `string.Formatter`."""
+        if "|" not in format_spec:
+            return str(super().format_field(value, format_spec))
+        one, several = format_spec.split("|")
+        return one if value == 1 else several
+
+
 def say(language: str, key: str, /, **facts: object) -> str:
-    """The sentence `key` in a language, its placeholders filled."""
-    return words(language)[key].format(**facts)
+    """The sentence `key` in a language, its placeholders filled; see `_Counting`."""
+    return _Counting().format(words(language)[key], **facts)
 
 
 def explain(language: str, error: UserError) -> str:

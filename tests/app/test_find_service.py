@@ -87,7 +87,7 @@ def test_what_is_found_is_shown_and_taken_home(session, tmp_path):
     assert found.agreement == pytest.approx(0.4, abs=0.01)  # 40 of 100 columns are both's
     assert disputed(found).sum() == pytest.approx(2 * 60 * 60, abs=10)
     shown = find_views.found("en", [found])
-    assert "disagree" in shown and "9.2 % of the frame" in shown and "1 boxes (100 %)" in shown
+    assert "disagree" in shown and "9.2 % of the frame" in shown and "1 box (100 %)" in shown
     assert "<i>x" not in shown and "&lt;i&gt;x" in shown
     with zipfile.ZipFile(find_service.pack(session, [found])) as packed:
         names = set(packed.namelist())

@@ -190,3 +190,11 @@ def test_no_part_of_the_words_is_in_both_places():
 def test_a_fact_may_be_called_like_an_argument():
     told = i18n.explain("en", UserError("voice_missing", language="Deutsch"))
     assert "Deutsch" in told
+
+
+def test_one_is_one_and_several_are_several():
+    told = [i18n.say("en", "history.frames", count=count) for count in (1, 4)]
+    assert told == ["1 frame", "4 frames"]
+    assert i18n.say("zh-CN", "history.frames", count=1) == i18n.say(
+        "zh-CN", "history.frames", count=4
+    ).replace("4", "1")

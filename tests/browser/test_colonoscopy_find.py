@@ -30,7 +30,7 @@ def test_a_frame_is_judged_by_three_segmenters_and_two_detectors(lab: Page, tmp_
     expect(figure.locator("figcaption > b")).to_contain_text("my")
     expect(figure.locator("li")).to_have_count(5)
     expect(figure.locator("li").nth(1)).to_contain_text("PraNet 8.5 % of the frame")
-    expect(figure.locator("li").nth(4)).to_contain_text("Deformable DETR 1 boxes (100 %)")
+    expect(figure.locator("li").nth(4)).to_contain_text("Deformable DETR 1 box (100 %)")
     expect(figure.locator(".tl-agree")).to_contain_text("1.00")
     with lab.expect_download() as waiting:
         lab.locator("#tl-polyps-zip").click()
