@@ -6,6 +6,9 @@ in runs/NAME, so a run that was stopped goes on where it was.
 
 Of several processes each draws its own batches and noise, from seeds that `fit`
 gives out; the first keeps the clock, the log and the state.
+
+A run that has no state begins with the weights in runs/NAME/model.safetensors where these are: a copy of a
+checkpoint's file goes on from what ships.
 """
 
 import json
@@ -21,6 +24,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
 from accelerate.utils import broadcast, send_to_device
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -86,6 +90,8 @@ def fit(
     )
     folder = RUNS / name
     folder.mkdir(parents=True, exist_ok=True)
+    if (begin := folder / "model.safetensors").exists():
+        network.load_state_dict(load_file(begin))
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=decay)
     # Copied before it is wrapped: what is checked and kept computes in full precision.
     average = AveragedModel(network, accelerator.device, avg_fn=_averaged, use_buffers=True)

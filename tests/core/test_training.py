@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from models.core import training
@@ -39,6 +40,20 @@ def test_a_stopped_run_goes_on(monkeypatch):
     finished, done = training.fit("line", nn.Linear(1, 1), batches, line, rate=0.05, steps=40)
     assert done["steps"] == 40, "a finished run is not trained further"
     assert torch.equal(finished.weight, average.weight)
+
+
+def test_a_run_begins_with_the_weights_that_lie_there(tmp_path):
+    (tmp_path / "line").mkdir()
+    known = {"weight": torch.full((1, 1), 2.5).half(), "bias": torch.full((1,), -0.5).half()}
+    save_file(known, tmp_path / "line" / "model.safetensors")
+    losses = []
+
+    def seen(network, batch, spent):
+        losses.append((network.weight.item(), network.bias.item()))
+        return line(network, batch, spent)
+
+    training.fit("line", nn.Linear(1, 1), batches, seen, rate=0.05, steps=3)
+    assert losses[0] == (2.5, -0.5)
 
 
 def test_minutes_are_a_budget_too():
