@@ -19,6 +19,7 @@ from models.core.progress import Progress
 from models.face import FPS, STAGES
 from models.face.methods import METHODS
 from models.face.sources import face_model
+from models.face.types import ARTICULATION
 
 WITHOUT = ("grid_others", "vidtimit", "lipreading_course")
 TRAININGS = ("motion", "generator", "sync")
@@ -49,6 +50,12 @@ def parser() -> argparse.ArgumentParser:
         "--unmarked", action="store_true", help="no word in the picture; the metadata still tells"
     )
     animate.add_argument("--seed", type=int, default=0, help="of blinks and head motion")
+    animate.add_argument(
+        "--articulation",
+        type=float,
+        default=1.0,
+        help=f"how far the mouth moves, {ARTICULATION[0]} to {ARTICULATION[1]}; 1 as far as people's does",
+    )
     animate.add_argument("--out", type=Path, required=True, help="the mp4; what else is made lies beside it")
     add_ray(animate)
 
@@ -114,6 +121,7 @@ def _animate(options: argparse.Namespace) -> None:
         panels=options.panels,
         marked=not options.unmarked,
         seed=options.seed,
+        articulation=options.articulation,
     )
     out: Path = options.out
     out.parent.mkdir(parents=True, exist_ok=True)

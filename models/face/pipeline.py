@@ -21,7 +21,7 @@ from models.face import FPS, STAGES, frames_of
 from models.face.methods import MOTION
 from models.face.sources import film_io, film_writer, portrait_io, sound_io
 from models.face.speech import voices
-from models.face.types import Made, Order, Watch
+from models.face.types import ARTICULATION, Made, Order, Watch
 
 if TYPE_CHECKING:
     from models.face.motion.face_motion import Motion
@@ -35,8 +35,8 @@ def animate(order: Order, folder: Path) -> Iterator[Progress | Made]:
     """Make the film; close the iterator to stop, which leaves nothing half-written.
 
     The preview of a Progress is None, the film's `Beginning`, or a `Left`.
-    Raises UserError: face_input, face_both, speech_input, speech_both, stage_unknown, and as the readers,
-    voices, trackers and checkpoints do.
+    Raises UserError: face_input, face_both, speech_input, speech_both, stage_unknown, articulation_range,
+    and as the readers, voices, trackers and checkpoints do.
     """
     _check(order)
     ffmpeg_calls.binary()
@@ -81,6 +81,9 @@ def _check(order: Order) -> None:
         raise UserError("speech_both")
     if not (order.audio or order.text.strip()):
         raise UserError("speech_input")
+    least, most = ARTICULATION
+    if not least <= order.articulation <= most:
+        raise UserError("articulation_range", least=least, most=most)
 
 
 def _speech(order: Order) -> np.ndarray:
@@ -106,7 +109,7 @@ def _motion(order: Order, samples: np.ndarray, sitter: "Sitter") -> tuple["Motio
 
     network = MOTION.loaded(MOTION.default)
     heard = features.listen(samples)
-    moves = network.predict(heard)
+    moves = network.predict(heard, order.articulation)
     if isinstance(sitter, source.Portrait):
         moves, sitter.sway = head_motion.act(moves, heard, order.seed, sitter.rest)
     return moves, heard.mel

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from models.face.sources.tracking import Track
 
+ARTICULATION = (0.5, 1.6)
+
 
 @dataclass(frozen=True)
 class Order:
@@ -17,6 +19,7 @@ class Order:
 
     stage: what the film shows, one of STAGES. panels: all three side by side as a film of its own.
     marked: the word in the corner; the file's metadata tell it anyway. seed: of blinks and head motion.
+    articulation: how far the mouth moves, within ARTICULATION; 1 as far as people's does.
     beside: what the film is made of is given too, to be seen beside it.
     track: the portrait's, where it was tracked when it arrived.
     """
@@ -31,6 +34,7 @@ class Order:
     panels: bool = True
     marked: bool = True
     seed: int = 0
+    articulation: float = 1.0
     beside: bool = False
     track: "Track | None" = field(default=None, repr=False)
 

@@ -5,7 +5,15 @@ import pytest
 import torch
 
 from models.face import FPS
-from models.face.motion.face_motion import CHUNK, LOCAL, OVERLAP, FaceMotion, attention_bias, speaking
+from models.face.motion.face_motion import (
+    CHUNK,
+    LOCAL,
+    OVERLAP,
+    FaceMotion,
+    attention_bias,
+    mouth_extents,
+    speaking,
+)
 from models.face.sources import mesh
 from models.face.speech.features import Heard, starts
 
@@ -90,6 +98,16 @@ def test_far_sound_matters_through_pooled_frames(network):
 def test_a_silent_face_rests(network):
     motion = network.predict(heard(50, voiced=False))
     assert not motion.deltas().any() and not motion.blendshapes.any()
+
+
+def test_a_mouth_that_articulates_more_goes_further(network):
+    sound = heard(60)
+    ranges = []
+    for much in (0.5, 1.0, 1.5):
+        motion = network.predict(sound, much)
+        gap, width, _ = mouth_extents(torch.from_numpy(motion.deltas())).T.numpy()
+        ranges.append((np.ptp(gap), np.ptp(width)))
+    assert np.all(np.diff(ranges, axis=0) > 0.1 * np.array(ranges[1]))
 
 
 def test_a_mouth_waits_before_it_closes():

@@ -152,6 +152,8 @@ def test_a_video_keeps_its_size_and_its_faceless_frames(tmp_path, speech):
         (Order(portrait="a"), "speech_input"),
         (Order(portrait="a", audio="b", text="c"), "speech_both"),
         (Order(portrait="a", text="c", stage="4d"), "stage_unknown"),
+        (Order(portrait="a", text="c", articulation=0.1), "articulation_range"),
+        (Order(portrait="a", text="c", articulation=float("nan")), "articulation_range"),
         (Order(portrait="a", text="c", language="tlh"), "language_unknown"),
     ],
 )

@@ -122,8 +122,11 @@ class FaceMotion(nn.Module, PyTorchModelHubMixin):
         return found[..., : self.components], found[..., self.components :]
 
     @torch.inference_mode()
-    def predict(self, heard: Heard) -> Motion:
-        """How a face moves that says what is heard; in silence its mouth closes."""
+    def predict(self, heard: Heard, articulation: float = 1.0) -> Motion:
+        """How a face moves that says what is heard; in silence its mouth closes.
+
+        articulation: how far the mouth moves, 1 as far as people's does.
+        """
         where = self.basis.device
         total = torch.zeros(len(heard), self.components + len(BLENDSHAPES))
         weights = torch.zeros(len(heard), 1)
@@ -138,7 +141,7 @@ class FaceMotion(nn.Module, PyTorchModelHubMixin):
         speaks = torch.from_numpy(speaking(heard.voiced))[:, None]
         coefficients, shapes = (total / weights).split([self.components, len(BLENDSHAPES)], dim=1)
         faces = torch.cat([self.basis, self.offset[None]]).unflatten(1, (VERTICES, 3)).cpu()
-        coefficients = articulated(coefficients, faces, self.stretch.cpu(), speaks)
+        coefficients = articulated(coefficients, faces, articulation * self.stretch.cpu(), speaks)
         moved = torch.cat([coefficients, torch.ones_like(speaks)], dim=1) * speaks
         return Motion(moved.numpy(), faces.numpy(), (shapes.clamp(0, 1) * speaks).numpy())
 
