@@ -103,6 +103,16 @@ def png_url(data: bytes) -> str:
     return PNG_URL + base64.b64encode(data).decode()
 
 
+def number(value: object) -> float | None:
+    """A number from a field that may hold anything, None where it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None
+
+
 def flag(value: object, name: str) -> bool:
     """A yes or no from a field that may hold anything. Raises UserError("flag_wrong")."""
     if not isinstance(value, bool):

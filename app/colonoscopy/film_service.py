@@ -4,7 +4,6 @@ The panel and the API both come through here; nothing in it knows a widget. A fi
 come, in the visit's folder; what is not complete is deleted.
 """
 
-import math
 import secrets
 import shutil
 import tempfile
@@ -65,7 +64,7 @@ def order(
         raise UserError("move_unknown", name=_short(move), choices=", ".join(MOVES))
     if look not in LOOKS:
         raise UserError("look_unknown", name=_short(look), choices=", ".join(LOOKS))
-    lasts = _number(seconds)
+    lasts = validation.number(seconds)
     if lasts is None:
         raise UserError("seconds_range", least=SHORTEST, most=LONGEST)
     wanted = FilmOrder(mask, mask_last, frame, painted, move, lasts, first, look=str(look))
@@ -213,16 +212,6 @@ def _anywhere() -> Mask:
     mask = np.zeros((SIZE, SIZE), bool)
     mask[SIZE // 4 : -SIZE // 4, SIZE // 4 : -SIZE // 4] = True
     return mask
-
-
-def _number(value: object) -> float | None:
-    """A number from a field that may hold anything, None where it is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return float(value) if math.isfinite(value) else None
-    except OverflowError:
-        return None
 
 
 def _short(value: object) -> str:

@@ -15,6 +15,7 @@ from app.scripts import script
 from app.session import Visits
 from models.face import STAGES
 from models.face.speech import voices
+from models.face.types import ARTICULATION
 
 
 class FaceWidgets(MakingTab[FaceSession]):
@@ -113,6 +114,9 @@ class FaceWidgets(MakingTab[FaceSession]):
             elem_classes="tl-either",
         )
         with gr.Accordion(i18n("face.more"), open=False, elem_id="tl-face-more"):
+            self.articulation = gr.Slider(
+                *ARTICULATION, 1.0, step=0.1, label=i18n("face.articulation"), elem_id="tl-face-articulation"
+            )
             self.panels = gr.Checkbox(True, label=i18n("face.panels"), elem_id="tl-face-panels")
             self.marked = gr.Checkbox(True, label=i18n("face.marked"), elem_id="tl-face-marked")
             with gr.Row(elem_classes="tl-seeding"):

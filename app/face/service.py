@@ -29,7 +29,7 @@ from models.face import STAGES, frames_of, pipeline
 from models.face.sources import face_model, film_io, film_writer, portrait_io, sound_io
 from models.face.sources.upload import faces_throughout, faces_told
 from models.face.speech import voices
-from models.face.types import Made, Order
+from models.face.types import ARTICULATION, Made, Order
 
 if TYPE_CHECKING:
     import numpy as np
@@ -212,13 +212,15 @@ def order(
     marked: bool,
     seed: float | None,
     consent: bool,
+    articulation: object = 1.0,
 ) -> Order:
     """An order of what fields hold; a script's may hold anything, so all is looked at.
 
     face: a kept picture, or a video where `moving`. audio: kept speech; None where `text` is spoken by
     `voice` of `language`.
     Raises UserError: face_input, speech_input, consent_missing, flag_wrong, stage_unknown, seed_range,
-    language_unknown, voice_unknown, and for the text as `voices.cleaned` and `voices.check_script` do.
+    articulation_range, language_unknown, voice_unknown, and for the text as `voices.cleaned` and
+    `voices.check_script` do.
     """
     if face is None:
         raise UserError("face_input")
@@ -230,6 +232,9 @@ def order(
     first = validation.whole_number(seed)
     if first is None or not 0 <= first <= MAX_SEED:
         raise UserError("seed_range", limit=MAX_SEED)
+    far, (least, most) = validation.number(articulation), ARTICULATION
+    if far is None or not least <= far <= most:
+        raise UserError("articulation_range", least=least, most=most)
     return Order(
         portrait=None if moving else face,
         video=face if moving else None,
@@ -241,6 +246,7 @@ def order(
         panels=validation.flag(panels, "panels"),
         marked=validation.flag(marked, "marked"),
         seed=first,
+        articulation=far,
     )
 
 
@@ -351,6 +357,7 @@ def facts(made: Made, wanted: Order) -> dict[str, Any]:
         "ai_generated": True,
         "stage": wanted.stage,
         "seed": wanted.seed,
+        "articulation": wanted.articulation,
         "language": wanted.language,
         "voice": wanted.voice,
         "checkpoints": {card.name: card.sha256 for card in pipeline.checkpoints()},

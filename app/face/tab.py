@@ -65,7 +65,7 @@ class FaceTab(FaceWidgets):
         assert page is not None
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         fields = [self.who, self.says, self.text, self.language, self.voice]
-        fields += [self.stage, self.panels, self.marked, self.seed, self.consent]
+        fields += [self.stage, self.panels, self.marked, self.seed, self.consent, self.articulation]
         shown = [self.screen, self.status, self.log, self.notice, self.animate, self.stop]
         shown.append(self.earlier.strip)
         address = {
@@ -139,6 +139,7 @@ class FaceTab(FaceWidgets):
         marked: bool,
         seed: float | None,
         consent: bool,
+        articulation: float | None,
         request: gr.Request,
     ) -> Iterator[Updates]:
         """Animate: the first second as soon as it is there, then the whole."""
@@ -156,7 +157,7 @@ class FaceTab(FaceWidgets):
                     session.footage if moving else session.portrait,
                     moving,
                     session.speech if spoken else None,
-                    *(text, tongue, voice, stage, panels, marked, seed, consent),
+                    *(text, tongue, voice, stage, panels, marked, seed, consent, articulation),
                 )
                 poster = service.poster(session, wanted)
                 yield self._begun(request, poster)
@@ -211,6 +212,7 @@ class FaceTab(FaceWidgets):
             self.panels: order.panels,
             self.marked: order.marked,
             self.seed: order.seed,
+            self.articulation: order.articulation,
         }
         return shown | typed | plain
 

@@ -106,6 +106,7 @@ def log(name: str, made: Made, facts: dict[str, Any]) -> str:
         "log_lag": _lag(name, made),
         "log_took": steps,
         "log_speed": f"{took / made.seconds:.2f} s",
+        "log_articulation": f"{facts['articulation']:.1f}",
         "log_seed": str(facts["seed"]),
         "log_voice": voice(facts["language"], facts["voice"]),
         "log_checkpoints": ", ".join(f"{one} · {hash}" for one, hash in facts["checkpoints"].items()),

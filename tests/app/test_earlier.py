@@ -124,7 +124,7 @@ def test_an_altered_frame_comes_back_with_what_it_was(labs, tmp_path, monkeypatc
 
 def make_film(panel, seed, move="left", seconds=0.5):
     told = {}
-    for step in panel.make(PAD, "conditioned", move, seconds, seed, False, "any", "polyps", REQUEST):
+    for step in panel.make(PAD, "conditioned", move, seconds, seed, "drawn", "any", "polyps", REQUEST):
         told |= step
     return pasts(told[panel.earlier.strip])
 
@@ -204,7 +204,8 @@ def bring(session) -> Path:
 def animate(tab, text, seed=7, panels=True, tongue="en"):
     voice = tab.choose_language(tongue, REQUEST)[tab.voice]["value"]
     told = {}
-    for step in tab.make("portrait", "text", text, tongue, voice, "blend", panels, True, seed, True, REQUEST):
+    wanted = (text, tongue, voice, "blend", panels, True, seed, True, 1.2)
+    for step in tab.make("portrait", "text", *wanted, REQUEST):
         told |= step
     assert not told.get(tab.notice), told
     return pasts(told[tab.earlier.strip])
@@ -226,6 +227,7 @@ def test_each_video_comes_back_with_its_face_and_settings(speaking):
     assert session.portrait.read_bytes() == first_face
     assert told[tab.portrait]["value"].endswith(session.portrait.name)
     assert (told[tab.text], told[tab.seed], told[tab.panels]) == ("Good morning.", 3, True)
+    assert told[tab.articulation] == 1.2
     assert tab.consent not in told, "consent is given anew"
     assert "2.0 s" in told[tab.status] and told[tab.log]
     tab.bring_back(REQUEST, click(second["number"]))

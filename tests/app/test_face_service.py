@@ -106,6 +106,9 @@ SOUND = {
         ("seed_range", {"seed": float("nan")}),
         ("seed_range", {"seed": "7"}),
         ("seed_range", {"seed": None}),
+        ("articulation_range", {"articulation": 0.4}),
+        ("articulation_range", {"articulation": float("nan")}),
+        ("articulation_range", {"articulation": "1"}),
     ],
 )
 def test_orders_that_cannot_be_filled(key, fields):
@@ -116,7 +119,7 @@ def test_orders_that_cannot_be_filled(key, fields):
         "Good morning.",
         3,
     )
-    assert wanted.marked and wanted.panels
+    assert wanted.marked and wanted.panels and wanted.articulation == 1
     assert key_of(lambda: service.order(**{**SOUND, **fields})) == key
 
 
