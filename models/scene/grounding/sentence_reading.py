@@ -4,7 +4,7 @@ nobody knows, several things asked at once, colours of a scan without colour. Ea
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -12,22 +12,14 @@ from models.core.checkpoints import FOLDER
 from models.core.errors import UserError
 from models.core.notes import Note, note
 from models.scene.chinese.sentence import HAN, in_english
-from models.scene.data import nyu40
 from models.scene.data.scan import Scan
-from models.scene.synthetic_language.vocabulary import COLOURS, STRUCTURE, SYNONYMS
+from models.scene.grounding.things import called, names_of_things, singulars, things
+from models.scene.synthetic_language.vocabulary import COLOURS, SYNONYMS
 from models.scene.types import Answer
 
 ALIKE = 80.0  # likeness of two words (Levenshtein, per cent) from which one is a typo of the other
 SHORTEST = 4  # letters of a word that can be a typo
 EVEN = 0.6  # the second candidate has so much of the first one's share where both fit
-# Things of rooms beside NYU40's classes and ScanNet's labels, so that a missing one is known to be a thing.
-_MORE_THINGS = """
-piano guitar fridge oven stove microwave dishwasher toaster kettle computer laptop keyboard mouse phone
-clock fan heater fireplace plant vase candle carpet bench ladder bicycle bike suitcase umbrella shoe shoes
-cup mug plate bottle bowl basket bin bucket broom towel mirror blanket cushion tv television screen
-speaker printer cat dog car person elevator stairs statue drum easel aquarium globe trophy
-"""
-MORE_THINGS = tuple(_MORE_THINGS.split())
 _MORE_COLOURS = """
 grey orange purple pink beige golden silver dark light cream turquoise violet colored coloured
 """
@@ -105,8 +97,8 @@ def read_sentence(sentence: str, scan: Scan) -> ReadSentence:
     text, notes = _spelled_right(english, there)
     notes = [*translated, *notes]
     words = re.findall(r"[a-z][a-z'-]*", text.lower())
-    things = _things(text.lower())
-    lost = [noun for noun in things if not _called(noun, labels)]
+    named = things(text.lower())
+    lost = [noun for noun in named if not called(noun, labels)]
     unknown = [w for w in words if not _is_known(w, there) and w not in " ".join(lost).split()]
     unknown += FOREIGN.findall(text)
     notes += [note("thing_missing", noun=noun) for noun in lost]
@@ -124,11 +116,11 @@ def read_sentence(sentence: str, scan: Scan) -> ReadSentence:
     heads = [
         w
         for w in unknown
-        if not (after := re.search(rf"\b{re.escape(w)}\s+([a-z]+)", text.lower())) or not _things(after[1])
+        if not (after := re.search(rf"\b{re.escape(w)}\s+([a-z]+)", text.lower())) or not things(after[1])
     ]
     missing = lost[0] if lost else heads[0] if heads else ""
-    named = _called(things[0], labels) if things else ()
-    return ReadSentence(sentence, text, missing, tuple(notes), named)
+    first = called(named[0], labels) if named else ()
+    return ReadSentence(sentence, text, missing, tuple(notes), first)
 
 
 def _spelled_right(sentence: str, there: set[str]) -> tuple[str, list[Note]]:
@@ -160,22 +152,6 @@ def _words_of(labels: Iterable[str]) -> set[str]:
 
 
 @cache
-def _names() -> frozenset[str]:
-    """Names of things, of one word and of more."""
-    names = {
-        *nyu40.NAMES,
-        *SYNONYMS,
-        *(one for several in SYNONYMS.values() for one in several),
-        *MORE_THINGS,
-    }
-    return frozenset(name.lower() for name in names if not name.startswith("other")) - STRUCTURE | {
-        "wall",
-        "floor",
-        "ceiling",
-    }
-
-
-@cache
 def _vocabulary() -> frozenset[str]:
     """Words that people used to describe rooms: those of the captions that the captioner learnt from."""
     file = FOLDER / "xtrans2cap" / "config.json"
@@ -183,54 +159,13 @@ def _vocabulary() -> frozenset[str]:
     return frozenset(str(word).lower() for word in words)
 
 
-def _single(word: str) -> set[str]:
-    """A word and what it may be the plural of."""
-    forms = {word}
-    if word.endswith("ies"):
-        forms.add(word[:-3] + "y")
-    if word.endswith("es"):
-        forms.add(word[:-2])
-    if word.endswith("s") and not word.endswith("ss"):
-        forms.add(word[:-1])
-    if word.endswith("ves"):
-        forms.add(word[:-3] + "f")
-    return forms
-
-
 def _is_known(word: str, there: set[str]) -> bool:
-    things = {part for name in _names() for part in name.split()}
-    known = FUNCTION | set(COLOURS) | set(MORE_COLOURS) | there | things | _vocabulary()
+    nouns = {part for name in names_of_things() for part in name.split()}
+    known = FUNCTION | set(COLOURS) | set(MORE_COLOURS) | there | nouns | _vocabulary()
     parts = [part for part in re.split(r"['-]", word) if len(part) > 1]
-    return any(form in known for form in _single(word)) or (
-        bool(parts) and all(any(form in known for form in _single(part)) for part in parts)
+    return any(form in known for form in singulars(word)) or (
+        bool(parts) and all(any(form in known for form in singulars(part)) for part in parts)
     )
-
-
-def _things(text: str) -> list[str]:
-    """Names of things in a sentence, the longest ones, in its order."""
-    words = re.findall(r"[a-z][a-z'-]*", text)
-    found, at = [], 0
-    while at < len(words):
-        for length in (3, 2, 1):
-            name = " ".join(words[at : at + length])
-            forms = _single(name)
-            if at + length <= len(words) and forms & _names():
-                found.append(next(iter(forms & _names())) if name not in _names() else name)
-                at += length
-                break
-        else:
-            at += 1
-    return list(dict.fromkeys(found))
-
-
-def _called(noun: str, labels: Sequence[str]) -> tuple[str, ...]:
-    """The labels of a scan by which such a thing may be called, under this name or another."""
-    same = {noun, *SYNONYMS.get(noun, ())}
-    same |= {label for label, others in SYNONYMS.items() if noun in others}
-    same |= {other for label in list(same) for other in SYNONYMS.get(label, ())}
-    # "chair" is there where an "office chair" is; a "tv stand" is no tv.
-    last = {name.split()[-1] for name in same}
-    return tuple({label for label in labels if label and (label in same or label.split()[-1] in last)})
 
 
 def _asked_at_once(text: str) -> list[str]:
@@ -240,11 +175,11 @@ def _asked_at_once(text: str) -> list[str]:
         return []
     asked = []
     for part in parts:
-        things = _things(part)
-        bare = len(things) == 1 and len(part.split()) <= len(things[0].split()) + 1
-        if things and (re.match(r"(?:the|a|an)\s", part) or bare):
-            asked.append(things[0])
-    return asked if len(asked) > 1 and _things(parts[0]) else []
+        named = things(part)
+        bare = len(named) == 1 and len(part.split()) <= len(named[0].split()) + 1
+        if named and (re.match(r"(?:the|a|an)\s", part) or bare):
+            asked.append(named[0])
+    return asked if len(asked) > 1 and things(parts[0]) else []
 
 
 def _without_colours(text: str) -> tuple[str, list[str]]:

@@ -1,0 +1,166 @@
+"""What boxes say of a claim: how likely each of the things of one name is the one that is meant.
+
+People look at a row from inside the room: left and right are those of a person
+in its middle who faces the things in question.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.scene.data.geometry import box_centres, box_gaps, box_iou
+from models.scene.grounding.claims import Claim
+from models.scene.grounding.things import called
+from models.scene.objects.object_set import Objects
+
+Shares = NDArray[np.float64]
+
+# All fitted on sentences of people about train scenes; lengths in metres.
+MISREAD = 0.1  # share of claims that were read or meant otherwise
+STEP, RANK_ODDS = 0.12, 1.7  # within a step two things are not ordered; odds (log) lost with each rank off
+ROW = 1.5  # things nearer than this to another one stand in a row with it
+WHOLE = 0.5  # share of rows that are of all things of the name, and not of those in one place
+CORNER_ODDS, BETWEEN_ODDS = 1.5, 2.5  # odds (log) lost with a metre
+AT = 0.3  # a thing is at another one within about this gap
+MOST_ANCHORS = 12
+SAME = 0.3  # detections that overlap so much (IoU) are of one thing
+
+
+@dataclass(frozen=True)
+class Peers:
+    """The things of one name in a scan.
+
+    places: (M,) among the objects, one for each thing. twin: {place of another detection: its thing's}.
+    """
+
+    places: NDArray[np.int64]
+    twin: dict[int, int]
+
+
+def peers_of(noun: str, objects: Objects) -> Peers:
+    """The objects that may be called so; of detections of one thing the surest stands for all."""
+    labels = set(called(noun, sorted(set(objects.labels))))
+    named = [place for place, label in enumerate(objects.labels) if label in labels]
+    named.sort(key=lambda place: -float(objects.confidence[place]))
+    kept: list[int] = []
+    twin: dict[int, int] = {}
+    for place in named:
+        overlap = box_iou(objects.boxes[place : place + 1], objects.boxes[kept])[0] if kept else np.zeros(0)
+        if len(overlap) and overlap.max() > SAME:
+            twin[place] = kept[int(overlap.argmax())]
+        else:
+            kept.append(place)
+    return Peers(np.array(sorted(kept), np.int64), twin)
+
+
+def check(claim: Claim, objects: Objects, peers: Peers) -> Shares | None:
+    """(M,) how likely each of the peers is meant, summing to 1; None where the boxes can't tell."""
+    found = {
+        "row": _row,
+        "side": _row,
+        "corner": _corner,
+        "between": _between,
+        "without": _without,
+    }[claim.kind](claim, objects, peers.places)
+    if found is None:
+        return None
+    if claim.negated:
+        found = 1 - (1 - MISREAD) * found / found.max()
+    return (1 - MISREAD) * found / found.sum() + MISREAD / len(found)
+
+
+def rows_of(objects: Objects, places: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """The peers as rows: those in one go of steps of at most ROW; indices into places."""
+    centres = box_centres(objects.boxes)[places]
+    near = np.linalg.norm(centres[:, None] - centres[None], axis=-1) < ROW
+    row = np.full(len(places), -1)
+    for first in range(len(places)):
+        ahead = [first] if row[first] < 0 else []
+        while ahead:
+            one = ahead.pop()
+            row[one] = first
+            ahead += np.flatnonzero(near[one] & (row < 0)).tolist()
+    return [np.flatnonzero(row == first) for first in np.unique(row)]
+
+
+def order(side: str, objects: Objects, places: NDArray[np.int64]) -> NDArray[np.float32] | None:
+    """(M,) metres that rise from a side on; None where nobody can say where that side is."""
+    centres = box_centres(objects.boxes)[places]
+    if side in ("top", "bottom"):
+        return centres[:, 2] if side == "bottom" else -centres[:, 2]
+    middle = (objects.room[:2] + objects.room[3:5]) / 2
+    ahead = centres[:, :2].mean(0) - middle
+    length = float(np.linalg.norm(ahead))
+    if length < 0.2:  # they stand around the person
+        return None
+    offset = centres[:, :2] - middle
+    right = (offset[:, 0] * ahead[1] - offset[:, 1] * ahead[0]) / length
+    return right if side == "left" else -right
+
+
+def _row(claim: Claim, objects: Objects, places: NDArray[np.int64]) -> Shares | None:
+    count = len(places)
+    if claim.rank >= count:
+        return None
+    whole = _ranked(claim, objects, places)
+    parts = np.zeros(count)
+    for row in rows_of(objects, places):
+        if len(row) > max(claim.rank, 1):
+            parts[row] = len(row) * _ranked(claim, objects, places[row])
+    if not parts.any():
+        return whole
+    return WHOLE * whole + (1 - WHOLE) * parts / parts.sum()
+
+
+def _ranked(claim: Claim, objects: Objects, places: NDArray[np.int64]) -> Shares:
+    along = order(claim.side, objects, places)
+    if along is None:
+        return np.full(len(places), 1 / len(places))
+    apart = np.clip((along[:, None] - along[None]) / STEP, -30, 30)
+    rank = (1 / (1 + np.exp(-apart))).sum(1) - 0.5
+    return _softmax(-RANK_ODDS * np.abs(rank - claim.rank))
+
+
+def _corner(claim: Claim, objects: Objects, places: NDArray[np.int64]) -> Shares:
+    boxes, room = objects.boxes[places], objects.room
+    to_walls = np.minimum(boxes[:, :2] - room[:2], room[3:5] - boxes[:, 3:5]).clip(0)
+    return _softmax(-CORNER_ODDS * np.linalg.norm(to_walls, axis=1))
+
+
+def _between(claim: Claim, objects: Objects, places: NDArray[np.int64]) -> Shares | None:
+    one, *other = (peers_of(noun, objects).places for noun in claim.anchors)
+    two = other[0] if other else one
+    pairs = {(min(a, b), max(a, b)) for a in one.tolist() for b in two.tolist() if a != b}
+    if not pairs or len(pairs) > MOST_ANCHORS * (MOST_ANCHORS - 1) // 2:
+        return None
+    centres = box_centres(objects.boxes)[:, :2]
+    best = np.full(len(places), np.inf)
+    for a, b in pairs:
+        way = centres[b] - centres[a]
+        length = float(np.linalg.norm(way))
+        if length < 0.3:
+            continue
+        offset = centres[places] - centres[a]
+        along = offset @ way / length**2
+        aside = np.abs(offset[:, 0] * way[1] - offset[:, 1] * way[0]) / length
+        beyond = 2 * length * np.maximum(0, np.maximum(-along, along - 1))
+        # Of two pairs, the one that is closer together is meant rather.
+        off = aside + beyond + 0.3 * length
+        best = np.where((places == a) | (places == b), best, np.minimum(best, off))
+    if not np.isfinite(best).any():
+        return None
+    return _softmax(-BETWEEN_ODDS * np.minimum(best, 9))
+
+
+def _without(claim: Claim, objects: Objects, places: NDArray[np.int64]) -> Shares | None:
+    anchors = np.setdiff1d(peers_of(claim.anchors[0], objects).places, places)
+    if not len(anchors):
+        return None
+    gaps = box_gaps(objects.boxes[places], objects.boxes[anchors]).min(1)
+    return 1 - (1 - MISREAD) * np.exp(-gaps / AT)
+
+
+def _softmax(values: NDArray[np.floating]) -> Shares:
+    share = np.exp(np.asarray(values - values.max(), np.float64))
+    return share / share.sum()
