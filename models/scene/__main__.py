@@ -75,7 +75,11 @@ def parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train a network on the data folder")
     train.add_argument(
         "name",
-        choices=("shapes", "grounding", "ablation", "comparison", "captioning", "pointgroup", "votenet"),
+        choices=(
+            *("shapes", "grounding", "ablation", "comparison", "temperature"),
+            *("captioning", "pointgroup", "votenet"),
+        ),
+        help="temperature: of the shipped methods of grounding, which makes their certainty true",
     )
     train.add_argument("--data", type=Path, required=True)
     train.add_argument("--minutes", type=float, default=60, help="of work in total; a stopped run goes on")
@@ -249,7 +253,7 @@ def _rooms(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     from models.scene.captioning import training
-    from models.scene.grounding import ablation_training, comparison_training
+    from models.scene.grounding import ablation_training, calibration, comparison_training
     from models.scene.grounding import training as grounding_training
     from models.scene.objects import training as objects_training
     from models.scene.segmentation import detection_evaluation, evaluation, votenet_training
@@ -266,6 +270,8 @@ def _train(options: argparse.Namespace) -> None:
             comparison_training.train(options.data, method.name, out, options.minutes)
     elif options.name == "comparison":
         comparison_training.train_comparison(options.data)
+    elif options.name == "temperature":
+        calibration.train(options.data)
     elif options.name == "captioning":
         said_by = CAPTIONERS[options.model or CAPTIONERS.default]
         if said_by.name == "scan2cap":

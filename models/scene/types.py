@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Candidate:
     """One object that the sentence could mean.
 
-    score: 0 to 1, over all candidates of the answer they sum to 1.
+    score: 0 to 1, how sure it is that this one is meant (and is there, where a detector found it); over all
+        candidates of the answer they sum to at most 1.
     attribute, relation, location: what AP, RP and GLP each gave (higher is better).
     """
 
@@ -52,6 +53,8 @@ class Answer:
     cells: 3 x 3 probabilities, cells[y][x].
     checkpoint: name of the checkpoint that answered.
     notes: what in the sentence was understood otherwise than a person may think.
+    fits: ids of all that the sentence fits where nothing in it tells them apart, else (); all are candidates.
+    proofs: what the boxes prove of the first candidate.
     """
 
     sentence: str
@@ -65,6 +68,8 @@ class Answer:
     seconds: float
     missing: str = ""
     notes: tuple[Note, ...] = ()
+    fits: tuple[int, ...] = ()
+    proofs: tuple[Note, ...] = ()
 
 
 def as_json(answer: Answer) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from models.scene.data.datasets import (
     Sentence,
     annotated,
     fronts,
+    held_out,
     human,
     instances,
     read_json,
@@ -29,7 +30,7 @@ from models.scene.data.datasets import (
 )
 from models.scene.grounding.batches import Labels, disturbed
 from models.scene.grounding.scene_objects import scene_objects
-from models.scene.grounding.training import DEV_SCENES, room_objects
+from models.scene.grounding.training import room_objects
 from models.scene.objects.object_set import Objects
 from models.scene.objects.point_encoder import ShapeEncoder
 from models.scene.synthetic_language.sentences import make_sentences
@@ -84,20 +85,19 @@ class CaptionCorpus:
         self.labels = Labels.of(self.scenes)
         everyone = human(data)
         scanrefer = len(read_json(data / "language/scanrefer_train.json.gz"))
-        spoken_of = sorted({sentence.scene for sentence in everyone})
-        held_out = set(random.Random(7).sample(spoken_of, DEV_SCENES))
+        watched = held_out(everyone)
         sorts: dict[str, list[Caption]] = defaultdict(list)
         for place, sentence in enumerate(everyone):
             sort = "scanrefer" if place < scanrefer else "nr3d"
-            sorts["dev" if sentence.scene in held_out else sort].append(self._caption(sentence, sort))
+            sorts["dev" if sentence.scene in watched else sort].append(self._caption(sentence, sort))
         sorts["dev"] = [caption for caption in sorts["dev"] if caption.style == "scanrefer"]
         for sentence in without_target(data):
-            if sentence.scene not in held_out and sentence.label in self.scenes[sentence.scene].labels:
+            if sentence.scene not in watched and sentence.label in self.scenes[sentence.scene].labels:
                 sorts["unsure"].append(self._caption(sentence, "nr3d"))
         rng = random.Random(seed)
         known = annotated(data)
         self.facing = {scene: fronts(known[scene]) for scene in self.scenes if scene in known}
-        for scene in sorted(self.scenes.keys() - held_out):
+        for scene in sorted(self.scenes.keys() - watched):
             if scene in synthetic:
                 described = [item for item, _ in synthetic[scene]]
             else:

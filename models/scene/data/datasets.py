@@ -5,6 +5,7 @@ DATA/boxes, points, language and meta as they lie on disk (gzipped json, npz).
 
 import gzip
 import json
+import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -18,7 +19,7 @@ from models.scene.data.scan import Instance
 
 ANNOTATED = "boxes/objects_info_gt_1513scenes.json.gz"
 DETECTED = "boxes/objects_info_mask3d200_312valscenes.json.gz"
-
+HELD_OUT = 45  # train scenes that people spoke of and that are held out
 
 # who said it: describers with a camera, players of a guessing game, the same without the target's id
 PEOPLE = ("scanrefer", "nr3d", "class")
@@ -94,6 +95,14 @@ def human(data: Path) -> list[Sentence]:
         for kind in ("scanrefer", "nr3d")
         for row in sentences(data / f"language/{kind}_train.json.gz")
     ]
+
+
+def held_out(said: Iterable[Sentence]) -> set[str]:
+    """Train scenes whose sentences are never learnt from: they choose between versions, and fit certainty.
+
+    said: all of `human`.
+    """
+    return set(random.Random(7).sample(sorted({sentence.scene for sentence in said}), HELD_OUT))
 
 
 def without_target(data: Path) -> list[Sentence]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
+from models.core.notes import Note
 from models.scene.data.scan import Scan
 from models.scene.types import Anchor, Answer
 
@@ -30,7 +31,9 @@ class Grounding:
     method: its name in the registry. ranked: best first; () where the method says that nothing is meant.
     target: the class that it understood the sentence to ask for. words: (word, weight 0 to 1) where it has
     word attention. anchors: the objects it judged by, where it names some. missing: what is not in the scan.
-    reasons: all that InstanceRefer gives beside this.
+    fits: ids of all that the sentence fits where nothing in it tells them apart, else (). proofs: what the
+    boxes prove of the best. notes: what a person should know of the answer. reasons: all that InstanceRefer
+    gives beside this.
     """
 
     method: str
@@ -42,6 +45,9 @@ class Grounding:
     words: tuple[tuple[str, float], ...] = ()
     anchors: tuple[Anchor, ...] = ()
     missing: str = ""
+    fits: tuple[int, ...] = ()
+    proofs: tuple[Note, ...] = ()
+    notes: tuple[Note, ...] = ()
     reasons: Answer | None = field(default=None, repr=False)
 
     @property

@@ -15,6 +15,7 @@ from models.scene.grounding.base import Grounding, RankedObject
 from models.scene.grounding.instancerefer.open_instancerefer import OpenBatch
 from models.scene.grounding.instancerefer.predictor import Grounder
 from models.scene.grounding.object_networks import ObjectScores
+from models.scene.grounding.reasoning import Reasoning, combined, reason
 from models.scene.grounding.vocabulary import Read, Vocabulary
 from models.scene.objects.batching import padded_objects
 from models.scene.objects.cache import prepared_scans
@@ -49,6 +50,9 @@ class InstanceReferPredictor:
             words=answer.words,
             anchors=answer.anchors,
             missing=answer.missing,
+            fits=answer.fits,
+            proofs=answer.proofs,
+            notes=answer.notes,
             reasons=answer,
         )
 
@@ -74,31 +78,41 @@ class ObjectGrounder:
         mask = torch.ones_like(indices, dtype=torch.bool)
         batch = OpenBatch(**padded_objects([objects]), words=indices, word_mask=mask)
         found: ObjectScores = self.network(batch.to(self.device))
-        ranked, best = _ranked(objects, found)
+        asked = self.network.classes[int(found.said[0].argmax())]
+        reasoning = reason(sentence, objects, asked)
+        ranked, best = _ranked(objects, found, reasoning, self.network.temperature)
         return Grounding(
             method=self.checkpoint,
             sentence=sentence,
-            ranked=ranked,
-            target=self.network.classes[int(found.said[0].argmax())],
+            ranked=() if reasoning.impossible else ranked,
+            target=asked,
             checkpoint=self.checkpoint,
             seconds=round(time.monotonic() - start, 3),
             words=_words(sentence, words, found.attention[0, best].tolist())
             if found.attention is not None
             else (),
+            fits=tuple(int(objects.ids[place]) for place in reasoning.fits),
+            proofs=() if reasoning.impossible else reasoning.proofs(objects, best),
+            notes=reasoning.notes,
         )
 
 
-def _ranked(objects: Objects, found: ObjectScores) -> tuple[tuple[RankedObject, ...], int]:
-    """The best objects, and the place of the first; a detection counts by its confidence too."""
+def _ranked(
+    objects: Objects, found: ObjectScores, reasoning: Reasoning, temperature: float
+) -> tuple[tuple[RankedObject, ...], int]:
+    """The best objects, and the place of the first; where several fit alike all of these, each as likely."""
     raw = found.scores[0].cpu().numpy()
-    scores = raw + np.log(objects.confidence + 1e-3)
-    share = np.exp(scores - scores.max())
-    share = share / share.sum()
+    logits = combined(raw, objects.confidence, reasoning.odds, temperature)
+    share = np.exp(logits - logits.max())
+    share = objects.confidence * share / share.sum()
     own = {"match": raw}
     if found.labels is not None:
         asked = int(found.said[0].argmax())
         own["class"] = found.labels[0].softmax(-1)[:, asked].cpu().numpy()
     order = np.argsort(-share)[:RANKED]
+    if reasoning.fits:
+        order = np.array(sorted(reasoning.fits, key=lambda place: -share[place]))
+        share = np.full(len(objects), 1 / len(order))
     ranked = tuple(
         RankedObject(
             int(objects.ids[place]),

@@ -41,14 +41,15 @@ class Reasoning:
 
     odds: (N,) log-odds that each object gains. fits: places of the objects that the sentence fits alike, ()
     where it tells one. claims: those that boxes decide, each with the share that each of the peers has.
-    notes: claims that nothing here can fulfil.
+    notes: that several fit, or that none can. impossible: none can.
     """
 
     odds: NDArray[np.float64]
     fits: tuple[int, ...]
     peers: Peers
-    claims: tuple[tuple[Claim, NDArray[np.float64]], ...]
-    notes: tuple[Note, ...]
+    claims: tuple[tuple[Claim, NDArray[np.float64]], ...] = ()
+    notes: tuple[Note, ...] = ()
+    impossible: bool = False
 
     def proofs(self, objects: Objects, place: int) -> tuple[Note, ...]:
         """What the boxes prove of an answer: of each claim that they decide for it, a sentence."""
@@ -75,27 +76,38 @@ def reason(sentence: str, objects: Objects, likeliest: str) -> Reasoning:
         peers = peers_of(likeliest, objects)
     odds = np.zeros(len(objects))
     if len(peers.places) < 2:
-        return Reasoning(odds, (), peers, (), ())
-    fits = tuple(peers.places.tolist()) if _tells_nothing(sentence, objects.labels) else ()
+        return Reasoning(odds, (), peers)
+    if _tells_nothing(sentence, objects.labels):
+        fits = tuple(peers.places.tolist())
+        return Reasoning(odds, fits, peers, notes=(several_fit(objects, fits),))
     decided = [(claim, check(claim, objects, peers)) for claim in read.claims]
     known = tuple((claim, shares) for claim, shares in decided if shares is not None)
     for claim, shares in known:
         odds[peers.places] += WEIGHTS[claim.kind] * np.log(shares * len(shares))
     for place, thing in peers.twin.items():
         odds[place] = odds[thing]
-    return Reasoning(odds, fits, peers, known, _too_few(read, objects, peers))
+    few = _too_few(read, objects, peers)
+    return Reasoning(odds, (), peers, known, few, impossible=bool(few))
 
 
-def combined(scores: NDArray[np.floating], temperature: float, reasoning: Reasoning) -> NDArray[np.float64]:
-    """(N,) scores as logits of a certainty: a network's, cooled, and what the boxes add."""
-    return np.asarray(scores, np.float64) / temperature + reasoning.odds
+def combined(
+    scores: NDArray[np.floating],
+    confidence: NDArray[np.floating],
+    odds: NDArray[np.float64],
+    temperature: float,
+) -> NDArray[np.float64]:
+    """(M,) logits of being meant: a network's scores, cooled, and what the boxes add, `Reasoning.odds`.
+
+    confidence: of each object as a detection, 0 to 1; its odds of being real at all count with the scores.
+    """
+    return (np.asarray(scores, np.float64) + np.log(confidence + 1e-3)) / temperature + odds
 
 
 def several_fit(objects: Objects, fits: Sequence[int]) -> Note:
     """The sentence that several things fit."""
     label = objects.labels[fits[0]]
     name = label if all(objects.labels[place] == label for place in fits) else label.split()[-1]
-    number = NUMBERS.get(len(fits), str(len(fits)))
+    number = NUMBERS.get(len(fits), str(len(fits))).capitalize()
     return note("several_fit", number=number, count=len(fits), things=plural(name), noun=name)
 
 
@@ -112,9 +124,9 @@ def _tells_nothing(sentence: str, labels: Sequence[str]) -> bool:
 def _too_few(read: ReadClaims, objects: Objects, peers: Peers) -> tuple[Note, ...]:
     """A rank that no row here is long enough for."""
     count = len(peers.places)
-    name = plural(read.noun or objects.labels[int(peers.places[0])])
+    noun = read.noun or objects.labels[int(peers.places[0])]
     return tuple(
-        note("too_few", count=count, things=name, rank=claim.rank + 1, nth=ORDINALS[claim.rank])
+        _ranked("too_few", claim, noun, count)
         for claim in read.claims
         if claim.kind == "row" and claim.rank >= count
     )
@@ -122,22 +134,31 @@ def _too_few(read: ReadClaims, objects: Objects, peers: Peers) -> tuple[Note, ..
 
 def _proof(claim: Claim, objects: Objects, places: NDArray[np.int64], at: int) -> Note | None:
     """Of one claim, for the peer at that index; None where the boxes don't bear it out to the letter."""
-    things = plural(objects.labels[int(places[at])])
+    noun = objects.labels[int(places[at])]
+    things = plural(noun)
     if claim.negated:
-        return note("proof_not_corner", things=things, count=len(places))
+        return note("proof_not_corner", things=things, noun=noun, count=len(places))
     if claim.kind == "corner":
-        return note("proof_corner", things=things, count=len(places))
+        return note("proof_corner", things=things, noun=noun, count=len(places))
     if claim.kind == "between":
-        return note("proof_between", anchors=" + ".join(claim.anchors))
+        one, *two = claim.anchors
+        if two:
+            return note("proof_between", one=one, two=two[0])
+        return note("proof_between_two", anchor=one, anchors=plural(one))
     if claim.kind == "without":
         return note("proof_without", anchor=claim.anchors[0])
     own_row = next(row for row in rows_of(objects, places) if at in row)
     for row in (np.arange(len(places)), own_row):
         along = order(claim.side, objects, places[row])
         if along is not None and len(row) > 1 and _rank(along, row, at) == claim.rank:
-            rank = {"rank": claim.rank + 1, "nth": ORDINALS[claim.rank]}
-            return note(f"proof_{claim.side}", **rank, things=things, count=len(row))
+            return _ranked(f"proof_{claim.side}", claim, noun, len(row))
     return None
+
+
+def _ranked(key: str, claim: Claim, noun: str, count: int) -> Note:
+    return note(
+        key, rank=claim.rank + 1, nth=ORDINALS[claim.rank], things=plural(noun), noun=noun, count=count
+    )
 
 
 def _rank(along: NDArray[np.float32], row: NDArray[np.int64], at: int) -> int:

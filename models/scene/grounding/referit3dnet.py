@@ -72,6 +72,7 @@ class ReferIt3DNet(nn.Module, PyTorchModelHubMixin):
     """Scores of objects. objects: "points" as published, "prepared" as shipped.
 
     vocabulary: learned words, () for given vectors. classes: labels that the auxiliary heads tell apart.
+    temperature: scores divided by it are logits of a certainty (calibration.py).
     """
 
     def __init__(
@@ -85,8 +86,10 @@ class ReferIt3DNet(nn.Module, PyTorchModelHubMixin):
         neighbours: int = 7,
         dropout: float = 0.15,
         drop_words: float = 0.1,
+        temperature: float = 1.0,
     ) -> None:
         super().__init__()
+        self.temperature = temperature
         self.classes, self.vocabulary = tuple(classes), tuple(vocabulary)
         self.words = Words(vocabulary, word_width, drop_words)
         self.language_encoder = nn.LSTM(word_width, width, batch_first=True)

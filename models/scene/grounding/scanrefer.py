@@ -96,6 +96,7 @@ class ScanReferLocalizer(nn.Module, PyTorchModelHubMixin):
     """`lang` and `match` over given objects.
 
     vocabulary: learned words, () for given vectors. classes: labels that the sentence's class is one of.
+    temperature: scores divided by it are logits of a certainty (calibration.py).
     """
 
     def __init__(
@@ -106,8 +107,10 @@ class ScanReferLocalizer(nn.Module, PyTorchModelHubMixin):
         word_width: int = LABEL,
         dropout: float = 0.15,
         drop_words: float = 0.08,
+        temperature: float = 1.0,
     ) -> None:
         super().__init__()
+        self.temperature = temperature
         self.classes, self.vocabulary = tuple(classes), tuple(vocabulary)
         self.words = Words(vocabulary, word_width, drop_words)
         self.objects = PreparedObjects(PROPOSAL, dropout)

@@ -13,6 +13,7 @@ from models.core.errors import UserError
 from models.core.notes import Note, note
 from models.scene.chinese.sentence import HAN, in_english
 from models.scene.data.scan import Scan
+from models.scene.grounding.claims import ORDINALS
 from models.scene.grounding.things import called, names_of_things, singulars, things
 from models.scene.synthetic_language.vocabulary import COLOURS, SYNONYMS
 from models.scene.types import Answer
@@ -37,7 +38,7 @@ small large little tall short long wide narrow round square rectangular high low
 largest longest widest made seat stands standing sits sitting placed located put thing things object
 objects item items room
 """
-FUNCTION = frozenset(_FUNCTION.split())
+FUNCTION = frozenset(_FUNCTION.split()) | set(ORDINALS)
 LISTED = re.compile(r"\s*(?:,|;|\band\b|\bor\b)\s*", re.IGNORECASE)
 FOREIGN = re.compile(r"[^\x00-\u024f\W\d_]+")  # words in another script than Latin
 RELATION = re.compile(
@@ -61,7 +62,9 @@ class ReadSentence:
 
     def told(self, answer: Answer) -> Answer:
         """The answer with what was found in the sentence; a missing thing is a noun or isn't named."""
-        notes = list(self.notes)
+        notes = [*answer.notes, *self.notes]
+        if answer.fits:
+            return replace(answer, sentence=self.given, notes=tuple(notes))
         if answer.candidates:
             best = answer.candidates[0].score
             even = [one for one in answer.candidates if one.score >= EVEN * best]

@@ -57,7 +57,8 @@ class TGNN(nn.Module, PyTorchModelHubMixin):
     """Scores of objects. objects: "points" as published, "prepared" as shipped.
 
     vocabulary: learned words, () for given vectors (frozen contextual ones in BERT's place). classes: labels
-    that the auxiliary head of the sentence tells apart.
+    that the auxiliary head of the sentence tells apart. temperature: scores divided by it are lo
+    its of a certainty (calibration.py).
     """
 
     def __init__(
@@ -72,8 +73,10 @@ class TGNN(nn.Module, PyTorchModelHubMixin):
         neighbours: int = 16,
         dropout: float = 0.15,
         drop_words: float = 0.08,
+        temperature: float = 1.0,
     ) -> None:
         super().__init__()
+        self.temperature = temperature
         self.classes, self.vocabulary = tuple(classes), tuple(vocabulary)
         self.neighbours = neighbours
         self.words = Words(vocabulary, word_width, drop_words)

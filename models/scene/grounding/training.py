@@ -17,6 +17,7 @@ from models.scene.data.datasets import (
     Sentence,
     annotated,
     fronts,
+    held_out,
     human,
     instances,
     split,
@@ -35,7 +36,6 @@ from models.scene.synthetic_rooms.training_rooms import rooms
 BATCH = 48
 GENERATED, CLASS_ONLY = 0.4, 0.25  # shares of a batch; the rest are sentences of people with a known target
 ROUND = 8  # batches that are drawn at once and sorted by size, so that little is padding
-DEV_SCENES = 45  # of the train scenes: their sentences are never trained on, they choose between versions
 EACH = 10  # sentences of each kind that are generated for a scene
 # how often a kind is drawn; others weigh 1
 KINDS = {"horizontal": 3.0, "facing": 1.2, "sides": 1.2, "allocentric": 0.8, "alone": 0.6, "scanrefer": 2.0}
@@ -66,14 +66,13 @@ class Corpus:
         self.scenes |= {room: room_objects(made, shapes) for room, made in synthetic.items()}
         self.labels = Labels.of(self.scenes)
         everyone = human(data)
-        spoken_of = sorted({sentence.scene for sentence in everyone})
-        held_out = set(random.Random(7).sample(spoken_of, DEV_SCENES))
-        self.dev = [sentence for sentence in everyone if sentence.scene in held_out]
-        self.human = [sentence for sentence in everyone if sentence.scene not in held_out]
+        watched = held_out(everyone)
+        self.dev = [sentence for sentence in everyone if sentence.scene in watched]
+        self.human = [sentence for sentence in everyone if sentence.scene not in watched]
         self.class_only = [
             s
             for s in without_target(data)
-            if s.scene not in held_out and s.label in self.scenes[s.scene].labels
+            if s.scene not in watched and s.label in self.scenes[s.scene].labels
         ]
         described = {
             s: (instances(rows), fronts(rows)) for s, rows in annotated(data).items() if s in self.scenes
@@ -81,7 +80,7 @@ class Corpus:
         described |= {room: ([item for item, _ in made], {}) for room, made in synthetic.items()}
         self.generated: dict[str, list[Sentence]] = defaultdict(list)
         rng = random.Random(seed)
-        for scene in sorted(set(described) - held_out):
+        for scene in sorted(set(described) - watched):
             for said in make_sentences(described[scene][0], rng, described[scene][1], EACH):
                 sentence = Sentence(scene, said.sentence, said.target, "", said.kind, said.anchors)
                 self.generated[said.kind].append(sentence)

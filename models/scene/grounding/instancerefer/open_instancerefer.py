@@ -82,7 +82,7 @@ class OpenInstanceRefer(nn.Module, PyTorchModelHubMixin):
 
     modules: which of "attribute", "relation", "location" judge. matching: "cosine" or "mcan".
     vocabulary: 0 for MiniLM's token vectors, else the size of a learned one. label_count: labels that the
-    object encoder can guess.
+    object encoder can guess. temperature: scores divided by it are logits of a certainty (calibration.py).
     """
 
     def __init__(
@@ -97,8 +97,10 @@ class OpenInstanceRefer(nn.Module, PyTorchModelHubMixin):
         vocabulary: int = 0,
         dropout: float = 0.15,
         drop_words: float = 0.08,
+        temperature: float = 1.0,
     ) -> None:
         super().__init__()
+        self.temperature = temperature
         self.modules_used = tuple(modules)
         self.candidates = candidates
         self.embedding = nn.Embedding(vocabulary, LABEL, padding_idx=0) if vocabulary else None

@@ -19,6 +19,7 @@ from models.scene.grounding.instancerefer.open_instancerefer import (
     OpenGrounding,
     OpenInstanceRefer,
 )
+from models.scene.grounding.reasoning import Reasoning, combined, reason
 from models.scene.objects.batching import padded_objects
 from models.scene.objects.cache import prepared_scans
 from models.scene.objects.object_set import Objects
@@ -57,41 +58,66 @@ class Grounder:
         likely = found.target[0].sigmoid().cpu().numpy()
         cells = found.cells[0].softmax(0).view(3, 3).cpu().numpy()
         words = _words(sentence, tokens, found.attention[0].float().cpu())
-        nothing = likely.max() < NAMES_NOTHING and objects.labels[int(likely.argmax())] not in named
-        candidates = () if nothing else _candidates(objects, found, likely)
+        asked = objects.labels[int(likely.argmax())]
+        reasoning = reason(sentence, objects, asked)
+        nothing = reasoning.impossible or (likely.max() < NAMES_NOTHING and asked not in named)
+        candidates = (
+            () if nothing else _candidates(objects, found, likely, reasoning, self.network.temperature)
+        )
         best = int(np.flatnonzero(objects.ids == candidates[0].object_id)[0]) if candidates else -1
         return Answer(
             sentence=sentence,
-            target=objects.labels[int(likely.argmax())] if candidates else "",
+            target=asked if candidates else "",
             candidates=candidates,
             words=words,
-            anchors=_anchors(objects, found, best) if candidates else (),
+            anchors=_anchors(objects, found, best) if candidates and not reasoning.fits else (),
             cell=_cell_of(cells),
             cells=tuple(tuple(round(float(p), 4) for p in row) for row in cells),
             checkpoint=self.checkpoint,
             seconds=round(time.monotonic() - start, 3),
-            missing=_named(sentence, tokens, found.attention[0, :, 0].float().cpu()) if nothing else "",
+            missing=_named(sentence, tokens, found.attention[0, :, 0].float().cpu())
+            if nothing and not reasoning.impossible
+            else "",
+            notes=reasoning.notes,
+            fits=tuple(int(objects.ids[place]) for place in reasoning.fits) if candidates else (),
+            proofs=reasoning.proofs(objects, best) if candidates else (),
         )
 
 
-def _candidates(objects: Objects, found: OpenGrounding, likely: NDArray[np.float32]) -> tuple[Candidate, ...]:
-    """Objects of the class asked for, best first; a detection counts by its confidence too."""
+def _candidates(
+    objects: Objects,
+    found: OpenGrounding,
+    likely: NDArray[np.float32],
+    reasoning: Reasoning,
+    temperature: float,
+) -> tuple[Candidate, ...]:
+    """Objects of the class asked for, best first; where several fit alike these, each as likely."""
     chosen = found.candidates[0].cpu().numpy()
     meant = likely[chosen] >= ALSO_MEANT * likely.max()
-    scores = found.scores[0].cpu().numpy() + np.log(objects.confidence[chosen] + 1e-3)
-    share = np.exp(scores - scores[meant].max()) * meant
-    share = share / share.sum()
-    parts = [part[0].float().cpu().numpy() for part in (found.attribute, found.relation, found.location)]
-    ranked = [place for place in np.argsort(-share) if meant[place]]
+    sure = objects.confidence[chosen]
+    logits = combined(found.scores[0].cpu().numpy(), sure, reasoning.odds[chosen], temperature)
+    share = np.exp(logits - logits[meant].max()) * meant
+    share = sure * share / share.sum()
+    ranked = {int(chosen[at]): float(share[at]) for at in np.argsort(-share) if meant[at]}
+    if reasoning.fits:
+        ranked = dict.fromkeys(
+            sorted(reasoning.fits, key=lambda place: -ranked.get(place, 0.0)), 1 / len(reasoning.fits)
+        )
+    parts = (found.attribute, found.relation, found.location)
+    # One that the network never looked at closely has nothing of its modules.
+    own = {
+        int(place): [round(float(part[0, at]), 3) for part in parts]
+        for at, place in enumerate(chosen.tolist())
+    }
     return tuple(
         Candidate(
-            int(objects.ids[chosen[place]]),
-            objects.labels[chosen[place]],
-            tuple(round(float(v), 4) for v in objects.boxes[chosen[place]]),
-            round(float(share[place]), 4),
-            *(round(float(part[place]), 3) for part in parts),
+            int(objects.ids[place]),
+            objects.labels[place],
+            tuple(round(float(v), 4) for v in objects.boxes[place]),
+            round(score, 4),
+            *own.get(place, (0.0, 0.0, 0.0)),
         )
-        for place in ranked
+        for place, score in ranked.items()
     )
 
 
