@@ -169,11 +169,13 @@ def overlay_payload(
     picked: id of an instance to mark as picked. chosen: id of the candidate to show as the
     strongest instead of the first (a row of a table that was clicked). caption: of the picked instance,
     whose anchors are then drawn instead of the answer's. marks: found instances, to be outlined.
+    Where several fit alike, all of them are lit.
     """
     body: dict[str, Any] = {"picked": picked, "candidates": [], "anchors": [], "from": None, "cell": None}
     body["marks"] = [{"id": one.id, "score": round(float(one.confidence), 3)} for one in marks]
     if answer is not None and answer.candidates:
-        strongest = answer.candidates[0].object_id if chosen is None else chosen
+        first = None if answer.fits else answer.candidates[0].object_id
+        strongest = first if chosen is None else chosen
         ranked = list(enumerate(answer.candidates, start=1))
         body["candidates"] = [
             {
@@ -183,14 +185,17 @@ def overlay_payload(
                 "score": round(candidate.score, 4),
                 "rank": rank,
                 "strongest": candidate.object_id == strongest,
+                "fits": candidate.object_id in answer.fits,
             }
             for rank, candidate in ranked
-            if (rank <= SHOWN and candidate.score >= WORTH) or candidate.object_id == strongest
+            if (rank <= SHOWN and candidate.score >= WORTH)
+            or candidate.object_id in (strongest, *answer.fits)
         ]
         body["anchors"] = [asdict(anchor) for anchor in answer.anchors]
         body["from"] = strongest
-        x, y = answer.cell
-        body["cell"] = {"x": x, "y": y, "probability": round(answer.cells[y][x], 4)}
+        if not answer.fits:
+            x, y = answer.cell
+            body["cell"] = {"x": x, "y": y, "probability": round(answer.cells[y][x], 4)}
     if caption is not None:
         body["anchors"] = [asdict(anchor) for anchor in caption.anchors]
         body["from"] = caption.object_id

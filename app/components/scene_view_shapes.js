@@ -120,6 +120,13 @@ function overlayOf(scan, overlay, words) {
   const others = new Pieces();
   for (const candidate of overlay.candidates) {
     const wins = candidate === strongest;
+    if (candidate.fits && !wins) { // as good as any other
+      const box = new Pieces();
+      box.box(candidate.box, 0.035, css(COLOURS.middle));
+      traces.push(box.trace('candidates'), highlight(scan.drawn, scan.byId.get(candidate.id)?.place, COLOURS.middle, 0.6, 'winner object'));
+      labels.push({text: `${candidate.label} ${candidate.id}`, at: topOf(candidate.box), kind: 'fits', colour: css(COLOURS.middle), id: candidate.id, rank: candidate.rank});
+      continue;
+    }
     const colour = wins ? (candidate.score < SURE ? COLOURS.middle : COLOURS.winner) : scoreColour(0.75 * candidate.score / best);
     if (wins) {
       const box = new Pieces();

@@ -49,6 +49,9 @@ def overlay(found: Sequence[Grounding], picked: int | None = None) -> str:
     for one in found:
         if one.best is None:
             continue
+        if one.fits:  # the words decide that, so it is the same for all
+            marks = [_alike(one.method, alike) for alike in one.ranked]
+            break
         shell = shells[one.best.object_id] = shells.get(one.best.object_id, -1) + 1
         grown = 0.035 * shell
         low, high = one.best.box[:3], one.best.box[3:]
@@ -68,6 +71,13 @@ def overlay(found: Sequence[Grounding], picked: int | None = None) -> str:
     return scene_view.marks_payload(marks, legend, found[0].sentence if found else "", picked)
 
 
+def _alike(method: str, one: RankedObject) -> dict[str, Any]:
+    return {
+        **{"id": one.object_id, "score": one.score, "box": [round(value, 3) for value in one.box]},
+        **{"colour": colour(method), "text": f"{one.label} {one.object_id}"},
+    }
+
+
 def panel(name: str, found: Sequence[Grounding], scan: str) -> str:
     """The comparison as HTML: a row a method, who agrees with whom, and each one's own reasons."""
     heads = "".join(
@@ -84,7 +94,10 @@ def panel(name: str, found: Sequence[Grounding], scan: str) -> str:
 
 
 def _verdict(name: str, found: Sequence[Grounding]) -> str:
-    """How many of the methods agree."""
+    """How many of the methods agree; or that several things fit, which no method can tell apart."""
+    several = [one for each in found if each.fits for one in each.notes if one.key == "several_fit"]
+    if several:
+        return views.several_fit(name, several[0])
     votes: dict[int, int] = {}
     for one in found:
         if one.best:
@@ -122,6 +135,8 @@ def _said(name: str, one: Grounding) -> str:
 
 
 def _named(one: Grounding) -> str:
+    if one.best and one.fits:
+        return f"{one.best.label} × {len(one.fits)}"
     return f"{one.best.label} {one.best.object_id}" if one.best else "–"
 
 
@@ -135,7 +150,10 @@ def _own(name: str, one: Grounding) -> str:
     else:
         words = views.words(one.words) if one.words else quiet(say(name, "scene.no_words"))
         asked = quiet(say(name, "scene.asked_for", target=one.target))
-        body = asked + words + _table(name, one.ranked) + f'<p class="tl-how">{escape(how)}</p>'
+        told = "".join(
+            quiet(say(name, f"notes.{note.key}", **note.facts)) for note in (*one.proofs, *one.notes)
+        )
+        body = asked + told + words + _table(name, one.ranked) + f'<p class="tl-how">{escape(how)}</p>'
     summary = escape(say(name, "scene.own_reasons", method=entry.title))
     return f'<details data-method="{one.method}"><summary>{summary}</summary>{body}</details>'
 

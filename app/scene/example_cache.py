@@ -82,7 +82,9 @@ def _answer(kept: dict[str, Any]) -> Answer:
             "anchors": tuple(Anchor(**one) for one in kept["anchors"]),
             "words": tuple((word, weight) for word, weight in kept["words"]),
             "cell": tuple(kept["cell"]),
-            "notes": tuple(Note(**one) for one in kept.get("notes", ())),
+            "notes": tuple(Note(**one) for one in kept["notes"]),
+            "proofs": tuple(Note(**one) for one in kept["proofs"]),
+            "fits": tuple(kept["fits"]),
             "cells": tuple(tuple(row) for row in kept["cells"]),
         }
     )

@@ -17,7 +17,8 @@ class Question(Work):
     """A question and what was found.
 
     shipped: name of the scan that ships. own: a visitor's scan, which can be asked as long as it is open, and
-    own_id tells it from others. name: of the scan. found: label and id of the object, "" for none.
+    own_id tells it from others. name: of the scan. found: label and id of the object, or how many fit, "" for
+    none.
     """
 
     sentence: str
@@ -43,6 +44,9 @@ def asked(session: SceneSession, sentence: object) -> Question:
     found = [f"{one.best.label} {one.best.object_id}" for one in session.compared if one.best]
     if session.answer is not None:
         found = [f"{one.label} {one.object_id}" for one in session.answer.candidates[:1]]
+    fits = session.answer.fits if session.answer else session.compared[0].fits if session.compared else ()
+    if fits:
+        found = [f"{found[0].rsplit(' ', 1)[0]} × {len(fits)}"]
     return Question(
         sentence=validation.sentence(sentence),
         methods=session.methods,

@@ -226,7 +226,7 @@ class SceneTab(SceneWidgets):
     def _answer(self, request: gr.Request, session: SceneSession, sentence: object) -> Updates:
         answer = service.ask(session, sentence)
         session.looked = None
-        chosen = answer.candidates[0].object_id if answer.candidates else None
+        chosen = answer.candidates[0].object_id if answer.candidates and not answer.fits else None
         return {
             self.view: scene_view.lay_over(scene_view.overlay_payload(answer)),
             self.panel: self.answered(request, session, chosen),

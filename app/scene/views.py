@@ -6,9 +6,11 @@ from typing import Any
 
 from app.i18n import say
 from app.messages import quiet
+from models.core.notes import Note
 from models.scene.types import Answer, Candidate
 
 SHOWN = 8  # rows of the table
+IN_VERDICT = ("several_fit", "too_few")  # notes that the verdict tells
 SURE = 0.5  # an answer below this probability is told as a guess
 
 
@@ -20,11 +22,13 @@ def waiting(language: str) -> str:
 def panel(language: str, answer: Answer, stored: bool, checkpoint: str, selected: int | None) -> str:
     """The whole panel. `selected`: id of the row that is lit; `checkpoint`: name and hash as shown."""
     parts = [_verdict(language, answer)]
-    parts += [quiet(say(language, f"notes.{one.key}", **one.facts)) for one in answer.notes]
+    told = [one for one in (*answer.proofs, *answer.notes) if one.key not in IN_VERDICT]
+    parts += [quiet(say(language, f"notes.{one.key}", **one.facts)) for one in told]
     if answer.words:
         parts.append(_section(say(language, "scene.words"), words(answer.words)))
     if answer.candidates:
         parts.append(_section(say(language, "scene.candidates"), _table(language, answer, selected)))
+    if answer.candidates and not answer.fits:
         parts.append(
             '<div class="tl-pair">'
             + _section(say(language, "scene.anchors"), _anchors(language, answer))
@@ -40,9 +44,15 @@ def _section(title: str, body: str) -> str:
 
 
 def _verdict(language: str, answer: Answer) -> str:
+    several = next((one for one in answer.notes if one.key == "several_fit"), None)
+    if several is not None and answer.fits:
+        return several_fit(language, several)
     if not answer.candidates:
         key = "nothing_named" if answer.missing else "nothing_understood"
         why = say(language, f"scene.{key}", **({"missing": answer.missing} if answer.missing else {}))
+        for one in answer.notes:
+            if one.key == "too_few":
+                why = say(language, "notes.too_few", **one.facts)
         return (
             f'<div class="tl-verdict tl-none" role="status"><b>{escape(say(language, "scene.nothing"))}</b>'
             f"<p>{escape(why)}</p></div>"
@@ -58,6 +68,13 @@ def _verdict(language: str, answer: Answer) -> str:
         f"<b>{perhaps}{escape(best.label)}&nbsp;{best.object_id}</b>"
         f"<span>{sure}</span>{f'<p>{escape(asked)}</p>' if asked else ''}</div>"
     )
+
+
+def several_fit(language: str, told: Note) -> str:
+    """The verdict where a sentence fits several things alike."""
+    title = escape(say(language, "scene.several_fit", **told.facts))
+    more = escape(say(language, "scene.several_fit_help"))
+    return f'<div class="tl-verdict tl-unsure" role="status"><b>{title}</b><p>{more}</p></div>'
 
 
 def _named(label: str, sentence: str) -> bool:

@@ -93,6 +93,7 @@ def parser() -> argparse.ArgumentParser:
             "grounding",
             "ablation",
             "comparison",
+            "kinds",
             "benchmark",
             "executors",
             "captioning",
@@ -103,15 +104,17 @@ def parser() -> argparse.ArgumentParser:
             "segmentation",
             "detection",
         ),
-        help="truth: how often a caption's colour, class and neighbour are right; self-retrieval: how often "
-        "grounding finds the object of a caption",
+        help="kinds: grounding by kinds of sentences; truth: how often a caption's colour, class and "
+        "neighbour are right; self-retrieval: how often grounding finds the object of a caption",
     )
     evaluate.add_argument(
         "--scan", nargs="+", default=(), help="of self-retrieval: names or folders; else the shipped scans"
     )
     evaluate.add_argument("--data", type=Path)
     evaluate.add_argument("--model", default="instancerefer", help="of grounding: the method")
-    evaluate.add_argument("--task", choices=TASKS, default="scanrefer")
+    evaluate.add_argument(
+        "--task", choices=(*TASKS, "generated"), default="scanrefer", help="generated: of kinds alone"
+    )
     evaluate.add_argument(
         "--boxes", type=Path, help="predicted boxes, Mask3D's form; else those of the data folder"
     )
@@ -161,12 +164,14 @@ def _ground(options: argparse.Namespace) -> None:
         print(
             f"nothing here is called “{answer.missing}”"
             if answer.missing
+            else "nothing here fits"
+            if answer.notes
             else "the sentence names no object here"
         )
     else:
         for found in answer.candidates:
             print(f"{found.score:6.1%}  {found.label} {found.object_id}")
-    for one in () if options.json else answer.notes:
+    for one in () if options.json else (*answer.proofs, *answer.notes):
         print(told(one))
 
 
@@ -182,6 +187,7 @@ def _compare(options: argparse.Namespace) -> None:
         return
     for name, one in found.items():
         said = f"{one.best.score:6.1%}  {one.best.label} {one.best.object_id}" if one.best else "nothing"
+        said = f"{len(one.fits)} fit alike" if one.fits else said
         print(f"{GROUNDERS[name].title:14} {said}  {one.seconds:.2f} s")
 
 
@@ -295,7 +301,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     from models.scene.captioning import dense_evaluation, self_retrieval
     from models.scene.captioning import evaluation as captioning_evaluation
     from models.scene.chinese import evaluation as chinese_evaluation
-    from models.scene.grounding import comparison
+    from models.scene.grounding import comparison, kinds_evaluation
     from models.scene.grounding import evaluation as grounding_evaluation
     from models.scene.segmentation import detection_evaluation, evaluation
 
@@ -321,6 +327,8 @@ def _evaluate(options: argparse.Namespace) -> None:
         found = grounding_evaluation.evaluate_ablation(options.data)
     elif options.name == "comparison":
         found = comparison.evaluate(options.data)
+    elif options.name == "kinds":
+        found = kinds_evaluation.evaluate(options.data, options.task, options.language)
     elif options.model != "instancerefer":
         found = comparison.evaluate_method(
             options.model, options.data, options.task, options.boxes, options.language

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from models.core.checkpoints import FOLDER
 from models.scene.data.datasets import Sentence, held_out, human
 from models.scene.grounding.batches import Labels, disturbed
-from models.scene.grounding.comparison import chooser
 from models.scene.grounding.certainty import certainties
+from models.scene.grounding.comparison import chooser
 from models.scene.grounding.reasoning import reason
 from models.scene.grounding.registry import GROUNDERS
 from models.scene.grounding.scene_objects import point_encoder, scene_objects

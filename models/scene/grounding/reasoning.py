@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from models.core.notes import Note, note
 from models.scene.grounding.box_checks import Peers, check, order, peers_of, rows_of
 from models.scene.grounding.claims import ORDINALS, Claim, ReadClaims, read_claims
-from models.scene.grounding.things import head, mentions
+from models.scene.grounding.things import head, mentions, singulars
 from models.scene.objects.object_set import Objects
 from models.scene.synthetic_language.vocabulary import plural
 
@@ -78,8 +78,9 @@ def reason(sentence: str, objects: Objects, likeliest: str) -> Reasoning:
     if len(peers.places) < 2:
         return Reasoning(odds, (), peers)
     if _tells_nothing(sentence, objects.labels):
-        fits = tuple(peers.places.tolist())
-        return Reasoning(odds, fits, peers, notes=(several_fit(objects, fits),))
+        fits = _of_that_name(read.noun, objects, peers)
+        known = (several_fit(objects, fits),) if fits else ()
+        return Reasoning(odds, fits, peers, notes=known)
     decided = [(claim, check(claim, objects, peers)) for claim in read.claims]
     known = tuple((claim, shares) for claim, shares in decided if shares is not None)
     for claim, shares in known:
@@ -119,6 +120,21 @@ def _tells_nothing(sentence: str, labels: Sequence[str]) -> bool:
         return False
     rest = text[: asked.start] + " " + text[asked.end :]
     return not set(re.findall(r"[^\W_]+", rest)) - EMPTY
+
+
+def _of_that_name(noun: str, objects: Objects, peers: Peers) -> tuple[int, ...]:
+    """Places of the peers that bear a name as their own, an office chair that of a chair; else all peers.
+
+    An armchair may be meant by a chair, but not where there are chairs. () for a single one.
+    """
+    forms = singulars(noun)
+    own = [
+        place
+        for place in peers.places.tolist()
+        if forms & (singulars(objects.labels[place]) | singulars(objects.labels[place].split()[-1]))
+    ]
+    fits = own or peers.places.tolist()
+    return tuple(fits) if len(fits) > 1 else ()
 
 
 def _too_few(read: ReadClaims, objects: Objects, peers: Peers) -> tuple[Note, ...]:

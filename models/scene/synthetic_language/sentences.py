@@ -9,7 +9,7 @@ in a row, and two anchors at once.
 
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from models.scene.data.geometry import box_centres, box_gaps
 from models.scene.data.scan import Instance
-from models.scene.synthetic_language.templates import FAMILIES, Room
+from models.scene.synthetic_language.templates import FAMILIES, Family, Room
 from models.scene.synthetic_language.vocabulary import STRUCTURE
 
 
@@ -37,12 +37,13 @@ def make_sentences(
     fronts: dict[int, NDArray[np.float32]] | None = None,
     each: int = 12,
     most: int = 6,
+    families: Mapping[str, Family] = FAMILIES,
 ) -> list[Said]:
     """Up to `each` sentences of every kind about one scene.
 
     objects: annotated instances, boxes in the axis-aligned frame, metres.
     fronts: object id -> (2,) unit vector in plan, for the allocentric sides.
-    most: rivals of one label that a sentence may have; Sr3D's are 6.
+    most: rivals of one label that a sentence may have; Sr3D's are 6. families: the generator of each kind.
     """
     kept = [o for o in objects if o.label not in STRUCTURE]
     if len(kept) < 3:
@@ -60,7 +61,7 @@ def make_sentences(
         kept, boxes, centres, box_gaps(boxes, boxes), sides, groups, (low + high) / 2, high - low, rng, most
     )
     said: list[Said] = []
-    for kind, family in FAMILIES.items():
+    for kind, family in families.items():
         found = list(family(room))
         rng.shuffle(found)
         for sentence, target, anchors in found[:each]:

@@ -46,7 +46,10 @@ class Room:
         return label
 
 
-def _winner(values: NDArray[np.float32], margin: float = MARGIN) -> int | None:
+Family = Callable[[Room], Found]
+
+
+def winner(values: NDArray[np.float32], margin: float = MARGIN) -> int | None:
     """Index of the smallest value if it is smaller than every other by `margin`."""
     order = np.argsort(values)
     if len(values) > 1 and values[order[1]] - values[order[0]] < margin:
@@ -54,7 +57,8 @@ def _winner(values: NDArray[np.float32], margin: float = MARGIN) -> int | None:
     return int(order[0])
 
 
-def _several(room: Room, most: int | None = None) -> Iterator[tuple[str, list[int]]]:
+def several(room: Room, most: int | None = None) -> Iterator[tuple[str, list[int]]]:
+    """The labels of which there are several, not too many, and their objects."""
     for label, group in room.groups.items():
         if 2 <= len(group) <= (most or room.most):
             yield label, group
@@ -64,7 +68,7 @@ def _be(name: str) -> str:
     return "are" if is_plural(name) else "is"
 
 
-def _ask(room: Room, target: str, relation: str) -> str:
+def ask(room: Room, target: str, relation: str) -> str:
     """One of the ways people put it."""
     be = _be(target)
     return room.rng.choice(
@@ -88,20 +92,20 @@ FARTHEST = ("farthest from", "far from", "furthest from", "far away from", "furt
 
 
 def _horizontal(room: Room) -> Found:
-    for label, group in _several(room):
+    for label, group in several(room):
         for anchor in room.unique(label):
             gaps = room.gaps[group, anchor]
             for sign, words in ((1, CLOSEST), (-1, FARTHEST)):
-                best = _winner(sign * gaps)
+                best = winner(sign * gaps)
                 if best is None or (sign > 0 and gaps[best] > 2.5):
                     continue
                 target = group[best]
                 relation = f"{room.rng.choice(words)} the {room.name(anchor)}"
-                yield _ask(room, room.name(target), relation), target, (anchor,)
+                yield ask(room, room.name(target), relation), target, (anchor,)
 
 
 def _vertical(room: Room) -> Found:
-    for label, group in [*_several(room), *((k, g) for k, g in room.groups.items() if len(g) == 1)]:
+    for label, group in [*several(room), *((k, g) for k, g in room.groups.items() if len(g) == 1)]:
         for anchor in room.unique(label):
             shares = overlap_in_plan(room.boxes[group], room.boxes[anchor])
             hits = [i for i, share in zip(group, shares, strict=True) if share > 0.3]
@@ -121,11 +125,11 @@ def _vertical(room: Room) -> Found:
             else:
                 continue
             relation = f"{room.rng.choice(words)} the {room.name(anchor)}"
-            yield _ask(room, room.name(target), relation), target, (anchor,)
+            yield ask(room, room.name(target), relation), target, (anchor,)
 
 
 def _between(room: Room) -> Found:
-    for label, group in _several(room):
+    for label, group in several(room):
         anchors = room.unique(label)
         for _ in range(6):
             if len(anchors) < 2:
@@ -144,7 +148,7 @@ def _between(room: Room) -> Found:
                 word = room.rng.choice(("between", "in the middle of", "in the center of", "in between"))
                 relation = f"{word} the {room.name(one)} and the {room.name(two)}"
                 target = group[inside[0]]
-                yield _ask(room, room.name(target), relation), target, (one, two)
+                yield ask(room, room.name(target), relation), target, (one, two)
 
 
 def _allocentric(room: Room) -> Found:
@@ -153,7 +157,7 @@ def _allocentric(room: Room) -> Found:
         if front is None:
             continue
         left = np.array((-front[1], front[0]))
-        for label, group in _several(room):
+        for label, group in several(room):
             if label == room.objects[anchor].label:
                 continue
             offset = room.centres[group, :2] - room.centres[anchor, :2]
@@ -172,7 +176,7 @@ def _allocentric(room: Room) -> Found:
                 target, name = group[int(np.argmax(mask))], room.name(anchor)
                 if side in ("front", "back"):
                     word = "in front of" if side == "front" else room.rng.choice(("behind", "on the back of"))
-                    yield _ask(room, room.name(target), f"{word} the {name}"), target, (anchor,)
+                    yield ask(room, room.name(target), f"{word} the {name}"), target, (anchor,)
                 else:
                     to = room.rng.choice(("on the", "to the"))
                     look = room.rng.choice(("facing the front of the", "looking at the front of the"))
@@ -182,7 +186,7 @@ def _allocentric(room: Room) -> Found:
 
 def _facing(room: Room) -> Found:
     """Left and right as seen by a person in the middle of the room who looks at an anchor."""
-    for label, group in _several(room, 5):
+    for label, group in several(room, 5):
         for anchor in room.unique(label):
             view = room.centres[anchor, :2] - room.middle[:2]
             if np.linalg.norm(view) < 0.8:
@@ -192,7 +196,7 @@ def _facing(room: Room) -> Found:
             right = offset[:, 0] * view[1] - offset[:, 1] * view[0]
             name, rng = room.name(anchor), room.rng
             for sign, side in ((-1, "right"), (1, "left")):
-                best = _winner(sign * right, 0.35)
+                best = winner(sign * right, 0.35)
                 if best is None:
                     continue
                 target = group[best]
@@ -233,8 +237,8 @@ def _sides(room: Room) -> Found:
                 if mask.sum() == 1:
                     target = group[int(np.argmax(mask))]
                     relation = f"to the {side} of the {room.name(anchor)}"
-                    yield _ask(room, room.name(target), relation), target, (anchor,)
-    for _, group in _several(room, 5):
+                    yield ask(room, room.name(target), relation), target, (anchor,)
+    for _, group in several(room, 5):
         mean = room.centres[group, :2].mean(0) - room.middle[:2]
         if np.linalg.norm(mean) < 0.6:
             continue
@@ -279,10 +283,10 @@ def _measures(room: Room) -> Found:
         (size[:, :2].max(1), 0.25, ("longest", "longer", "widest"), ("narrowest", "shorter")),
         (room.centres[:, 2], 0.25, ("highest", "higher", "top", "uppermost"), ("lowest", "lower", "bottom")),
     )
-    for _, group in _several(room):
+    for _, group in several(room):
         for values, margin, high, low in measures:
             for sign, words in ((-1, high), (1, low)):
-                best = _winner(sign * values[group], margin)
+                best = winner(sign * values[group], margin)
                 if best is not None:
                     target = group[best]
                     name, word = room.name(target), room.rng.choice(words)
@@ -298,7 +302,7 @@ def _places(room: Room) -> Found:
     edge = np.minimum(room.centres[:, :2] - low[:2], high[:2] - room.centres[:, :2])
     corner = np.linalg.norm(edge, axis=1)
     middle = np.linalg.norm(room.centres[:, :2] - room.middle[:2], axis=1)
-    for _, group in _several(room):
+    for _, group in several(room):
         choices: list[tuple[NDArray[np.float32], float, tuple[str, ...]]] = [
             (corner[group], 0.5, ("in the corner of the room", "in the corner", "closest to the corner")),
             (
@@ -316,10 +320,10 @@ def _places(room: Room) -> Found:
             spread = np.linalg.norm(room.centres[group] - room.centres[group].mean(0), axis=1)
             choices.append((spread, 0.4, ("in the middle", "in the middle of the others")))
         for values, margin, words in choices:
-            best = _winner(values, margin)
+            best = winner(values, margin)
             if best is not None:
                 target = group[best]
-                yield _ask(room, room.name(target), room.rng.choice(words)), target, ()
+                yield ask(room, room.name(target), room.rng.choice(words)), target, ()
 
 
 def _colours(room: Room) -> Found:
@@ -345,7 +349,7 @@ def _colours(room: Room) -> Found:
 
 def _pairs(room: Room) -> Found:
     """Near one thing and near (or far from) another."""
-    for label, group in _several(room):
+    for label, group in several(room):
         anchors = room.unique(label)
         for _ in range(8):
             if len(anchors) < 2:
@@ -356,13 +360,13 @@ def _pairs(room: Room) -> Found:
             if (near & close).sum() == 1:
                 target = group[int(np.argmax(near & close))]
                 relation = f"next to the {room.name(one)} and near the {room.name(two)}"
-                yield _ask(room, room.name(target), relation), target, (one, two)
+                yield ask(room, room.name(target), relation), target, (one, two)
             elif near.sum() == 2:
                 pair = [g for g, n in zip(group, near, strict=True) if n]
-                best = _winner(room.gaps[pair, two], 0.4)
+                best = winner(room.gaps[pair, two], 0.4)
                 if best is not None:
                     relation = f"by the {room.name(one)}, the one closer to the {room.name(two)}"
-                    yield _ask(room, room.name(pair[best]), relation), pair[best], (one, two)
+                    yield ask(room, room.name(pair[best]), relation), pair[best], (one, two)
 
 
 def _alone(room: Room) -> Found:
@@ -378,7 +382,7 @@ def _alone(room: Room) -> Found:
             yield room.rng.choice((f"this is a {name}", f"the {name} in the room", f"a {name}")), target, ()
 
 
-FAMILIES: dict[str, Callable[[Room], Found]] = {
+FAMILIES: dict[str, Family] = {
     "horizontal": _horizontal,
     "vertical": _vertical,
     "between": _between,

@@ -1,0 +1,164 @@
+"""What sentences claim and boxes prove: ranks, sides, corners, between, without; several that fit, none that can."""
+
+import numpy as np
+import pytest
+
+from models.scene.grounding.box_checks import check, peers_of
+from models.scene.grounding.claims import Claim, read_claims
+from models.scene.grounding.reasoning import combined, reason
+from models.scene.objects.object_set import Objects
+
+THINGS = (
+    *(("chair", x, 4.0) for x in (-2.0, -1.0, 0.0, 1.0, 2.0)),  # in a row along the north wall
+    ("table", -4.5, 4.5),  # in a corner
+    ("table", 0.0, -2.0),
+    ("lamp", -0.2, -2.2),  # at the second table
+    ("door", 1.0, 2.5),
+    ("door", 3.0, 4.5),
+)
+
+
+def room(things=THINGS, confidence: float = 1.0) -> Objects:
+    """Boxes of 0.4 m in a room of 10 x 10 m; whoever stands in its middle and looks north has +x at the right."""
+    boxes = np.array([[x - 0.2, y - 0.2, 0, x + 0.2, y + 0.2, 1] for _, x, y in things], np.float32)
+    count = len(things)
+    return Objects(
+        np.arange(count) + 10,
+        tuple(label for label, *_ in things),
+        np.zeros((count, 384), np.float32),
+        boxes,
+        np.zeros((count, 3), np.float32),
+        np.full(count, confidence, np.float32),
+        np.zeros((count, 128), np.float32),
+        np.array([-5, -5, 0, 5, 5, 3], np.float32),
+    )
+
+
+LABELS = room().labels
+
+
+@pytest.mark.parametrize(
+    ("sentence", "claims"),
+    [
+        ("the second chair from the left", [Claim("row", "left", 1)]),
+        ("This is a black chair. It is third from the right.", [Claim("row", "right", 2)]),
+        ("facing the doors, the 4th one on your left", [Claim("row", "left", 3)]),
+        ("the rightmost chair", [Claim("row", "right")]),
+        ("the chair on the far left", [Claim("row", "left")]),
+        ("the second rightmost chair", [Claim("row", "right", 1)]),
+        ("from left to right, the third chair", [Claim("row", "left", 2)]),
+        ("the chair on the left", [Claim("side", "left")]),
+        ("the table in the corner of the room", [Claim("corner")]),
+        ("the table that is not in the corner", [Claim("corner", negated=True)]),
+        ("the chair between the two doors", [Claim("between", anchors=("door",))]),
+        ("the chair between the door and the table", [Claim("between", anchors=("door", "table"))]),
+        ("the table without a lamp", [Claim("without", anchors=("lamp",))]),
+        ("the table that is not next to the lamp", [Claim("without", anchors=("lamp",))]),
+    ],
+)
+def test_claims_are_read(sentence, claims):
+    assert list(read_claims(sentence, LABELS).claims) == claims
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "the chair",
+        "the chair next to the second door from the left",  # of the door
+        "the lamp on the table in the corner",  # the table's corner, or the lamp's
+        "the chair to the left of the door",  # of something
+        "the chair at the corner of the table",
+        "the chair right next to the door",
+        "the chest of drawers by the door",
+    ],
+)
+def test_the_reader_abstains_where_it_is_unsure(sentence):
+    assert read_claims(sentence, LABELS).claims == ()
+
+
+@pytest.mark.parametrize(
+    ("sentence", "meant"),
+    [
+        ("the second chair from the left", 1),
+        ("the second chair from the right", 3),
+        ("the leftmost chair", 0),
+        ("the fifth chair from the left", 4),
+        ("the table in the corner", 5),
+        ("the table that is not in the corner", 6),
+        ("the table without a lamp", 5),
+        ("the chair between the two doors", 4),
+    ],
+)
+def test_boxes_decide_where_the_network_knows_nothing(sentence, meant):
+    known = reason(sentence, room(), "chair")
+    scores = np.zeros(len(THINGS))
+    peers = known.peers.places
+    best = peers[combined(scores, np.ones(len(THINGS)), known.odds, 1.0)[peers].argmax()]
+    assert int(best) == meant
+
+
+def test_a_sure_network_is_not_overruled_and_others_are_left_alone():
+    known = reason("the second chair from the left", room(), "chair")
+    scores = np.zeros(len(THINGS))
+    scores[3] = 12.0
+    assert int(combined(scores, np.ones(len(THINGS)), known.odds, 1.5).argmax()) == 3
+    assert not known.odds[5:].any(), "only chairs are judged"
+    assert not reason("the chair next to the door", room(), "chair").odds.any()
+
+
+def test_a_reason_is_told_of_the_answer_that_it_proves():
+    objects = room()
+    known = reason("the second chair from the left", objects, "chair")
+    (proof,) = known.proofs(objects, 1)
+    assert proof.key == "proof_left"
+    assert proof.facts == {"rank": 2, "nth": "second", "things": "chairs", "noun": "chair", "count": 5}
+    assert known.proofs(objects, 2) == ()
+    assert [one.key for one in reason("the table in the corner", objects, "table").proofs(objects, 5)] == [
+        "proof_corner"
+    ]
+
+
+def test_a_pronoun_stands_for_what_the_network_takes_it_to_be():
+    assert reason("it is the second one from the left", room(), "chair").odds[:5].argmax() == 1
+
+
+def test_detections_of_one_thing_count_once():
+    things = (THINGS[0], ("chair", -1.97, 4.0), *THINGS[1:5])
+    objects = room(things)
+    peers = peers_of("chair", objects)
+    assert len(peers.places) == 5 and peers.twin == {1: 0}
+    known = reason("the second chair from the left", objects, "chair")
+    assert known.odds.argmax() == 2
+    assert known.odds[0] == known.odds[1]
+
+
+def test_who_stands_amid_them_has_no_left():
+    around = tuple(("chair", x, y) for x, y in ((3, 0), (-3, 0), (0, 3), (0, -3)))
+    shares = check(Claim("row", "left", 1), room(around), peers_of("chair", room(around)))
+    assert shares is not None and np.ptp(shares) < 1e-9
+
+
+@pytest.mark.parametrize("sentence", ["the chair", "find a chair, please", "Where is the chair?", "chairs"])
+def test_several_fit_a_bare_name(sentence):
+    known = reason(sentence, room(), "chair")
+    assert known.fits == (0, 1, 2, 3, 4)
+    assert known.notes[0].facts["number"] == "Five" and known.notes[0].facts["things"] == "chairs"
+
+
+@pytest.mark.parametrize(
+    "sentence", ["the brown chair", "the chair near the door", "the chair on the left", "the lamp", "it"]
+)
+def test_what_says_more_or_is_alone_fits_one(sentence):
+    assert reason(sentence, room(), "chair").fits == ()
+
+
+def test_an_armchair_is_no_rival_of_chairs_and_an_office_chair_is():
+    kinds = (("chair", 0, 1), ("office chair", 1, 1), ("armchair", 2, 1))
+    assert reason("the chair", room(kinds), "chair").fits == (0, 1)
+    assert reason("the chair", room((("armchair", 0, 1), ("armchair", 2, 1))), "armchair").fits == (0, 1)
+
+
+def test_none_fits_where_the_row_is_too_short():
+    known = reason("the sixth chair from the left", room(), "chair")
+    assert known.impossible and known.notes[0].key == "too_few" and known.notes[0].facts["count"] == 5
+    assert not reason("the fifth chair from the left", room(), "chair").impossible
