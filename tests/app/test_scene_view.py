@@ -253,6 +253,15 @@ def test_overlay_shows_the_chosen_candidate_even_far_down() -> None:
     assert len(overlay["candidates"]) == scene_view.SHOWN + 1
 
 
+def test_overlay_lights_all_that_fit_alike() -> None:
+    answer = replace(_answer(20), fits=tuple(range(10, 30)))
+    overlay = json.loads(scene_view.overlay_payload(answer))
+    assert len(overlay["candidates"]) == 20 and all(c["fits"] for c in overlay["candidates"])
+    assert not any(c["strongest"] for c in overlay["candidates"]) and overlay["cell"] is None
+    chosen = json.loads(scene_view.overlay_payload(answer, chosen=12))
+    assert [c["id"] for c in chosen["candidates"] if c["strongest"]] == [12]
+
+
 @pytest.mark.parametrize("answer", [None, replace(_answer(1), candidates=())])
 def test_overlay_of_nothing(answer: Answer | None) -> None:
     overlay = json.loads(scene_view.overlay_payload(answer))

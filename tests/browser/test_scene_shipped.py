@@ -60,6 +60,22 @@ def test_the_network_finds_the_right_trash_can_and_says_why(office: Page) -> Non
     expect(office.locator("#tl-panel")).to_contain_text(re.compile(rf"whiteboard\s*{board.id}"))
 
 
+def test_four_office_chairs_fit_and_all_are_lit(office: Page) -> None:
+    ask(office, "the office chair")
+    expect(office.locator(".tl-verdict b")).to_have_text("Four office chairs fit")
+    chairs = [one.id for one in pipeline.open_example(SCAN).instances if one.label == "office chair"]
+    assert len(chairs) == 4
+    expect(office.locator(".sv-fits")).to_have_count(4)
+    assert {one.inner_text() for one in office.locator(".sv-fits").all()} == {
+        f"office chair {n}" for n in chairs
+    }
+    expect(office.locator(":is(.sv-winner, .sv-guess)")).to_have_count(0)
+    expect(office.locator(".tl-ranks tbody tr")).to_have_count(4)
+    office.locator(".tl-ranks tbody tr").first.click()  # one of them is chosen: the others stay lit
+    expect(office.locator(":is(.sv-winner, .sv-guess)")).to_have_count(1)
+    expect(office.locator(".sv-fits")).to_have_count(3)
+
+
 def test_what_is_not_in_the_scan_is_not_found(office: Page) -> None:
     ask(office, "the bathtub in the corner")
     expect(office.locator(".tl-verdict")).to_contain_text("bathtub")

@@ -9,7 +9,9 @@ import pytest
 
 from models.core.checkpoints import FOLDER
 from models.core.errors import UserError
+from models.core.sentences import told
 from models.scene import pipeline
+from models.scene.__main__ import main
 from models.scene.data.geometry import box_gaps
 from models.scene.data.scan import Instance, Scan
 from models.scene.types import Answer
@@ -70,6 +72,24 @@ def test_anchors_are_what_the_sentence_names(office: Scan) -> None:
     assert answer.anchors[0].label == "whiteboard"
 
 
+def test_four_that_fit_alike_are_all_given(office: Scan) -> None:
+    answer = pipeline.ground(office, "the office chair")
+    chairs = {item.id for item in labelled(office, "office chair")}
+    assert set(answer.fits) == {found.object_id for found in answer.candidates} == chairs
+    assert {found.score for found in answer.candidates} == {0.25}
+    assert [told(one) for one in answer.notes] == [
+        "Four office chairs fit: nothing in the sentence tells them apart."
+    ]
+    assert pipeline.ground(office, "the office chair closest to the door").fits == ()
+
+
+def test_boxes_prove_a_rank_and_refuse_one_that_is_too_high(office: Scan) -> None:
+    assert pipeline.ground(office, "the seventh monitor from the left").candidates == ()
+    cans = pipeline.ground(office, "the trash can in the corner of the room")
+    assert [one.key for one in cans.proofs] == ["proof_corner"]
+    assert cans.proofs[0].facts["count"] == len(labelled(office, "trash can"))
+
+
 def test_labels_of_other_words_are_understood(office: Scan) -> None:
     assert pipeline.ground(office, "the garbage bin by the whiteboard").candidates[0].label == "trash can"
 
@@ -118,6 +138,15 @@ def test_the_command_line_answers_in_json() -> None:
     answer = json.loads(told.stdout)
     assert answer["label"] == "whiteboard"
     assert {"object_id", "label", "box", "score", "candidates"} <= set(answer)
+
+
+def test_the_command_line_says_that_several_fit(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ground", str(pipeline.SCANS / OFFICE), "the office chair"]) == 0
+    told = capsys.readouterr().out
+    assert "Four office chairs fit" in told and told.count("25.0%") == 4
+    assert main(["ground", str(pipeline.SCANS / OFFICE), "the eighth printer from the left"]) == 0
+    assert main(["ground", str(pipeline.SCANS / OFFICE), "the seventh monitor from the left"]) == 0
+    assert "There are only 6 monitors here" in capsys.readouterr().out
 
 
 def test_detections_from_a_file_take_the_place_of_labels(tmp_path, office: Scan) -> None:

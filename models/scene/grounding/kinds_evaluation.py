@@ -41,8 +41,8 @@ ABOUT = (
 MADE = (
     f"Accuracy in per cent. Sentences that boxes prove, generated about {EACH_ROOM} made rooms of each kind "
     "that nothing was trained on (`models/scene/synthetic_language/hard_sentences.py`); true boxes and "
-    "labels are offered. Left and right are, in generator and check alike, those of a person in the middle of "
-    "the room."
+    "labels are offered. Left and right are, in generator and check alike, those of a person in the middle "
+    "of the room."
 )
 CERTAINTY = (
     "Network alone > with boxes, of every method. five kinds: ordinal, superlative, negation, between, "
@@ -207,7 +207,8 @@ def _of_method(name: str, found: Measured, of: NDArray[np.bool_]) -> dict[str, A
     row: dict[str, Any] = {"method": GROUNDERS[name].title}
     every = np.ones_like(hard)
     for title, mask in (("all", every), ("five kinds", hard), ("others", ~hard), ("checked", spoke)):
-        row[f"{title} (n {int(mask.sum())})"] = f"{_percent(alone[mask])} > {_percent(checked[mask])}"
+        row[title] = f"{_percent(alone[mask])} > {_percent(checked[mask])}"
+        row[f"n {title}"] = int(mask.sum())
     before, after = (expected_error(found.certain(on), found.right(on)) for on in (False, True))
     return {**row, "ECE": f"{before} > {after}"}
 

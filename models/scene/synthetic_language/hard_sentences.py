@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.scene.data.scan import Instance
 from models.scene.synthetic_language.sentences import Said, make_sentences
-from models.scene.synthetic_language.templates import Family, Found, Room, ask, several, winner
+from models.scene.synthetic_language.templates import FAMILIES, Family, Found, Room, ask, several, winner
 from models.scene.synthetic_language.vocabulary import SYNONYMS, is_plural, plural
 
 T = TypeVar("T")
@@ -201,6 +201,13 @@ def _facings(room: Room) -> Found:
                     yield room.rng.choice(forms), group[best], (anchor,)
 
 
+def _others(room: Room) -> Found:
+    """On, under, above: what is of no hard kind, to compare with."""
+    for sentence, target, anchors in FAMILIES["vertical"](room):
+        if not any(_mistakable(room, room.objects[at].label) for at in (target, *anchors)):
+            yield sentence, target, anchors
+
+
 def _to_corner(room: Room, group: Sequence[int]) -> NDArray[np.float32]:
     """(M,) metres between each box and the nearest corner of the room, in plan."""
     low, high = room.middle - room.extent / 2, room.middle + room.extent / 2
@@ -222,4 +229,5 @@ HARD: Mapping[str, Family] = {
     "between": _betweens,
     "corner": _corners,
     "facing": _facings,
+    "other": _others,
 }

@@ -1,4 +1,4 @@
-"""What sentences claim and boxes prove: ranks, sides, corners, between, without; several that fit, none that can."""
+"""What sentences claim and boxes prove; several that fit, none that can."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ THINGS = (
 
 
 def room(things=THINGS, confidence: float = 1.0) -> Objects:
-    """Boxes of 0.4 m in a room of 10 x 10 m; whoever stands in its middle and looks north has +x at the right."""
+    """Boxes of 0.4 m in a room of 10 x 10 m; who looks north in its middle has +x at the right."""
     boxes = np.array([[x - 0.2, y - 0.2, 0, x + 0.2, y + 0.2, 1] for _, x, y in things], np.float32)
     count = len(things)
     return Objects(
