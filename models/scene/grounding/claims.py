@@ -8,12 +8,16 @@ the reader says nothing rather than something wrong.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from models.scene.grounding.things import Mention, called, head, mentions
 
-ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
-_RANKS = {word: rank for rank, word in enumerate(ORDINALS)}
-_RANKS |= {word: rank for rank, word in enumerate(("1st", "2nd", "3rd", "4th", "5th", "6th", "7th", "8th"))}
+ORDINALS = (
+    *("first", "second", "third", "fourth", "fifth"),
+    *("sixth", "seventh", "eighth", "ninth", "tenth"),
+)
+_DIGITS = ("1st", "2nd", "3rd", "4th", "5th", "6th", "7th", "8th", "9th", "10th")
+_RANKS = {word: rank for words in (ORDINALS, _DIGITS) for rank, word in enumerate(words)}
 _ONE = "|".join(_RANKS)
 _PLACE = (
     r"next to|near|beside|by|close to|against|under|underneath|below|beneath|on|on top of|above|over|"
@@ -111,7 +115,8 @@ class _Text:
         return one if near else None
 
 
-def read_claims(sentence: str, labels: Sequence[str]) -> ReadClaims:
+@lru_cache(maxsize=8192)  # each method that is asked reads the same
+def read_claims(sentence: str, labels: tuple[str, ...]) -> ReadClaims:
     """What a sentence in English claims. labels: of the scan's objects, which name things too."""
     text = re.sub(r"\s+", " ", sentence.lower())
     named = mentions(text, labels)

@@ -173,12 +173,12 @@ def _measured(asked: Asked, name: str) -> Measured:
         ]
         np.savez(kept, scores=np.concatenate(scores), ends=np.cumsum([len(one) for one in scores]))
     with np.load(kept) as arrays:
-        found = np.split(arrays["scores"], arrays["ends"][:-1])
+        kept_scores = np.split(arrays["scores"], arrays["ends"][:-1])
     reasonings = []
-    for (objects, text), scores in zip(asked.questions(), found, strict=True):
+    for (objects, text), scores in zip(asked.questions(), kept_scores, strict=True):
         likeliest = objects.labels[int((scores + np.log(objects.confidence + 1e-3)).argmax())]
         reasonings.append(reason(text, objects, likeliest))
-    return Measured(asked, found, reasonings, _temperature(entry.checkpoint))
+    return Measured(asked, kept_scores, reasonings, _temperature(entry.checkpoint))
 
 
 def _temperature(checkpoint: str) -> float:

@@ -79,8 +79,7 @@ def reason(sentence: str, objects: Objects, likeliest: str) -> Reasoning:
         return Reasoning(odds, (), peers)
     if _tells_nothing(sentence, objects.labels):
         fits = _of_that_name(read.noun, objects, peers)
-        known = (several_fit(objects, fits),) if fits else ()
-        return Reasoning(odds, fits, peers, notes=known)
+        return Reasoning(odds, fits, peers, notes=(several_fit(objects, fits),) if fits else ())
     decided = [(claim, check(claim, objects, peers)) for claim in read.claims]
     known = tuple((claim, shares) for claim, shares in decided if shares is not None)
     for claim, shares in known:

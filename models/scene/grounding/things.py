@@ -99,6 +99,8 @@ def head(text: str, named: Iterable[Mention]) -> Mention | None:
 
 def called(noun: str, labels: Collection[str]) -> tuple[str, ...]:
     """The labels of a scan by which such a thing may be called, under this name or another."""
+    if not noun:
+        return ()
     same = {noun, *SYNONYMS.get(noun, ())}
     same |= {label for label, others in SYNONYMS.items() if noun in others}
     same |= {other for label in list(same) for other in SYNONYMS.get(label, ())}

@@ -50,16 +50,16 @@ def _last_words(label: str) -> set[str]:
     return {name.split()[-1] for name in (label, *SYNONYMS.get(label, ()))}
 
 
-def _across(room: Room, group: Sequence[int], ahead: NDArray[np.floating]) -> NDArray[np.float64] | None:
+def _across(room: Room, group: Sequence[int], ahead: NDArray[np.floating]) -> NDArray[np.float32] | None:
     """Metres to the right of a person in the middle who looks ahead; None where that is nowhere."""
     length = float(np.linalg.norm(ahead))
     if length < 0.8:
         return None
     offset = room.centres[group, :2] - room.middle[:2]
-    return np.asarray((offset[:, 0] * ahead[1] - offset[:, 1] * ahead[0]) / length, np.float64)
+    return np.asarray((offset[:, 0] * ahead[1] - offset[:, 1] * ahead[0]) / length, np.float32)
 
 
-def _row(room: Room, group: Sequence[int]) -> NDArray[np.float64] | None:
+def _row(room: Room, group: Sequence[int]) -> NDArray[np.float32] | None:
     """The same where that person faces the group itself; None where they are no row."""
     right = _across(room, group, room.centres[group, :2].mean(0) - room.middle[:2])
     return right if right is not None and np.diff(np.sort(right)).min() >= APART else None
@@ -70,8 +70,10 @@ def _ordinals(room: Room) -> Found:
         if len(group) < 3:
             continue
         right = _row(room, group)
-        for side, sign in (("left", 1), ("right", -1)) if right is not None else ():
-            for rank, at in enumerate(np.argsort(sign * right)):
+        for side, places in (
+            {} if right is None else {"left": np.argsort(right), "right": np.argsort(-right)}
+        ).items():
+            for rank, at in enumerate(places):
                 name = room.name(group[at])
                 yield (
                     room.rng.choice(
@@ -190,8 +192,8 @@ def _facings(room: Room) -> Found:
     for label, group in _groups(room):
         for anchor in _anchors(room, label):
             right = _across(room, group, room.centres[anchor, :2] - room.middle[:2])
-            for side, sign in (("left", 1), ("right", -1)) if right is not None else ():
-                best = winner(sign * right, SIDEWAYS)
+            for side, along in ({} if right is None else {"left": right, "right": -right}).items():
+                best = winner(along, SIDEWAYS)
                 if best is not None:
                     name, other = room.name(group[best]), room.name(anchor)
                     forms = (

@@ -122,6 +122,11 @@ def test_a_pronoun_stands_for_what_the_network_takes_it_to_be():
     assert reason("it is the second one from the left", room(), "chair").odds[:5].argmax() == 1
 
 
+def test_boxes_that_nobody_named_are_no_peers():
+    things = (("", 0.0, 1.0), ("", 1.0, 1.0), ("chair", 2.0, 1.0))
+    assert not reason("it is the second one from the left", room(things), "").odds.any()
+
+
 def test_detections_of_one_thing_count_once():
     things = (THINGS[0], ("chair", -1.97, 4.0), *THINGS[1:5])
     objects = room(things)
