@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from models.scene.data.scan import Scan
 
 TASKS = ("scanrefer", "nr3d", "sr3d")
+GENERATED = "generated"  # sentences that boxes prove
 
 
 def parser() -> argparse.ArgumentParser:
@@ -113,7 +114,7 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--data", type=Path)
     evaluate.add_argument("--model", default="instancerefer", help="of grounding: the method")
     evaluate.add_argument(
-        "--task", choices=(*TASKS, "generated"), default="scanrefer", help="generated: of kinds alone"
+        "--task", choices=(*TASKS, GENERATED), default="scanrefer", help="generated: of kinds alone"
     )
     evaluate.add_argument(
         "--boxes", type=Path, help="predicted boxes, Mask3D's form; else those of the data folder"
@@ -305,6 +306,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     from models.scene.grounding import evaluation as grounding_evaluation
     from models.scene.segmentation import detection_evaluation, evaluation
 
+    if options.task == GENERATED and options.name != "kinds":
+        raise UserError("task_of_kinds")
     if options.name == "benchmark":
         found: object = benchmark.measure()
     elif options.name == "executors":

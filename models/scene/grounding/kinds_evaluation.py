@@ -177,8 +177,8 @@ def _measured(asked: Asked, name: str) -> Measured:
     with np.load(kept) as arrays:
         kept_scores = np.split(arrays["scores"], arrays["ends"][:-1])
     reasonings = []
-    for (objects, text), scores in zip(asked.questions(), kept_scores, strict=True):
-        likeliest = objects.labels[int((scores + np.log(objects.confidence + 1e-3)).argmax())]
+    for (objects, text), own in zip(asked.questions(), kept_scores, strict=True):
+        likeliest = objects.labels[int((own + np.log(objects.confidence + 1e-3)).argmax())]
         reasonings.append(reason(text, objects, likeliest))
     return Measured(asked, kept_scores, reasonings, _temperature(entry.checkpoint))
 

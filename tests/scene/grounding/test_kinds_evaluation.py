@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from models.core import results
+from models.scene import __main__ as command
 from models.scene.grounding import kinds_evaluation
 from models.scene.grounding.evaluation import Asked
 from models.scene.grounding.kinds_evaluation import Measured
@@ -45,6 +46,11 @@ def test_a_weak_detection_is_a_weak_answer():
     sure, weak = measured().certain(True), measured(confidence=0.5).certain(True)
     assert weak == pytest.approx(0.5 * sure, rel=1e-6)
     assert (sure < 1).all()
+
+
+def test_generated_sentences_are_of_kinds_alone(capsys):
+    assert command.main(["evaluate", "grounding", "--task", "generated"]) == 2
+    assert "evaluate kinds" in capsys.readouterr().err
 
 
 def test_the_command_gives_a_row_a_kind_and_keeps_foreign_sentences_out_of_the_results(monkeypatch, tmp_path):
