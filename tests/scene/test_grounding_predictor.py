@@ -78,7 +78,7 @@ def test_four_that_fit_alike_are_all_given(office: Scan) -> None:
     assert set(answer.fits) == {found.object_id for found in answer.candidates} == chairs
     assert {found.score for found in answer.candidates} == {0.25}
     assert [told(one) for one in answer.notes] == [
-        "Four office chairs fit: nothing in the sentence tells them apart."
+        "4 office chairs fit: nothing in the sentence tells them apart."
     ]
     assert pipeline.ground(office, "the office chair closest to the door").fits == ()
 
@@ -143,7 +143,7 @@ def test_the_command_line_answers_in_json() -> None:
 def test_the_command_line_says_that_several_fit(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ground", str(pipeline.SCANS / OFFICE), "the office chair"]) == 0
     told = capsys.readouterr().out
-    assert "Four office chairs fit" in told and told.count("25.0%") == 4
+    assert "4 office chairs fit" in told and told.count("25.0%") == 4
     assert main(["ground", str(pipeline.SCANS / OFFICE), "the eighth printer from the left"]) == 0
     assert main(["ground", str(pipeline.SCANS / OFFICE), "the seventh monitor from the left"]) == 0
     assert "There are only 6 monitors here" in capsys.readouterr().out

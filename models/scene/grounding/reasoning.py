@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from models.core.notes import Note, note
 from models.scene.grounding.box_checks import Peers, check, order, peers_of, rows_of
-from models.scene.grounding.claims import ORDINALS, Claim, ReadClaims, read_claims
+from models.scene.grounding.claims import Claim, ReadClaims, read_claims
 from models.scene.grounding.things import head, mentions, singulars
 from models.scene.objects.object_set import Objects
 from models.scene.synthetic_language.vocabulary import plural
@@ -24,8 +24,6 @@ from models.scene.synthetic_language.vocabulary import plural
 # train scenes. Checks of the closest and of the largest were tried and left out: networks know these better.
 WEIGHTS = {"row": 1.2, "side": 0.4, "corner": 0.5, "between": 0.8, "without": 1.2}
 SURE = 0.5  # a check that gives its best so much is told as a reason
-_NUMBERS = "two three four five six seven eight nine ten eleven twelve"
-NUMBERS = dict(enumerate(_NUMBERS.split(), 2))
 # Words that tell no thing from another of its name.
 _EMPTY = """
 a an the this that these those it is are there here i me my we us you your please can could would will want
@@ -107,8 +105,7 @@ def several_fit(objects: Objects, fits: Sequence[int]) -> Note:
     """The sentence that several things fit."""
     label = objects.labels[fits[0]]
     name = label if all(objects.labels[place] == label for place in fits) else label.split()[-1]
-    number = NUMBERS.get(len(fits), str(len(fits))).capitalize()
-    return note("several_fit", number=number, count=len(fits), things=plural(name), noun=name)
+    return note("several_fit", count=len(fits), things=plural(name))
 
 
 def _tells_nothing(sentence: str, labels: Sequence[str]) -> bool:
@@ -152,14 +149,14 @@ def _proof(claim: Claim, objects: Objects, places: NDArray[np.int64], at: int) -
     noun = objects.labels[int(places[at])]
     things = plural(noun)
     if claim.negated:
-        return note("proof_not_corner", things=things, noun=noun, count=len(places))
+        return note("proof_not_corner", things=things, count=len(places))
     if claim.kind == "corner":
-        return note("proof_corner", things=things, noun=noun, count=len(places))
+        return note("proof_corner", things=things, count=len(places))
     if claim.kind == "between":
         one, *two = claim.anchors
         if two:
             return note("proof_between", one=one, two=two[0])
-        return note("proof_between_two", anchor=one, anchors=plural(one))
+        return note("proof_between_two", anchors=plural(one))
     if claim.kind == "without":
         return note("proof_without", anchor=claim.anchors[0])
     own_row = next(row for row in rows_of(objects, places) if at in row)
@@ -171,9 +168,7 @@ def _proof(claim: Claim, objects: Objects, places: NDArray[np.int64], at: int) -
 
 
 def _ranked(key: str, claim: Claim, noun: str, count: int) -> Note:
-    return note(
-        key, rank=claim.rank + 1, nth=ORDINALS[claim.rank], things=plural(noun), noun=noun, count=count
-    )
+    return note(key, rank=claim.rank + 1, things=plural(noun), count=count)
 
 
 def _rank(along: NDArray[np.float32], row: NDArray[np.int64], at: int) -> int:
