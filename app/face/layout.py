@@ -95,6 +95,11 @@ class FaceWidgets(MakingTab[FaceSession]):
                     elem_id="tl-face-voice",
                     min_width=120,
                 )
+            with gr.Row(elem_classes="tl-listening"):
+                self.listen = gr.Button(
+                    i18n("face.listen"), elem_id="tl-face-listen", size="sm", scale=0, min_width=104
+                )
+                self.heard = html(elem_id="tl-face-heard")
             self.chips = html(i18n("html.face_chips"), elem_id="tl-face-chips", js_on_load=script("chips"))
         self.speech = Sound(
             sources=["upload", "microphone"],
@@ -150,8 +155,11 @@ def speakers(tongue: str, name: str) -> list[tuple[str, str]]:
 
     name: of the page's language.
     """
-    label = voices.LANGUAGES[tongue].label
     able = [voice for voice in voices.offered() if voice.language == tongue]
-    called = [voice.label.removeprefix(label).strip(" ·") for voice in able]
-    signs = {"♂": say(name, "face.voice_male"), "♀": say(name, "face.voice_female")}
-    return [(signs.get(text, text), voice.name) for text, voice in zip(called, able, strict=True)]
+    return [(called(voice, name), voice.name) for voice in able]
+
+
+def called(voice: voices.Voice, name: str) -> str:
+    """A voice as a person reads it in the page's language `name`: "Bella, a woman"."""
+    kind = say(name, f"face.voice_{voice.kind}")
+    return say(name, "face.voice_named" if voice.title else "face.voice_robot", name=voice.title, kind=kind)

@@ -224,7 +224,7 @@ def order(
     """
     if face is None:
         raise UserError("face_input")
-    spoken, tongue, speaker = ("", "", "") if audio else _spoken(text, language, voice)
+    said, tongue, speaker = ("", "", "") if audio else spoken(text, language, voice)
     if consent is not True:
         raise UserError("consent_missing")
     if not isinstance(stage, str) or stage not in STAGES:
@@ -239,7 +239,7 @@ def order(
         portrait=None if moving else face,
         video=face if moving else None,
         audio=audio,
-        text=spoken,
+        text=said,
         language=tongue,
         voice=speaker,
         stage=str(stage),
@@ -250,18 +250,20 @@ def order(
     )
 
 
-def _spoken(text: str | None, language: str | None, voice: str | None) -> tuple[str, str, str]:
-    """The text, its language, and the name of who speaks it."""
+def spoken(text: object, language: object, voice: object) -> tuple[str, str, str]:
+    """What fields hold of a text to be spoken: the text, its language, and the name of who speaks it.
+
+    Raises UserError: speech_input, language_unknown, voice_unknown, and as `voices.cleaned` and
+    `voices.check_script` do.
+    """
+    if not isinstance(language, str):
+        raise UserError("language_unknown", name=_short(language), choices=", ".join(voices.LANGUAGES))
+    chosen = voices.find(language, _short(voice) if voice else None)
     if not isinstance(text, str) or not text.strip():
         raise UserError("speech_input")
-    if not isinstance(language, str) or language not in voices.LANGUAGES:
-        raise UserError("language_unknown", name=_short(language), choices=", ".join(voices.LANGUAGES))
-    names = [one.name for one in voices.offered() if one.language == language]
-    if voice and voice not in names:
-        raise UserError("voice_unknown", name=_short(voice), choices=", ".join(names))
     clean = voices.cleaned(text)
     voices.check_script(clean, language)
-    return clean, language, str(voice or names[0])
+    return clean, language, chosen.name
 
 
 def animate(session: FaceSession, wanted: Order) -> Iterator[Progress | Made]:

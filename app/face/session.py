@@ -20,7 +20,7 @@ class FaceSession(LabSession):
     portrait, footage, speech: what the visitor brought, as it was kept. made: the result that is there.
     track: of the portrait of that path.
     halt: set when the video that is being made is not wanted any more. at_work: held while one is made.
-    notes: what was read of the last file that came.
+    heard: the voice that was listened to last. notes: what was read of the last file that came.
     """
 
     portrait: Path | None = None
@@ -28,6 +28,7 @@ class FaceSession(LabSession):
     speech: Path | None = None
     notes: tuple[Note, ...] = ()
     made: Made | None = None
+    heard: Path | None = None
     track: "tuple[Path, Track] | None" = None
     halt: threading.Event = field(default_factory=threading.Event)
     at_work: threading.Lock = field(default_factory=threading.Lock)
@@ -35,5 +36,5 @@ class FaceSession(LabSession):
     def end(self) -> None:
         """Forget what was brought and made; the video that is being made ends."""
         self.halt.set()
-        self.portrait = self.footage = self.speech = self.made = self.track = None
+        self.portrait = self.footage = self.speech = self.made = self.heard = self.track = None
         self.notes = ()

@@ -17,6 +17,7 @@ from app.face import films, service
 from app.face import views as answer
 from app.face.api import FaceApi
 from app.face.layout import FaceWidgets, speakers
+from app.face.listening import Listening
 from app.face.session import FaceSession
 from app.face.uploads import Bringing
 from app.i18n import language, say
@@ -59,6 +60,7 @@ class FaceTab(FaceWidgets):
         self.bringing = Bringing(self)
         self._wire()
         self.bringing.wire()
+        Listening(self).wire()
 
     def _wire(self) -> None:
         page = Context.root_block
@@ -78,8 +80,10 @@ class FaceTab(FaceWidgets):
         page.load(self.arrive, None, typed, **quiet)
         said = [self.screen, self.status, self.log, self.notice]
         self.hearing.spoken(self.speak, None, said, trigger_mode="always_last", **quiet)
-        self.language.input(self.choose_language, self.language, self.voice, **quiet)
-        self.chips.choose(self.choose_text, None, typed, **quiet)
+        voiced = [self.language, self.voice]
+        self.hearing.spoken(self.speak_voices, voiced, self.voice, trigger_mode="always_last", **quiet)
+        self.language.input(self.choose_language, voiced, self.voice, **quiet)
+        self.chips.choose(self.choose_text, self.voice, typed, **quiet)
         self.dice.click(None, None, self.seed, js=script("dice"), **quiet)
         made = self.animate.click(self.make, fields, shown, trigger_mode="once", **quiet)
         made.then(self.free, None, self.animate, **quiet).then(**address)
@@ -112,20 +116,28 @@ class FaceTab(FaceWidgets):
             self.log: answer.log(name, made, facts),
         }
 
-    def choose_language(self, tongue: str | None, request: gr.Request) -> Updates:
-        """Another language of the text: its voices."""
-        able = speakers(tongue if tongue in voices.LANGUAGES else "en", language(request))
-        return {self.voice: gr.update(choices=able, value=able[0][1])}
+    def speak_voices(self, tongue: str | None, voice: str | None, request: gr.Request) -> Updates:
+        """The page speaks another language: the voices are called in it."""
+        able = speakers(_known(tongue), language(request))
+        return {self.voice: gr.update(choices=able, value=voice)}
 
-    def choose_text(self, request: gr.Request, event: gr.EventData) -> Updates:
+    def choose_language(self, tongue: str | None, voice: str | None, request: gr.Request) -> Updates:
+        """Another language of the text: its voices, and the first of them like the one that was chosen."""
+        code = _known(tongue)
+        kind = next((one.kind for one in voices.offered() if one.name == voice), None)
+        able = [one for one in voices.offered() if one.language == code]
+        alike = next((one for one in able if one.kind == kind), able[0])
+        return {self.voice: gr.update(choices=speakers(code, language(request)), value=alike.name)}
+
+    def choose_text(self, voice: str | None, request: gr.Request, event: gr.EventData) -> Updates:
         """A sentence to try was clicked."""
         data = getattr(event, "_data", None)
         chosen = data if isinstance(data, dict) else {}
-        return self._typed(request, str(chosen.get("text") or ""), str(chosen.get("language") or ""))
+        return self._typed(request, str(chosen.get("text") or ""), str(chosen.get("language") or ""), voice)
 
-    def _typed(self, request: gr.Request, text: str, tongue: str) -> Updates:
-        known = tongue if tongue in voices.LANGUAGES else "en"
-        return {self.text: text, self.language: known, **self.choose_language(known, request)}
+    def _typed(self, request: gr.Request, text: str, tongue: str, voice: str | None = None) -> Updates:
+        known = _known(tongue)
+        return {self.text: text, self.language: known, **self.choose_language(known, voice, request)}
 
     def make(
         self,
@@ -250,3 +262,8 @@ class FaceTab(FaceWidgets):
             return {self.screen: video_stage.clear()}
         files = answer.taken(language(request), made)
         return {self.screen: video_stage.show(answer.views(made), files, answer.beside(made))}
+
+
+def _known(tongue: str | None) -> str:
+    """A language of texts by its code, English where there is none."""
+    return tongue if tongue in voices.LANGUAGES else "en"

@@ -23,7 +23,7 @@ from models.face.types import ARTICULATION
 
 WITHOUT = ("grid_others", "vidtimit", "lipreading_course")
 TRAININGS = ("motion", "generator", "sync")
-EVALUATIONS = ("sync", "image", "speed")
+EVALUATIONS = ("sync", "image", "speed", "voices")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -149,7 +149,7 @@ def _languages(_: argparse.Namespace) -> None:
     from models.face.speech.voices import offered
 
     for voice in offered():
-        print(f"{voice.language:4} {voice.name:12} {voice.label}")
+        print(f"{voice.language:4} {voice.name:12} {voice.kind:7} {voice.engine:9} {voice.label}")
 
 
 def _inspect(options: argparse.Namespace) -> None:
@@ -208,9 +208,12 @@ def _evaluate(options: argparse.Namespace) -> None:
     from models.face import speed
     from models.face.motion import evaluation as motion_evaluation
     from models.face.rendering import evaluation as rendering_evaluation
+    from models.face.speech import evaluation as speech_evaluation
     from models.face.sync import evaluation
 
-    if options.name == "sync":
+    if options.name == "voices":
+        found = speech_evaluation.evaluate()
+    elif options.name == "sync":
         found = {
             **motion_evaluation.evaluate(options.data, options.clips),
             **evaluation.evaluate(options.data, options.clips),

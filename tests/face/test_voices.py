@@ -1,5 +1,6 @@
-"""Voices: every language is spoken and not spelled, and what can't be said is refused."""
+"""Voices: every language is spoken and not spelled, the offered are the understood, the rest is refused."""
 
+import json
 import shutil
 import subprocess
 
@@ -7,8 +8,10 @@ import numpy as np
 import pytest
 
 from models.core.errors import UserError
+from models.core.results import RESULTS
 from models.face import RATE
-from models.face.speech import voices
+from models.face.speech import espeak, voices
+from models.face.speech.sentences import SENTENCES, greeting
 
 needs_espeak = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
 GREETINGS = {
@@ -68,7 +71,7 @@ def test_spelling_would_be_noticed():
 def test_mandarin_becomes_pinyin_with_tones():
     assert voices.spelled("银行行长", "zh") == "yin2 hang2 hang2 zhang3"
     assert voices.spelled("2024年增长5%", "zh").startswith("er4 ling2 er4 si4 nian2")
-    assert "bai3 fen1 zhi1 5" in voices.spelled("增长5%", "zh")
+    assert "bai3 fen1 zhi1 wu3" in voices.spelled("增长5%", "zh")
 
 
 def test_japanese_becomes_kana_as_it_sounds():
@@ -96,7 +99,8 @@ def test_english_is_the_same_every_time():
         ("Привет", "en", None, "text_script"),
         ("hello", "xx", None, "language_unknown"),
         ("hello", "../etc", None, "language_unknown"),
-        ("hello", "en", "emma", "voice_unknown"),
+        ("hello", "en", "af_bella", "voice_unknown"),
+        ("hello", "en", "xiaoxiao", "voice_unknown"),
     ],
 )
 def test_what_cannot_be_said(text, language, voice, key):
@@ -106,7 +110,7 @@ def test_what_cannot_be_said(text, language, voice, key):
 
 
 def test_a_missing_program_is_named(monkeypatch):
-    monkeypatch.setattr(voices.shutil, "which", lambda name: None)
+    monkeypatch.setattr(espeak.shutil, "which", lambda name: None)
     with pytest.raises(UserError) as caught:
         voices.speak("Guten Tag", "de")
     assert caught.value.key == "voice_missing"
@@ -129,3 +133,51 @@ def test_a_number_without_a_name_is_refused_in_a_sentence(text):
 
 def test_a_number_of_thirty_digits_is_spoken():
     assert voices.cleaned("9" * 30) == "9" * 30
+
+
+# ---- the table of what is understood
+
+
+def measured() -> dict[tuple[str, str], float]:
+    rows = json.loads(voices.MEASURED.read_text(encoding="utf-8"))
+    return {(row["language"], row["voice"]): row["errors"] for row in rows}
+
+
+def test_every_voice_of_the_measured_languages_was_measured():
+    assert set(measured()) == {
+        (voice.language, voice.name) for voice in voices.known() if voice.language in SENTENCES
+    }
+
+
+def test_the_results_page_has_the_figures_that_the_program_reads():
+    page = RESULTS.read_text(encoding="utf-8")
+    block = page.split("<!-- face-voices -->")[1].split("<!-- /face-voices -->")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines()]
+    told = {
+        (row[0], row[1]): (float(row[3]), row[-1]) for row in rows if len(row) > 5 and row[0] in SENTENCES
+    }
+    offered = {(voice.language, voice.name) for voice in voices.offered()}
+    assert told == {one: (errors, "yes" if one in offered else "no") for one, errors in measured().items()}
+
+
+def test_what_is_not_understood_is_not_offered(monkeypatch, tmp_path):
+    def offered(**errors: float) -> set[str]:
+        rows = [{"language": "de", "voice": voice, "errors": value} for voice, value in errors.items()]
+        (tmp_path / "measured.json").write_text(json.dumps(rows))
+        voices.offered.cache_clear()
+        return {voice.name for voice in voices.offered() if voice.language == "de"}
+
+    monkeypatch.setattr(voices, "MEASURED", tmp_path / "measured.json")
+    try:
+        assert offered() == offered(male=20.0, female=3.0) == {"male", "female"}
+        assert offered(male=20.1, female=3.0) == {"female"}
+        assert offered(male=50.0, female=60.0) == {"male", "female"}  # a language doesn't vanish
+    finally:
+        monkeypatch.undo()
+        voices.offered.cache_clear()
+
+
+def test_a_sentence_to_listen_to_can_be_said():
+    for code in voices.LANGUAGES:
+        voices.check_script(voices.cleaned(greeting(code)), code)
+        assert len(greeting(code)) <= 80

@@ -1,13 +1,13 @@
-"""Text becomes speech, offline: English by hibari's network, other languages by espeak-ng.
+"""Text becomes speech, offline: by Kokoro's and hibari's networks, other languages by espeak-ng.
 
 espeak-ng (GPL, a program of its own, run beside this one) spells out what it cannot read, so Mandarin
 reaches it as pinyin with tones and Japanese as kana of how it sounds. A text in a script that a language
-isn't written in is refused instead of being read letter by letter.
+isn't written in is refused instead of being read letter by letter. Every voice was read back by a recogniser
+(`evaluation`), and those that it understood badly are not offered.
 """
 
+import json
 import re
-import shutil
-import subprocess
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
@@ -19,97 +19,131 @@ from numpy.typing import NDArray
 from models.core.errors import UserError
 from models.core.import_lock import LOADING
 from models.face import RATE
+from models.face.speech import espeak, japanese, kokoro, mandarin
+from models.face.speech.languages import LANGUAGES, LATIN
+from models.face.speech.phonemes import phonemes
 from models.face.speech.text_normalization import normalised
 
 MAX_DIGITS = 30  # of a number; the English voice has no names for more than 36
 MAX_TEXT = 2000  # characters: some two minutes
-DEADLINE = 60.0  # seconds that espeak-ng may take
-PACE = "155"  # words a minute; its own 175 is hasty
+MOST_ERRORS = 20.0  # per cent of letters that a recogniser may miss of a voice that is offered
 
 Array = NDArray[np.float32]
-
-LATIN, CYRILLIC, GREEK, HANGUL, INDIC = ("LATIN",), ("CYRILLIC",), ("GREEK",), ("HANGUL",), ("DEVANAGARI",)
-HAN, KANA = ("CJK",), ("CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA")
-
-
-@dataclass(frozen=True)
-class Language:
-    """A language: its own name, its voice in espeak-ng, and how Unicode's names of its letters begin."""
-
-    label: str
-    espeak: str
-    scripts: tuple[str, ...] = LATIN
 
 
 @dataclass(frozen=True)
 class Voice:
-    """A voice that can be asked for: speak(text, voice.language, voice.name). label: for people to read."""
+    """A voice that can be asked for: speak(text, voice.language, voice.name).
+
+    kind: "female" or "male". engine: "kokoro", "hibari" or "espeak", what makes the sound. style: how the
+    engine calls the voice.
+    """
 
     language: str
-    label: str
     name: str
+    kind: str
+    engine: str
+    style: str
+
+    @property
+    def title(self) -> str:
+        """Its own name, "" where it has none."""
+        return "" if self.engine == "espeak" else self.name.capitalize()
+
+    @property
+    def label(self) -> str:
+        """What tells it from others, for people to read."""
+        sign = {"female": "♀", "male": "♂"}[self.kind]
+        return f"{LANGUAGES[self.language].label} · {self.title or 'espeak-ng'} {sign}"
 
 
-LANGUAGES = {
-    "en": Language("English", "en-us"),
-    "zh": Language("中文（普通话）", "cmn-latn-pinyin", HAN),
-    "yue": Language("中文（粤语）", "yue", HAN),
-    "ja": Language("日本語", "ja", KANA),
-    "ko": Language("한국어", "ko", HANGUL),
-    "de": Language("Deutsch", "de"),
-    "fr": Language("Français", "fr-fr"),
-    "es": Language("Español", "es"),
-    "it": Language("Italiano", "it"),
-    "pt": Language("Português", "pt-br"),
-    "nl": Language("Nederlands", "nl"),
-    "pl": Language("Polski", "pl"),
-    "cs": Language("Čeština", "cs"),
-    "sv": Language("Svenska", "sv"),
-    "fi": Language("Suomi", "fi"),
-    "hu": Language("Magyar", "hu"),
-    "tr": Language("Türkçe", "tr"),
-    "el": Language("Ελληνικά", "el", GREEK),
-    "ru": Language("Русский", "ru", CYRILLIC),
-    "uk": Language("Українська", "uk", CYRILLIC),
-    "hi": Language("हिन्दी", "hi", INDIC),
-    "vi": Language("Tiếng Việt", "vi"),
-    "id": Language("Bahasa Indonesia", "id"),
+MEASURED = kokoro.FOLDER / "measured.json"  # `evaluate voices` writes it
+# Kokoro's voices of each language by their names there: language and kind come first, "af_bella".
+STYLES = {
+    "en": ("af_bella", "am_michael", "bf_emma", "bm_george"),
+    "zh": ("zf_xiaoxiao", "zf_xiaoyi", "zm_yunjian", "zm_yunyang"),
+    "ja": ("jf_alpha", "jm_kumo"),
+    "fr": ("ff_siwis",),
+    "es": ("ef_dora", "em_alex"),
+    "it": ("if_sara", "im_nicola"),
+    "pt": ("pf_dora", "pm_alex"),
+    "hi": ("hf_alpha", "hm_omega"),
 }
-NEURAL = "heart"  # the one voice that lies in hibari's package; it would download others
-VARIANTS = {"male": ("m3", "♂"), "female": ("f3", "♀")}  # espeak-ng's timbres
+KINDS = {"f": "female", "m": "male"}
+VARIANTS = {"female": "f3", "male": "m3"}  # espeak-ng's timbres
 
 
-def offered() -> list[Voice]:
-    """Every voice, a language's first one being what it speaks with unless another is asked for."""
-    voices = [Voice("en", f"{LANGUAGES['en'].label} · Heart", NEURAL)]
-    for code, language in LANGUAGES.items():
-        voices += [Voice(code, f"{language.label} {sign}", name) for name, (_, sign) in VARIANTS.items()]
-    return voices
+@cache
+def known() -> tuple[Voice, ...]:
+    """Every voice there is, by language, women first: the example portrait is one's."""
+    voices = []
+    for code in LANGUAGES:
+        # The one voice that lies in hibari's package; it would download others.
+        voices += [Voice("en", "heart", "female", "hibari", "heart")] if code == "en" else []
+        voices += [
+            Voice(code, style.partition("_")[2], KINDS[style[1]], "kokoro", style)
+            for style in STYLES.get(code, ())
+        ]
+        voices += [Voice(code, kind, kind, "espeak", variant) for kind, variant in VARIANTS.items()]
+    return tuple(voices)
+
+
+@cache
+def offered() -> tuple[Voice, ...]:
+    """The voices that can be asked for, a language's first one being what it speaks with unless told.
+
+    Those of which a recogniser missed too much are left out, but for espeak-ng's where a language has no
+    other.
+    """
+    rows = json.loads(MEASURED.read_text(encoding="utf-8"))
+    bad = {(row["language"], row["voice"]) for row in rows if row["errors"] > MOST_ERRORS}
+    good = [voice for voice in known() if (voice.language, voice.name) not in bad]
+    spoken = {voice.language for voice in good}
+    return tuple(voice for voice in known() if voice in good or voice.language not in spoken)
 
 
 def speak(text: str, language: str, voice: str | None = None) -> Array:
     """A text as speech: (N,) float32 at 16 kHz, the same every time.
 
     Raises UserError: text_empty (nothing that can be said), text_long, text_script (not what the language is
-    written in), language_unknown, voice_unknown, voice_missing (espeak-ng isn't installed), package_missing.
+    written in), language_unknown, voice_unknown, voice_missing (espeak-ng isn't installed), package_missing,
+    package_broken.
+    """
+    chosen = find(language, voice)
+    said = cleaned(text)
+    check_script(said, language)
+    samples, rate = spoken(cleaned(normalised(said, language)), chosen)
+    if len(samples) == 0 or not np.abs(samples).max() > 0:
+        raise UserError("text_empty")
+    return resampled(samples, rate)
+
+
+def find(language: str, name: str | None = None) -> Voice:
+    """An offered voice of a language, the first where no name is given.
+
+    Raises UserError: language_unknown, voice_unknown.
     """
     if language not in LANGUAGES:
         raise UserError("language_unknown", name=language[:20], choices=", ".join(LANGUAGES))
-    voices = [one.name for one in offered() if one.language == language]
-    if voice and voice not in voices:
-        raise UserError("voice_unknown", name=voice[:20], choices=", ".join(voices))
-    said = cleaned(text)
-    check_script(said, language)
-    said = cleaned(normalised(said, language))
-    chosen = voice or voices[0]
-    if chosen == NEURAL:
-        samples, rate = _neural(said)
-    else:
-        parts = [_espeak(spelled(part, code), code, chosen) for part, code in in_languages(said, language)]
-        samples, rate = np.concatenate([part for part, _ in parts]), parts[0][1]
-    if len(samples) == 0 or not np.abs(samples).max() > 0:
-        raise UserError("text_empty")
-    return _resampled(samples, rate)
+    able = [one for one in offered() if one.language == language]
+    for one in able:
+        if one.name == (name or able[0].name):
+            return one
+    raise UserError("voice_unknown", name=str(name)[:20], choices=", ".join(one.name for one in able))
+
+
+def spoken(text: str, voice: Voice) -> tuple[Array, int]:
+    """A normalised text in any voice that is known: samples (N,) and their rate. Raises as `speak` does."""
+    if voice.engine == "hibari":
+        return _hibari()(text, seed=0), _hibari().sample_rate
+    parts = in_languages(text, voice.language)
+    if voice.engine == "kokoro":
+        british = voice.style.startswith("b")
+        sounds = [phonemes(part, code, british) for part, code in parts]
+        said = re.sub(r" +(?=[;:,.!?…])", "", " ".join(sounds))
+        return kokoro.speak(said, voice.style), kokoro.RATE
+    pieces = [espeak.speak(spelled(part, code), code, voice.style) for part, code in parts]
+    return np.concatenate([piece for piece, _ in pieces]), pieces[0][1]
 
 
 def in_languages(text: str, language: str) -> list[tuple[str, str]]:
@@ -117,8 +151,13 @@ def in_languages(text: str, language: str) -> list[tuple[str, str]]:
     if LANGUAGES[language].scripts == LATIN:
         return [(text, language)]
     pieces = re.split(r"((?:[A-Za-z][A-Za-z'’]*)(?:[ -]+[A-Za-z][A-Za-z'’]*)*)", text)
-    parts = [(piece, "en" if number % 2 else language) for number, piece in enumerate(pieces)]
-    return [(piece, code) for piece, code in parts if any(c.isalnum() for c in piece)]
+    parts: list[tuple[str, str]] = []
+    for number, piece in enumerate(pieces):
+        if any(c.isalnum() for c in piece):
+            parts.append((piece, "en" if number % 2 else language))
+        elif parts:  # signs end what is before them
+            parts[-1] = (parts[-1][0] + piece, parts[-1][1])
+    return parts
 
 
 def cleaned(text: str) -> str:
@@ -153,36 +192,8 @@ def check_script(text: str, language: str) -> None:
 def spelled(text: str, language: str) -> str:
     """What espeak-ng is given to read: pinyin, kana, or the text itself."""
     if language == "zh":
-        return _pinyin(text)
-    return _kana(text) if language == "ja" else text
-
-
-def _pinyin(text: str) -> str:
-    from pypinyin import Style, lazy_pinyin
-
-    years = re.sub(r"\d{4}(?=年)", lambda m: "".join("零一二三四五六七八九"[int(d)] for d in m[0]), text)
-    parts = re.sub(r"(\d+(?:\.\d+)?)\s*[%％]", r"百分之\1", years)
-    return " ".join(lazy_pinyin(parts, style=Style.TONE3, neutral_tone_with_five=True))
-
-
-def _kana(text: str) -> str:
-    months = re.sub(r"(?<=[0-9０-９])月", "ガツ", text)
-    return " ".join(
-        token.surface if token.phonetic == "*" else token.phonetic
-        for token in _japanese().tokenize(unicodedata.normalize("NFKC", months))
-    )
-
-
-@cache
-def _japanese() -> Any:
-    with LOADING:
-        from janome.tokenizer import Tokenizer
-
-        return Tokenizer()
-
-
-def _neural(text: str) -> tuple[Array, int]:
-    return _hibari()(text, seed=0), _hibari().sample_rate
+        return " ".join(mandarin.pinyin(text))
+    return " ".join(word for word, _ in japanese.kana(text)) if language == "ja" else text
 
 
 @cache
@@ -192,31 +203,11 @@ def _hibari() -> Any:
             from hibari import Hibari
         except ImportError as error:
             raise UserError("package_missing", name="hibari-tts") from error
-        return Hibari(voice=NEURAL)
+        return Hibari(voice="heart")
 
 
-def _espeak(text: str, language: str, voice: str) -> tuple[Array, int]:
-    program = shutil.which("espeak-ng")
-    if program is None:
-        raise UserError("voice_missing", language=LANGUAGES[language].label)
-    name = f"{LANGUAGES[language].espeak}+{VARIANTS[voice][0]}"
-    try:
-        done = subprocess.run(
-            [program, "-v", name, "-s", PACE, "--stdin", "--stdout"],
-            input=text.encode(),
-            capture_output=True,
-            timeout=DEADLINE,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        raise UserError("voice_missing", language=LANGUAGES[language].label) from error
-    # A WAV whose header claims two gigabytes, as it was written to a pipe: 44 bytes, then 16-bit samples.
-    rate = int.from_bytes(done.stdout[24:28], "little")
-    samples = np.frombuffer(done.stdout[44:], "<i2").astype(np.float32)
-    return samples / np.float32(32768), rate or RATE
-
-
-def _resampled(samples: Array, rate: int) -> Array:
+def resampled(samples: Array, rate: int) -> Array:
+    """Samples (N,) at a rate in hertz as (M,) at 16 kHz, in [-1, 1]."""
     from scipy.signal import resample_poly
 
     common = int(np.gcd(rate, RATE))
