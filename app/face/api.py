@@ -1,6 +1,7 @@
-"""The face lab's named API endpoint: a face and a voice in, a video out, and what is known of it.
+"""The face lab's named API endpoints.
 
-`/face_animate` does what a visitor does on the page.
+`/face_animate` does what a visitor does on the page: a face and a voice in, a video out, and what is known of
+it. `/face_voices` lists the voices.
 """
 
 from typing import Any
@@ -15,11 +16,13 @@ from app.messages import answered
 from app.session import Visits
 from models.core.errors import UserError
 from models.face import STAGES
+from models.face.speech import voices
+from models.face.speech.languages import LANGUAGES
 from models.face.types import Made
 
 
 class FaceApi:
-    """The endpoint on hidden widgets: only widgets give Gradio's clients file uploads."""
+    """The endpoints on hidden widgets: only widgets give Gradio's clients file uploads."""
 
     def __init__(self, visits: Visits) -> None:
         self.visits = visits
@@ -41,8 +44,24 @@ class FaceApi:
                 gr.JSON(label="result"),
                 *(gr.File(label=name) for name in ("video", "panels", "csv", "npz")),
             ]
-            button = gr.Button()
+            button, listing = gr.Button(), gr.Button()
+            able = gr.JSON(label="voices")
+        listing.click(self.list_voices, None, able, api_name="face_voices")
         button.click(self.animate, fields, results, api_name="face_animate")
+
+    def list_voices(self) -> dict[str, Any]:
+        """Languages and their voices."""
+        return {
+            code: {
+                "language": one.label,
+                "voices": [
+                    {"name": voice.name, "kind": voice.kind, "by": voice.engine}
+                    for voice in voices.offered()
+                    if voice.language == code
+                ],
+            }
+            for code, one in LANGUAGES.items()
+        }
 
     def animate(
         self,

@@ -69,6 +69,15 @@ def animate(client, **fields):
     return client.predict(*files, *given.values(), api_name="/face_animate")
 
 
+def test_the_voices_are_listed_and_each_is_taken(client):
+    told = client.predict(api_name="/face_voices")
+    assert told["zh"]["language"] == "中文（普通话）"
+    assert {"name": "michael", "kind": "male", "by": "kokoro"} in told["en"]["voices"]
+    assert animate(client, voice="michael")[0]["voice"] == "michael"
+    with pytest.raises(AppError, match="michael"):
+        animate(client, voice="yunjian")
+
+
 def test_a_portrait_says_a_text(client):
     known, video, panels, csv, npz = animate(client)
     assert known["ai_generated"] is True

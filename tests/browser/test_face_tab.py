@@ -202,7 +202,7 @@ def test_a_language_brings_its_voices_and_the_address_says_what_is_typed(lab: Pa
     prepared(lab)
     lab.locator("#tl-face-chips button", has_text="Deutsch").click()
     expect(lab.locator("#tl-face-language input")).to_have_value("Deutsch")
-    expect(lab.locator("#tl-face-voice input")).to_have_value("A man")
+    expect(lab.locator("#tl-face-voice input")).to_have_value("Robot, woman")
     animate(lab)
     typed = lab.locator("#tl-face-text textarea").input_value()
     lab.reload()
