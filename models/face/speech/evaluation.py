@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.core.errors import UserError
 from models.core.results import markdown, write
 from models.face import RATE
 from models.face.speech import readback, voices
@@ -41,39 +42,38 @@ class _Tally:
         self.silence = [max(pair) for pair in zip(self.silence, ends, strict=True)]
 
 
-def evaluate() -> dict[str, Any]:
-    """Measure every known voice of the languages that have SENTENCES, and write the table that is read."""
-    rows = [row for code in SENTENCES for row in _rows(code)]
-    shown = [
-        {
-            "language": row["language"],
-            "voice": row["voice"],
-            "by": row["engine"],
-            "letters wrong, %": float(row["errors"]),
-            "work, s": f"{row['work']:.2f}",
-            "level, dB": f"{row['level']:.0f}",
-            "peak": f"{row['peak']:.2f}",
-            "silence before, after, s": f"{row['before']:.2f}, {row['after']:.2f}",
-            "offered": "yes" if row["offered"] else "no",
-        }
-        for row in rows
-    ]
-    print(markdown(shown))
-    write("face-voices", f"{_ABOUT}\n\n{markdown(shown)}\n\n`python -m models.face evaluate voices`")
+def evaluate(language: str | None = None) -> dict[str, Any]:
+    """Measure every known voice of the languages that have SENTENCES, and write the table that is read.
+
+    language: of one alone, by its code; the figures of the others stay. Raises UserError("language_unknown").
+    """
+    if language is not None and language not in SENTENCES:
+        raise UserError("language_unknown", name=language[:20], choices=", ".join(SENTENCES))
+    for code in SENTENCES if language is None else (language,):
+        _remember(code, [_measure(voice) for voice in voices.known() if voice.language == code])
+    offered = {(voice.language, voice.name) for voice in voices.offered()}
+    rows = [{**row, "offered": (row["language"], row["voice"]) in offered} for row in voices.measured()]
+    table = markdown([_shown(row) for row in rows])
+    print(table)
+    write("face-voices", f"{_ABOUT}\n\n{table}\n\n`python -m models.face evaluate voices`")
     return {"voices": rows}
 
 
-def _rows(code: str) -> list[dict[str, Any]]:
-    able = [voice for voice in voices.known() if voice.language == code]
-    measured = [
-        {"language": code, "voice": voice.name, "engine": voice.engine, **_measure(voice)} for voice in able
-    ]
-    _remember(measured)
-    offered = {voice.name for voice in voices.offered() if voice.language == code}
-    return [{**row, "offered": row["voice"] in offered} for row in measured]
+def _shown(row: dict[str, Any]) -> dict[str, object]:
+    return {
+        "language": row["language"],
+        "voice": row["voice"],
+        "by": row["engine"],
+        "letters wrong, %": float(row["errors"]),
+        "work, s": f"{row['work']:.2f}",
+        "level, dB": f"{row['level']:.0f}",
+        "peak": f"{row['peak']:.2f}",
+        "silence before, after, s": f"{row['before']:.2f}, {row['after']:.2f}",
+        "offered": "yes" if row["offered"] else "no",
+    }
 
 
-def _measure(voice: voices.Voice) -> dict[str, float]:
+def _measure(voice: voices.Voice) -> dict[str, Any]:
     """A voice's figures.
 
     errors: per cent. work: seconds of one core for each of sound. level: dB of full scale. before, after: s.
@@ -84,12 +84,15 @@ def _measure(voice: voices.Voice) -> dict[str, float]:
     for sentence in sentences:
         said = voices.cleaned(normalised(sentence, voice.language))
         before = _worked()
-        samples = voices.resampled(*voices.spoken(said, voice))
+        samples = voices.spoken(said, voice)
         work = _worked() - before
         heard = readback.read_back(samples, voice.language)
         tally.add(samples, work, readback.errors(sentence, heard, voice.language))
         print(f"{voice.language} {voice.name}: {heard}", flush=True)
     return {
+        "language": voice.language,
+        "voice": voice.name,
+        "engine": voice.engine,
         "errors": round(100 * tally.wrong / tally.letters, 1),
         "work": round(tally.work / tally.spoken, 3),
         "level": round(10 * np.log10(tally.power / tally.spoken / RATE), 1),
@@ -105,13 +108,11 @@ def _worked() -> float:
     return time.process_time() + children.ru_utime + children.ru_stime
 
 
-def _remember(measured: list[dict[str, Any]]) -> None:
-    """Put the errors of a language's voices into the table by which voices are offered."""
-    rows = json.loads(voices.MEASURED.read_text(encoding="utf-8"))
-    code = measured[0]["language"]
-    rows = [row for row in rows if row["language"] != code]
-    rows += [{key: row[key] for key in ("language", "voice", "errors")} for row in measured]
-    lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+def _remember(code: str, rows: list[dict[str, Any]]) -> None:
+    """Put the figures of a language's voices into the table by which voices are offered."""
+    rows = rows + [row for row in voices.measured() if row["language"] != code]
+    rows.sort(key=lambda row: list(SENTENCES).index(row["language"]))
+    lines = ",\n".join(json.dumps(row) for row in rows)
     voices.MEASURED.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
     voices.offered.cache_clear()
 
@@ -119,11 +120,12 @@ def _remember(measured: list[dict[str, Any]]) -> None:
 _ABOUT = """## Voices: how well they are understood
 
 Six sentences a language, written for this, are spoken by each voice and read back by Whisper base \
-(multilingual, beam of 5), which makes mistakes of its own: of a language that it knows badly, as Hindi, the \
-figures say more about it than about a voice. `letters wrong` is the character error rate: letters that have \
-to be replaced, added or left out, without signs, spaces and capitals. What sounds alike counts as alike: a \
-Chinese letter is a syllable with its tone, Japanese is compared in kana. `work` is seconds of one CPU core \
-for each second of speech, once the network is loaded; `level` the mean power below full scale, `peak` the \
-largest sample of 1, `silence` the most before and after a sentence. A voice of more than 20 % is not \
-offered (`assets/voices/measured.json` is what the program reads), but for espeak-ng's where a language has \
-no other."""
+(multilingual, beam of 5), which makes mistakes of its own. `letters wrong` is the character error rate: \
+letters that have to be replaced, added or left out, without signs, spaces and capitals; it passes 100 where \
+more is heard than was said. What sounds alike counts as alike: a Chinese letter is a syllable with its \
+tone, Japanese is compared in kana. Hindi is heard as Urdu, the same when it is spoken, since Whisper base \
+writes Hindi in any script; Urdu leaves vowels out, so of Hindi only consonants count, as espeak-ng spells \
+both. `work` is seconds of one CPU core for each second of speech, once the network is loaded; `level` the mean \
+power below full scale, `peak` the largest sample of 1, `silence` the most before and after a sentence. A \
+voice of more than 20 % is not offered (`assets/voices/measured.json` is what the program reads), but for \
+espeak-ng's in a language that no network speaks well."""

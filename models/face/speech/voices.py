@@ -26,6 +26,7 @@ from models.face.speech.text_normalization import normalised
 
 MAX_DIGITS = 30  # of a number; the English voice has no names for more than 36
 MAX_TEXT = 2000  # characters: some two minutes
+LEVEL, PEAK = 0.1, 0.95  # power's root, -20 dB, that speech is brought to; the largest sample there may be
 MOST_ERRORS = 20.0  # per cent of letters that a recogniser may miss of a voice that is offered
 
 Array = NDArray[np.float32]
@@ -92,14 +93,20 @@ def known() -> tuple[Voice, ...]:
 def offered() -> tuple[Voice, ...]:
     """The voices that can be asked for, a language's first one being what it speaks with unless told.
 
-    Those of which a recogniser missed too much are left out, but for espeak-ng's where a language has no
-    other.
+    Those of which a recogniser missed too much are left out, but for espeak-ng's in a language that no
+    network speaks well.
     """
-    rows = json.loads(MEASURED.read_text(encoding="utf-8"))
-    bad = {(row["language"], row["voice"]) for row in rows if row["errors"] > MOST_ERRORS}
+    bad = {(row["language"], row["voice"]) for row in measured() if row["errors"] > MOST_ERRORS}
     good = [voice for voice in known() if (voice.language, voice.name) not in bad]
-    spoken = {voice.language for voice in good}
-    return tuple(voice for voice in known() if voice in good or voice.language not in spoken)
+    networks = {voice.language for voice in good if voice.engine != "espeak"}
+    needed = [voice for voice in known() if voice.engine == "espeak" and voice.language not in networks]
+    return tuple(voice for voice in known() if voice in good or voice in needed)
+
+
+def measured() -> list[dict[str, Any]]:
+    """What `evaluate voices` found of each voice: language, voice, errors (per cent) and more."""
+    rows: list[dict[str, Any]] = json.loads(MEASURED.read_text(encoding="utf-8"))
+    return rows
 
 
 def speak(text: str, language: str, voice: str | None = None) -> Array:
@@ -112,10 +119,10 @@ def speak(text: str, language: str, voice: str | None = None) -> Array:
     chosen = find(language, voice)
     said = cleaned(text)
     check_script(said, language)
-    samples, rate = spoken(cleaned(normalised(said, language)), chosen)
+    samples = spoken(cleaned(normalised(said, language)), chosen)
     if len(samples) == 0 or not np.abs(samples).max() > 0:
         raise UserError("text_empty")
-    return resampled(samples, rate)
+    return samples
 
 
 def find(language: str, name: str | None = None) -> Voice:
@@ -132,8 +139,21 @@ def find(language: str, name: str | None = None) -> Voice:
     raise UserError("voice_unknown", name=str(name)[:20], choices=", ".join(one.name for one in able))
 
 
-def spoken(text: str, voice: Voice) -> tuple[Array, int]:
-    """A normalised text in any voice that is known: samples (N,) and their rate. Raises as `speak` does."""
+def spoken(text: str, voice: Voice) -> Array:
+    """A normalised text in any voice that is known: (N,) at 16 kHz, as loud as the others.
+
+    Raises as `speak` does.
+    """
+    samples, rate = _sound(text, voice)
+    found = _resampled(samples, rate)
+    loudness = np.sqrt(np.square(found).mean()) if len(found) else 0.0
+    if not loudness > 0:
+        return found
+    return found * np.float32(min(LEVEL / loudness, PEAK / np.abs(found).max()))
+
+
+def _sound(text: str, voice: Voice) -> tuple[Array, int]:
+    """What the voice's engine makes of a text, and its rate."""
     if voice.engine == "hibari":
         return _hibari()(text, seed=0), _hibari().sample_rate
     parts = in_languages(text, voice.language)
@@ -206,10 +226,9 @@ def _hibari() -> Any:
         return Hibari(voice="heart")
 
 
-def resampled(samples: Array, rate: int) -> Array:
-    """Samples (N,) at a rate in hertz as (M,) at 16 kHz, in [-1, 1]."""
+def _resampled(samples: Array, rate: int) -> Array:
+    """Samples (N,) at a rate in hertz as (M,) at 16 kHz."""
     from scipy.signal import resample_poly
 
     common = int(np.gcd(rate, RATE))
-    found = resample_poly(samples, RATE // common, rate // common)
-    return np.clip(found, -1, 1).astype(np.float32)
+    return np.asarray(resample_poly(samples, RATE // common, rate // common), np.float32)
