@@ -84,6 +84,7 @@ def test_every_kana_has_sounds():
         ("10203.5", "一万零二百零三点五"),
         ("120000005", "一亿二千万零五"),
         ("007", "零零七"),
+        ("１０５", "一百零五"),
         ("50%", "百分之五十"),
         ("1999年", "一九九九年"),
     ],
@@ -130,9 +131,19 @@ def pitch(samples: np.ndarray) -> float:
 
 
 @needs_weights
-def test_it_neither_clips_nor_clicks_nor_waits():
-    samples = voices.speak("A picture. Two sentences.", "en", "bella")
-    assert 0.1 < np.abs(samples).max() < 0.99
+@pytest.mark.parametrize(
+    ("text", "language", "voice"),
+    [
+        ("A picture. Two sentences.", "en", "bella"),
+        ("ありがとうございました。", "ja", "kumo"),
+        ("谢谢大家。", "zh", "yunyang"),
+    ],
+)
+def test_it_neither_clips_nor_clicks_nor_waits_and_is_as_loud(text, language, voice):
+    samples = voices.speak(text, language, voice)
+    peak, loudness = np.abs(samples).max(), np.sqrt(np.square(samples).mean())
+    assert peak <= voices.PEAK + 1e-6
+    assert loudness == pytest.approx(voices.LEVEL, rel=0.01) or peak == pytest.approx(voices.PEAK, rel=0.01)
     assert abs(samples[0]) < 0.01 and abs(samples[-1]) < 0.01
     loud = np.flatnonzero(np.abs(samples) > 0.01) / RATE
     assert loud[0] < 0.25 and len(samples) / RATE - loud[-1] < 0.25

@@ -125,7 +125,7 @@ letters that have to be replaced, added or left out, without signs, spaces and c
 more is heard than was said. What sounds alike counts as alike: a Chinese letter is a syllable with its \
 tone, Japanese is compared in kana. Hindi is heard as Urdu, the same when it is spoken, since Whisper base \
 writes Hindi in any script; Urdu leaves vowels out, so of Hindi only consonants count, as espeak-ng spells \
-both. `work` is seconds of one CPU core for each second of speech, once the network is loaded; `level` the mean \
-power below full scale, `peak` the largest sample of 1, `silence` the most before and after a sentence. A \
-voice of more than 20 % is not offered (`assets/voices/measured.json` is what the program reads), but for \
+both. `work` is seconds of one CPU core for each second of speech, once the network is loaded; `level` the \
+mean power below full scale, `peak` the largest sample of 1, `silence` the most before and after a sentence. \
+A voice of more than 20 % is not offered (`assets/voices/measured.json` is what the program reads), but for \
 espeak-ng's in a language that no network speaks well."""

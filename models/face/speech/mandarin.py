@@ -73,6 +73,7 @@ def _sounds(syllable: str) -> str:
 
 def numerals(text: str) -> str:
     """A text whose numbers are written in characters: 2024年 digit by digit, 15% as 百分之十五."""
+    text = re.sub(r"\d", lambda found: str(int(found[0])), text)  # wide digits too
     text = re.sub(r"\d{4}(?=年)", lambda found: "".join(DIGITS[int(c)] for c in found[0]), text)
     text = re.sub(r"(\d+(?:\.\d+)?)\s*[%％]", r"百分之\1", text)
     return re.sub(r"(\d+)(?:\.(\d+))?", lambda found: _number(found[1], found[2] or ""), text)

@@ -67,8 +67,8 @@ def _english(british: bool) -> Any:
         return G2P(british=british)
 
 
-def breaths(sounds: str, most: int = 300) -> list[str]:
-    """Sounds in pieces of at most `most` letters, each said in one breath.
+def breaths(sounds: str, most: int = 200) -> list[str]:
+    """Sounds in pieces of at most `most` letters, each said in one breath: the network's memory grows with it.
 
     Whole sentences together, and only of one that is too long parts, words or letters; a short rest goes with
     what is before it.
