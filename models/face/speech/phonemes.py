@@ -68,7 +68,7 @@ def _english(british: bool) -> Any:
 
 
 def breaths(sounds: str, most: int = 200) -> list[str]:
-    """Sounds in pieces of at most `most` letters, each said in one breath: the network's memory grows with it.
+    """Sounds in pieces of at most `most` letters, each said in one breath; memory grows with it.
 
     Whole sentences together, and only of one that is too long parts, words or letters; a short rest goes with
     what is before it.
