@@ -160,6 +160,6 @@ def speakers(tongue: str, name: str) -> list[tuple[str, str]]:
 
 
 def called(voice: voices.Voice, name: str) -> str:
-    """A voice as a person reads it in the page's language `name`: "Bella, a woman"."""
+    """A voice as a person reads it in the page's language `name`: "Bella, woman"."""
     kind = say(name, f"face.voice_{voice.kind}")
     return say(name, "face.voice_named" if voice.title else "face.voice_robot", name=voice.title, kind=kind)
