@@ -67,7 +67,7 @@ class FaceTab(FaceWidgets):
         assert page is not None
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         fields = [self.who, self.says, self.text, self.language, self.voice]
-        fields += [self.stage, self.panels, self.marked, self.seed, self.consent, self.articulation]
+        fields += [self.stage, self.panels, self.marked, self.seed, self.articulation, self.consent]
         shown = [self.screen, self.status, self.log, self.notice, self.animate, self.stop]
         shown.append(self.earlier.strip)
         address = {
@@ -150,8 +150,8 @@ class FaceTab(FaceWidgets):
         panels: bool,
         marked: bool,
         seed: float | None,
-        consent: bool,
         articulation: float | None,
+        consent: bool,
         request: gr.Request,
     ) -> Iterator[Updates]:
         """Animate: the first second as soon as it is there, then the whole."""

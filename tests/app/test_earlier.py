@@ -202,9 +202,9 @@ def bring(session) -> Path:
 
 
 def animate(tab, text, seed=7, panels=True, tongue="en"):
-    voice = tab.choose_language(tongue, REQUEST)[tab.voice]["value"]
+    voice = tab.choose_language(tongue, None, REQUEST)[tab.voice]["value"]
     told = {}
-    wanted = (text, tongue, voice, "blend", panels, True, seed, True, 1.2)
+    wanted = (text, tongue, voice, "blend", panels, True, seed, 1.2, True)
     for step in tab.make("portrait", "text", *wanted, REQUEST):
         told |= step
     assert not told.get(tab.notice), told
