@@ -29,7 +29,11 @@ def test_the_endpoints_have_their_names(client):
     named = client.view_api(return_format="dict")["named_endpoints"]
     known = ("open", "ground", "compare", "pick", "segment", "caption", "captions", "describe")
     assert {f"/scene_{name}" for name in known} <= set(named)
-    others = ("/face_animate", "/face_voices", *(f"/colonoscopy_{name}" for name in ("draw", "segment", "find", "film")))
+    others = (
+        "/face_animate",
+        "/face_voices",
+        *(f"/colonoscopy_{name}" for name in ("draw", "segment", "find", "film")),
+    )
     assert all(name.startswith("/scene_") or name in others for name in named)
 
 
