@@ -27,11 +27,8 @@ from models.colonoscopy.video.base import LONGEST, SHORTEST, FilmOrder
 from models.colonoscopy.video.registry import FILMS
 from models.core.progress import Drawing, Progress
 
-BEGINNINGS = (
-    "drawn",
-    "painted",
-    "own",
-)  # of a film: a drawn frame, or the visitor's with or without the polyp
+# Of a film: a frame that is drawn, or the visitor's with the polyp drawn into it, or as it is.
+BEGINNINGS = DRAWN, PAINTED, OWN = ("drawn", "painted", "own")
 OWN_WORDS = ("empty", "waiting", "film")  # of the stage, which says them otherwise in another lab
 
 
@@ -113,7 +110,7 @@ class FilmPanel(MakingTab[ColonoscopySession]):
             )
         self.begin = gr.Radio(
             [(i18n(f"film.begin_{one}"), one) for one in BEGINNINGS],
-            value=BEGINNINGS[0],
+            value=DRAWN,
             label=i18n("film.begin"),
             elem_id="tl-film-begin",
             visible=False,
@@ -179,7 +176,7 @@ class FilmPanel(MakingTab[ColonoscopySession]):
     def offer_frame(self, request: gr.Request) -> Updates:
         """A frame was brought to the pad: a film begins with it, the polyp drawn into it."""
         there = self.session(request).own_frame is not None
-        return {self.begin: gr.update(visible=there, value=BEGINNINGS[there])}
+        return {self.begin: gr.update(visible=there, value=PAINTED if there else DRAWN)}
 
     def make(
         self,
@@ -202,8 +199,8 @@ class FilmPanel(MakingTab[ColonoscopySession]):
         def work(session: ColonoscopySession) -> Iterator[Updates]:
             try:
                 mask = validation.drawing(drawing, service.SIZE)
-                brought = session.own_frame if begin in BEGINNINGS[1:] else None
-                given = (session.mask_last, brought, begin == "painted")
+                brought = session.own_frame if begin in (PAINTED, OWN) else None
+                given = (session.mask_last, brought, begin == PAINTED)
                 wanted = film_service.order(mask, move, seconds, seed, model, look, None, *given)
                 shape = film_service.shape_of(session, wanted)
                 yield self._begun(request)
@@ -258,7 +255,7 @@ class FilmPanel(MakingTab[ColonoscopySession]):
     def _settings(self, request: gr.Request, chosen: Filmed) -> Updates:
         """The widgets as they were when this was ordered."""
         order, own = chosen.order, chosen.order.frame is not None
-        begin = BEGINNINGS[own * (1 if order.painted else 2)]
+        begin = (PAINTED if order.painted else OWN) if own else DRAWN
         return {
             self.tab.pad: laid(chosen.mask, order.frame),
             self.tab.look: order.look,

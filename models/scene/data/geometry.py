@@ -27,6 +27,12 @@ def box_iou(a: Array, b: Array) -> Array:
     return shared / np.maximum(volume_a[:, None] + volume_b[None] - shared, 1e-9)
 
 
+def corner_gaps(boxes: Array, room: Array) -> Array:
+    """(A, 6), (6,) -> (A,) distance in plan between each box and the nearest corner of the room's box."""
+    to_walls = np.minimum(boxes[:, :2] - room[:2], room[3:5] - boxes[:, 3:5]).clip(0)
+    return np.asarray(np.linalg.norm(to_walls, axis=1), np.float32)
+
+
 def overlap_in_plan(boxes: Array, other: Array) -> Array:
     """(A, 6), (6,) -> (A,) share of the smaller of both footprints that lies under the other."""
     low, high = np.maximum(boxes[:, :2], other[:2]), np.minimum(boxes[:, 3:5], other[3:5])

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.scene.data.geometry import box_centres, box_gaps, box_iou
+from models.scene.data.geometry import box_centres, box_gaps, box_iou, corner_gaps
+from models.scene.grounding.certainty import certainties
 from models.scene.grounding.claims import Claim
 from models.scene.grounding.things import called
 from models.scene.objects.object_set import Objects
@@ -119,13 +120,11 @@ def _ranked(claim: Claim, objects: Objects, places: NDArray[np.int64]) -> Shares
         return np.full(len(places), 1 / len(places))
     apart = np.clip((along[:, None] - along[None]) / STEP, -30, 30)
     rank = (1 / (1 + np.exp(-apart))).sum(1) - 0.5
-    return _softmax(-RANK_ODDS * np.abs(rank - claim.rank))
+    return certainties(-RANK_ODDS * np.abs(rank - claim.rank))
 
 
 def _corner(claim: Claim, objects: Objects, places: NDArray[np.int64]) -> Shares:
-    boxes, room = objects.boxes[places], objects.room
-    to_walls = np.minimum(boxes[:, :2] - room[:2], room[3:5] - boxes[:, 3:5]).clip(0)
-    return _softmax(-CORNER_ODDS * np.linalg.norm(to_walls, axis=1))
+    return certainties(-CORNER_ODDS * corner_gaps(objects.boxes[places], objects.room))
 
 
 def _between(claim: Claim, objects: Objects, places: NDArray[np.int64]) -> Shares | None:
@@ -150,7 +149,7 @@ def _between(claim: Claim, objects: Objects, places: NDArray[np.int64]) -> Share
         best = np.where((places == a) | (places == b), best, np.minimum(best, off))
     if not np.isfinite(best).any():
         return None
-    return _softmax(-BETWEEN_ODDS * np.minimum(best, 9))
+    return certainties(-BETWEEN_ODDS * np.minimum(best, 9))
 
 
 def _without(claim: Claim, objects: Objects, places: NDArray[np.int64]) -> Shares | None:
@@ -159,8 +158,3 @@ def _without(claim: Claim, objects: Objects, places: NDArray[np.int64]) -> Share
         return None
     gaps = box_gaps(objects.boxes[places], objects.boxes[anchors]).min(1)
     return 1 - (1 - MISREAD) * np.exp(-gaps / AT)
-
-
-def _softmax(values: NDArray[np.floating]) -> Shares:
-    share = np.exp(np.asarray(values - values.max(), np.float64))
-    return share / share.sum()

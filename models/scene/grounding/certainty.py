@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def certainties(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+def certainties(logits: NDArray[np.floating]) -> NDArray[np.float64]:
     """(N,) a softmax."""
-    share = np.exp(logits - logits.max())
+    share = np.exp(np.asarray(logits - logits.max(), np.float64))
     return share / share.sum()
 
 

@@ -18,18 +18,18 @@ ORDINALS = (
 )
 _DIGITS = ("1st", "2nd", "3rd", "4th", "5th", "6th", "7th", "8th", "9th", "10th")
 _RANKS = {word: rank for words in (ORDINALS, _DIGITS) for rank, word in enumerate(words)}
-_ONE = "|".join(_RANKS)
+RANK = "|".join(_RANKS)  # a pattern of each of them
 _PLACE = (
     r"next to|near|beside|by|close to|against|under|underneath|below|beneath|on|on top of|above|over|"
     r"touching|at|in front of"
 )
 # "the third chair from the left", "second on your right", "2nd rightmost", "left to right, the 4th chair"
 _IN_A_ROW = re.compile(
-    rf"\b(?P<rank1>{_ONE})\b(?: [a-z-]+){{0,4}}? (?:from|to|on|in from|over from|starting from|in|at) "
+    rf"\b(?P<rank1>{RANK})\b(?: [a-z-]+){{0,4}}? (?:from|to|on|in from|over from|starting from|in|at) "
     r"(?:the |your |my )?(?:far |very )?(?P<side1>left|right|top|bottom)\b|"
-    rf"\b(?P<rank2>{_ONE}) (?P<side2>left|right)[ -]?most\b|"
-    rf"\b(?P<side3>left|right) to (?:left|right)\b[a-z, ]{{1,30}}?\b(?P<rank3>{_ONE})\b|"
-    rf"\b(?P<rank4>{_ONE})\b[a-z, (]{{1,30}}?\b(?P<side4>left|right) to (?:left|right)\b"
+    rf"\b(?P<rank2>{RANK}) (?P<side2>left|right)[ -]?most\b|"
+    rf"\b(?P<side3>left|right) to (?:left|right)\b[a-z, ]{{1,30}}?\b(?P<rank3>{RANK})\b|"
+    rf"\b(?P<rank4>{RANK})\b[a-z, (]{{1,30}}?\b(?P<side4>left|right) to (?:left|right)\b"
 )
 _AT_THE_END = re.compile(
     r"\b(?P<side1>left|right)[ -]?most\b|"

@@ -12,6 +12,7 @@ from models.core import device
 from models.core.checkpoints import load_checkpoint
 from models.scene.data.scan import Scan
 from models.scene.grounding.base import Grounding, RankedObject
+from models.scene.grounding.certainty import certainties
 from models.scene.grounding.instancerefer.open_instancerefer import OpenBatch
 from models.scene.grounding.instancerefer.predictor import Grounder
 from models.scene.grounding.object_networks import ObjectScores
@@ -103,8 +104,7 @@ def _ranked(
     """The best objects, and the place of the first; where several fit alike all of these, each as likely."""
     raw = found.scores[0].cpu().numpy()
     logits = combined(raw, objects.confidence, reasoning.odds, temperature)
-    share = np.exp(logits - logits.max())
-    share = objects.confidence * share / share.sum()
+    share = objects.confidence * certainties(logits)
     own = {"match": raw}
     if found.labels is not None:
         asked = int(found.said[0].argmax())

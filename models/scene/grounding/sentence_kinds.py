@@ -2,6 +2,8 @@
 
 import re
 
+from models.scene.grounding.claims import RANK
+
 KINDS = (
     "ordinal",
     "superlative",
@@ -13,9 +15,8 @@ KINDS = (
     "facing",
     "other",
 )
-_ORDINALS = "first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|1st|2nd|3rd|[4-9]th|10th"
 # "the second floor" and "at first" put nothing in a row.
-_ORDINAL = re.compile(rf"(?<!at )\b(?:{_ORDINALS})\b(?! (?:floor|stor(?:e?y)|sight|glance|person))")
+_ORDINAL = re.compile(rf"(?<!at )\b(?:{RANK})\b(?! (?:floor|stor(?:e?y)|sight|glance|person))")
 _ENDS = re.compile(r"\b([a-z]{2,}est|[a-z]+most|(?:most|least)(?= [a-z]+))\b")
 # Words that end as superlatives do and are none.
 _NO_ENDS = {"almost", "utmost", "chest", "nest", "rest", "test", "vest", "west", "northwest", "southwest"}

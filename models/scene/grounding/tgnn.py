@@ -57,8 +57,8 @@ class TGNN(nn.Module, PyTorchModelHubMixin):
     """Scores of objects. objects: "points" as published, "prepared" as shipped.
 
     vocabulary: learned words, () for given vectors (frozen contextual ones in BERT's place). classes: labels
-    that the auxiliary head of the sentence tells apart. temperature: scores divided by it are lo
-    its of a certainty (calibration.py).
+    that the auxiliary head of the sentence tells apart. temperature: scores divided by it are
+    logits of a certainty (calibration.py).
     """
 
     def __init__(

@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from models.scene.data.geometry import corner_gaps
 from models.scene.data.scan import Instance
 from models.scene.synthetic_language.sentences import Said, make_sentences
 from models.scene.synthetic_language.templates import FAMILIES, Family, Found, Room, ask, several, winner
@@ -182,8 +183,9 @@ def _betweens(room: Room) -> Found:
 
 def _corners(room: Room) -> Found:
     for _, group in _groups(room):
-        best = winner(_to_corner(room, group), 0.5)
-        if best is not None and _to_corner(room, group)[best] < AT:
+        corner = _to_corner(room, group)
+        best = winner(corner, 0.5)
+        if best is not None and corner[best] < AT:
             where = room.rng.choice(("in the corner", "in the corner of the room", "in a corner of the room"))
             yield ask(room, room.name(group[best]), where), group[best], ()
 
@@ -212,10 +214,8 @@ def _others(room: Room) -> Found:
 
 def _to_corner(room: Room, group: Sequence[int]) -> NDArray[np.float32]:
     """(M,) metres between each box and the nearest corner of the room, in plan."""
-    low, high = room.middle - room.extent / 2, room.middle + room.extent / 2
-    boxes = room.boxes[group]
-    edge = np.minimum(boxes[:, :2] - low[:2], high[:2] - boxes[:, 3:5]).clip(0)
-    return np.asarray(np.linalg.norm(edge, axis=1), np.float32)
+    around = np.concatenate([room.middle - room.extent / 2, room.middle + room.extent / 2])
+    return corner_gaps(room.boxes[group], around)
 
 
 def _pairs(some: Sequence[T]) -> Iterator[tuple[T, T]]:
