@@ -83,9 +83,10 @@ def fit(
     beside: what else learns while `losses` runs; it is saved and resumed with the rest.
     Returns the exponentially averaged network, on the training's device, and {"steps", "minutes"}.
     """
+    where = device.best()
     accelerator = Accelerator(
-        mixed_precision="bf16",
-        cpu=device.best() == "cpu",
+        mixed_precision="bf16" if device.bf16(where) else "no",
+        cpu=where == "cpu",
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
     )
     folder = RUNS / name

@@ -22,6 +22,7 @@ from models.colonoscopy.video.lvdm import VideoUNet
 from models.colonoscopy.video.lvdm_autoencoder import LvdmAutoencoder
 from models.colonoscopy.video.pvdm import LatentVideoUNet
 from models.colonoscopy.video.pvdm_autoencoder import PvdmAutoencoder
+from models.core import device
 from models.core.checkpoints import load_checkpoint
 from models.core.training import RUNS, first_alone, fit, save_half, unwrapped
 
@@ -82,7 +83,7 @@ def encoded(file: Path, encode: Callable[[Tensor], Tensor], clips: Iterable[Tens
     if not file.exists():
         found: list[Tensor] = []
         for frames in clips:
-            with torch.autocast("cpu", torch.bfloat16):
+            with torch.autocast("cpu", torch.bfloat16, enabled=device.bf16("cpu")):
                 found.extend(encode(frames).cpu().half())
             if len(found) >= count:
                 break

@@ -1,11 +1,11 @@
 """The predictor around the mouth generator: blended frames of a person are cleaned."""
 
 from collections.abc import Sequence
-from functools import cache
 
 import numpy as np
 import torch
 
+from models.core import device
 from models.face.methods import RENDERING
 from models.face.rendering.blend import Blended
 from models.face.rendering.crops import add, crop_of, cut, maps
@@ -48,7 +48,10 @@ class Generator:
         given = inputs(squares, references, drawn).to(memory_format=torch.channels_last)
         where = self.network.first.weight.device
         given = given.to(where)
-        with torch.inference_mode(), torch.autocast(where.type, torch.bfloat16, enabled=_bf16(where.type)):
+        with (
+            torch.inference_mode(),
+            torch.autocast(where.type, torch.bfloat16, enabled=device.bf16(where.type)),
+        ):
             change = self.network.drawn(given) - given[:, :3]
         return np.asarray(change.permute(0, 2, 3, 1).contiguous().cpu().numpy()) * 127.5
 
@@ -58,11 +61,3 @@ def _believed(drawn: np.ndarray, sure: np.ndarray) -> np.ndarray:
     between = drawn[..., 1] / np.float32(255)
     share = 1 - (1 - BETWEEN) * between
     return np.asarray((share * (1 - SURE * sure))[..., None], np.float32)
-
-
-@cache
-def _bf16(where: str) -> bool:
-    """Whether this kind of processor multiplies in bf16 by itself: a third faster there, slower elsewhere."""
-    if where == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return where == "cpu" and bool(torch.cpu.get_capabilities().get("avx512_bf16"))

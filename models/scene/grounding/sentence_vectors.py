@@ -77,7 +77,8 @@ def _words(sentence: str) -> list[str]:
 def _compute(texts: list[str], stored: Path) -> None:
     vectors, counts = [], []
     for start in range(0, len(texts), AT_ONCE):
-        with torch.autocast(device.best(), torch.bfloat16):
+        where = device.best()
+        with torch.autocast(where, torch.bfloat16, enabled=device.bf16(where)):
             tokens = token_vectors(texts[start : start + AT_ONCE])
         for row, mask in zip(tokens.vectors, tokens.mask, strict=True):
             vectors.append(row[mask].half().numpy())
