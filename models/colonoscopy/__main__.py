@@ -26,7 +26,7 @@ from models.core.sentences import sentence, told
 SMALL_SEGMENTERS = ("polyps", "polyps_guide")
 DETECTOR_NAMES = tuple(name for name, one in DETECTORS.shipped.items() if one.checkpoint == name)
 TOGETHER = ("segmenters", "detectors")  # those of the registries that share an encoder
-FILM_NETWORKS = ("film_base", "film_detail", "pvdm_autoencoder", "lvdm_autoencoder", "pvdm", "lvdm")
+FILM_NETWORKS = ("film_base", "film_detail", "pvdm_autoencoder", "pvdm", "lvdm")
 STAGES = ("base", "upscaler", "sharpener", "sdm", "adaptive", "arsdm")  # of the cascade
 TRAININGS = (
     *SMALL_SEGMENTERS,

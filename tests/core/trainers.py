@@ -32,9 +32,9 @@ from models.colonoscopy.synthesis.super_resolution import (
 )
 from models.colonoscopy.synthesis.whole_frames import TrainingFrames
 from models.colonoscopy.video import autoencoder_training as clip_training
-from models.colonoscopy.video import diffusion_training, film_training, lvdm, pvdm
+from models.colonoscopy.video import diffusion_training, film_training, lvdm_2d, lvdm_2d_training, pvdm
+from models.colonoscopy.video.base import CLIP
 from models.colonoscopy.video.film_networks import FilmBase, FilmBaseConfig, FilmDetail, FilmDetailConfig
-from models.colonoscopy.video.lvdm_autoencoder import LvdmAutoencoder, LvdmAutoencoderConfig
 from models.colonoscopy.video.pvdm_autoencoder import PvdmAutoencoder, PvdmAutoencoderConfig
 from models.core.perceptual import PerceptualLoss
 from models.core.training import fit
@@ -271,9 +271,8 @@ def _stills() -> TrainingFrames:
 TINY_PVDM_AUTOENCODER = PvdmAutoencoderConfig(
     size=16, frames=4, patch=4, width=16, depth=1, heads=2, head=8, widening=1, projection_depth=1
 )
-TINY_LVDM_AUTOENCODER = LvdmAutoencoderConfig(width=4, halvings=(1, 2), blocks=1, groups=4)
 TINY_PVDM = replace(pvdm.SHIPPED, width=32, multiples=(1, 1), attention=(2,), grid=4, frames=4)
-TINY_LVDM = replace(lvdm.SHIPPED, width=32, multiples=(1, 1), blocks=1, attention=(2,), frames=2, side=4)
+TINY_LVDM_2D = replace(lvdm_2d.LVDM_2D, width=32, blocks=1)
 
 
 def _clips(seed: int) -> Iterator[torch.Tensor]:
@@ -285,24 +284,23 @@ def _clips(seed: int) -> Iterator[torch.Tensor]:
 def _clip_autoencoder(name: str, **how: Any) -> Any:
     with patch.object(PerceptualLoss, "load_vgg16", lambda self: self):
         losses = clip_training.AutoencoderLosses()
-    network = (
-        PvdmAutoencoder(TINY_PVDM_AUTOENCODER)
-        if name == "pvdm_autoencoder"
-        else LvdmAutoencoder(TINY_LVDM_AUTOENCODER)
-    )
-    return fit(name, network, _clips, losses, rate=1e-3, **how)
+    return fit(name, PvdmAutoencoder(TINY_PVDM_AUTOENCODER), _clips, losses, rate=1e-3, **how)
 
 
-def _video(name: str, **how: Any) -> Any:
+def _pvdm(name: str, **how: Any) -> Any:
+    latents = torch.randn(64, 2, 4, TINY_PVDM.tokens, generator=torch.Generator().manual_seed(0))
+    losses = diffusion_training.ContinuationLosses(TINY_PVDM.beta_last)
+    drawn = partial(diffusion_training.batches, latents, batch=2)
+    return fit(name, pvdm.LatentVideoUNet(TINY_PVDM), drawn, losses, rate=1e-3, **how)
+
+
+def _lvdm(name: str, **how: Any) -> Any:
     generator = torch.Generator().manual_seed(0)
-    if name == "pvdm":
-        latents = torch.randn(64, 2, 4, TINY_PVDM.tokens, generator=generator)
-        network: Any = pvdm.LatentVideoUNet(TINY_PVDM)
-        losses: Any = diffusion_training.ContinuationLosses(TINY_PVDM.beta_last)
-    else:
-        latents = torch.randn(64, 4, 2, 4, 4, generator=generator)
-        network, losses = lvdm.VideoUNet(TINY_LVDM), diffusion_training.NoiseLosses(TINY_LVDM.beta_last)
-    return fit(name, network, partial(diffusion_training.batches, latents, batch=2), losses, rate=1e-3, **how)
+    latents = torch.randn(32, CLIP, TINY_LVDM_2D.channels, 16, 16, generator=generator)
+    labels = torch.rand(32, CLIP, TINY_LVDM_2D.labels, 16, 16, generator=generator)
+    network = lvdm_2d.ClipDiffusion(TINY_LVDM_2D).fit_power(latents)
+    drawn = partial(lvdm_2d_training.batches, latents, labels)
+    return fit(name, network, drawn, lvdm_2d_training.ClipLosses(), rate=1e-3, **how)
 
 
 TRAINERS: dict[str, Trainer] = {
@@ -326,7 +324,6 @@ TRAINERS: dict[str, Trainer] = {
     "film_base": _film_base,
     "film_detail": _film_detail,
     "pvdm_autoencoder": _clip_autoencoder,
-    "lvdm_autoencoder": _clip_autoencoder,
-    "pvdm": _video,
-    "lvdm": _video,
+    "pvdm": _pvdm,
+    "lvdm": _lvdm,
 }

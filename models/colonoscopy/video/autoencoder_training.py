@@ -1,36 +1,30 @@
-"""Training the autoencoders of PVDM and LVDM: to draw a clip again, true in its pixels and to the eye.
+"""Training PVDM's autoencoder: to draw a clip again, true in its pixels and to the eye.
 
-As both papers' first stage, without the adversary of their second; LVDM's weight on the divergence from a
-standard normal is 0 in the release.
+As the paper's first stage, without the adversary of its second.
 """
 
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
 from models.colonoscopy.video.base import CLIP
 from models.colonoscopy.video.clip_tensors import as_clips
-from models.colonoscopy.video.lvdm_autoencoder import LvdmAutoencoder
 from models.colonoscopy.video.pvdm_autoencoder import PvdmAutoencoder
 from models.core.perceptual import PerceptualLoss
 from models.core.training import fit, save_half
 
-KINDS: dict[str, type[PvdmAutoencoder | LvdmAutoencoder]] = {
-    "pvdm_autoencoder": PvdmAutoencoder,
-    "lvdm_autoencoder": LvdmAutoencoder,
-}
-SIZE, CROP = 128, 64  # of the frames; of the squares that LVDM's learns from
+NAME = "pvdm_autoencoder"
+SIZE = 128  # of the frames
 BATCH = 2
 RATE = 1e-3
 PERCEPTUAL = 0.2
 
 
 class AutoencoderLosses(nn.Module):
-    """L1 of the whole clip, and the perceptual loss of one frame of it, as PVDM's."""
+    """L1 of the whole clip, and the perceptual loss of one frame of it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,22 +43,11 @@ class AutoencoderLosses(nn.Module):
         return {"loss": found["l1"] + PERCEPTUAL * found["perceptual"], **found}
 
 
-def crops(clips: Iterator[Tensor], seed: int) -> Iterator[Tensor]:
-    """Squares of CROP pixels: a network of convolutions alone learns as much from a quarter of the work."""
-    rng = np.random.default_rng(seed)
-    for frames in clips:
-        top, left = rng.integers(SIZE - CROP + 1, size=2)
-        yield frames[:, :, top : top + CROP, left : left + CROP]
-
-
-def train(name: str, data: Path, minutes: float, out: Path) -> None:
-    """One of KINDS from nothing, in runs/NAME, for `minutes` in total; the average goes to `out` in fp16."""
+def train(data: Path, minutes: float, out: Path) -> None:
+    """From nothing, in runs/NAME, for `minutes` in total; the average goes to `out` in fp16."""
     from models.colonoscopy.video.clips import batches as clips
 
-    def batches(seed: int) -> Iterator[Tensor]:
-        whole = clips(data, SIZE, BATCH, CLIP, seed)
-        return crops(whole, seed) if name == "lvdm_autoencoder" else whole
-
-    network, done = fit(name, KINDS[name](), batches, AutoencoderLosses(), rate=RATE, minutes=minutes)
-    print(name, done, flush=True)
+    drawn = partial(clips, data, SIZE, BATCH, CLIP)
+    network, done = fit(NAME, PvdmAutoencoder(), drawn, AutoencoderLosses(), rate=RATE, minutes=minutes)
+    print(NAME, done, flush=True)
     save_half(network, out)

@@ -8,30 +8,37 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
+from diffusers import DDIMScheduler
 from numpy.typing import NDArray
 from torch import Tensor
 
 from models.colonoscopy.synthesis.denoising import Predict, denoise
+from models.colonoscopy.synthesis.sdm import HasDevice
 from models.colonoscopy.video.base import FilmFrame, FilmOrder, check
 from models.colonoscopy.video.clip_tensors import as_frames
-from models.colonoscopy.video.denoiser import Denoiser, schedule
 from models.core.checkpoints import imported, is_here, load_checkpoint
 from models.core.errors import UserError
 from models.core.progress import Drawing, Progress
 
 ENDING = "_autoencoder"
 
-D = TypeVar("D", bound=Denoiser)
+D = TypeVar("D", bound=HasDevice)
 
 
 class ClipByClip(ABC, Generic[D]):
-    """A `VideoGenerator` of a U-Net and the autoencoder of its latents."""
+    """A `VideoGenerator` of a U-Net and the autoencoder of its latents.
+
+    scheduler: the one that the network was trained with. again: how many frames of the clip before a later
+    clip begins with.
+    """
 
     knows_mask = False
     looks = ("any",)
+    again = 0
 
-    def __init__(self, network: D) -> None:
+    def __init__(self, network: D, scheduler: DDIMScheduler) -> None:
         self.network: D = network.eval()
+        self.scheduler = scheduler
 
     @abstractmethod
     def _shape(self) -> tuple[int, ...]:
@@ -55,8 +62,9 @@ class ClipByClip(ABC, Generic[D]):
         generator = torch.Generator().manual_seed(order.seed)
         done, before = 0, None
         while done < order.count:
+            seen = 0 if before is None else self.again
             for share, latents in self._clip(before, generator, order.steps):
-                frames = self._frames(latents)
+                frames = self._frames(latents)[seen:]
                 count = min(len(frames), order.count - done)
                 drawing = Drawing(done, frames[0])
                 yield Progress((done + share * count) / order.count, "drawing", drawing)
@@ -70,8 +78,7 @@ class ClipByClip(ABC, Generic[D]):
     ) -> Iterator[tuple[float, Tensor]]:
         """See `denoise`: latents of a clip. before: as in `_predict`."""
         noisy = torch.randn(self._shape(), generator=generator).to(self.network.device)
-        betas = schedule(self.network.config.beta_last)
-        return denoise(betas, self._predict(before), noisy, generator, steps=steps, sampler="dpm")
+        return denoise(self.scheduler, self._predict(before), noisy, generator, steps=steps, sampler="dpm")
 
     def _frames(self, latents: Tensor) -> NDArray[np.uint8]:
         """Latents of a clip as frames (T, S, S, 3)."""

@@ -44,7 +44,6 @@ class VideoUNetConfig(DenoiserConfig):
 PUBLISHED = VideoUNetConfig()
 # On the latents of `frame_autoencoder.py`, one for each frame, scaled as latent diffusion scales them.
 PUBLISHED_2D = VideoUNetConfig(scale=(0.18215,), shift=(0.0,), frames=16)
-SHIPPED = VideoUNetConfig(width=64, multiples=(1, 2, 2), blocks=2, attention=(2, 4), side=16)
 
 
 class ResBlock(nn.Module):
@@ -161,7 +160,7 @@ class VideoUNet(Denoiser, PyTorchModelHubMixin):
 
     config: VideoUNetConfig
 
-    def __init__(self, config: VideoUNetConfig = SHIPPED) -> None:
+    def __init__(self, config: VideoUNetConfig = PUBLISHED) -> None:
         super().__init__(config, config.channels)
 
     @classmethod

@@ -46,7 +46,6 @@ class LvdmAutoencoderConfig:
 
 
 PUBLISHED = LvdmAutoencoderConfig()
-SHIPPED = LvdmAutoencoderConfig(width=8, groups=8)
 
 
 def _around(kernel: int, stride: tuple[int, int, int]) -> tuple[int, ...]:
@@ -163,7 +162,7 @@ class Posterior:
 class LvdmAutoencoder(HasDevice, PyTorchModelHubMixin):
     """Clips of any length and size to latents, and back."""
 
-    def __init__(self, config: LvdmAutoencoderConfig = SHIPPED) -> None:
+    def __init__(self, config: LvdmAutoencoderConfig = PUBLISHED) -> None:
         super().__init__()
         self.config = config
         self.encoder, self.decoder = Encoder(config), Decoder(config)

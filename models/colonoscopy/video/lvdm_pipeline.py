@@ -8,6 +8,7 @@ from torch import Tensor
 
 from models.colonoscopy.synthesis.denoising import Predict
 from models.colonoscopy.video.clip_by_clip import ClipByClip, load_pair
+from models.colonoscopy.video.denoiser import schedule
 from models.colonoscopy.video.frame_autoencoder import FrameAutoencoder
 from models.colonoscopy.video.lvdm import FrameVideoUNet, VideoUNet
 from models.colonoscopy.video.lvdm_autoencoder import LvdmAutoencoder
@@ -17,7 +18,7 @@ class LvdmFilms(ClipByClip[VideoUNet]):
     """A `VideoGenerator` of clips that know nothing of each other."""
 
     def __init__(self, network: VideoUNet, autoencoder: LvdmAutoencoder | FrameAutoencoder) -> None:
-        super().__init__(network)
+        super().__init__(network, schedule(network.config.beta_last))
         self.autoencoder = autoencoder.eval()
 
     def _shape(self) -> tuple[int, ...]:

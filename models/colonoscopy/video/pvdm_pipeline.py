@@ -8,6 +8,7 @@ from torch import Tensor
 
 from models.colonoscopy.synthesis.denoising import Predict
 from models.colonoscopy.video.clip_by_clip import ClipByClip, load_pair
+from models.colonoscopy.video.denoiser import schedule
 from models.colonoscopy.video.pvdm import LatentVideoUNet
 from models.colonoscopy.video.pvdm_autoencoder import PvdmAutoencoder
 
@@ -16,7 +17,7 @@ class PvdmFilms(ClipByClip[LatentVideoUNet]):
     """A `VideoGenerator` that goes on from clip to clip."""
 
     def __init__(self, network: LatentVideoUNet, autoencoder: PvdmAutoencoder) -> None:
-        super().__init__(network)
+        super().__init__(network, schedule(network.config.beta_last))
         self.autoencoder = autoencoder.eval()
 
     def _shape(self) -> tuple[int, ...]:

@@ -34,6 +34,12 @@ def _lvdm_2d(kind: type[Any], checkpoint: str) -> "VideoGenerator":
     return load_2d(checkpoint)
 
 
+def _frame_latents(kind: type[Any], checkpoint: str) -> "VideoGenerator":
+    from models.colonoscopy.video.lvdm_2d_pipeline import load
+
+    return load(checkpoint)
+
+
 YU, HE = "Yu et al., CVPR 2023", "He et al., 2022"
 LATENT_VIDEO, VIDEO = f"{HERE}.pvdm:LatentVideoUNet", f"{HERE}.lvdm:VideoUNet"
 # An imported NAME of either method draws with the autoencoder that was imported as NAME_autoencoder.
@@ -50,7 +56,15 @@ FILMS: "Registry[VideoGenerator]" = Registry(
         ("film_detail", "arsdm", "colonoscopy_upscaler", "colonoscopy_sharpener"),
     ),
     Method("pvdm", "PVDM", YU, "pvdm", LATENT_VIDEO, _pvdm, ("pvdm_autoencoder",)),
-    Method("lvdm", "LVDM", HE, "lvdm", VIDEO, _lvdm, ("lvdm_autoencoder",)),
+    Method(
+        "lvdm",
+        "LVDM",
+        HE,
+        "lvdm",
+        f"{HERE}.lvdm_2d:ClipDiffusion",
+        _frame_latents,
+        ("colonoscopy_autoencoder",),
+    ),
     published=(
         Published("pvdm", "PVDM", YU, LATENT_VIDEO, _pvdm, endings=AUTOENCODER),
         Published(

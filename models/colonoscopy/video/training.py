@@ -1,15 +1,24 @@
 """Training the networks of films, each by its name, and writing its checkpoint."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from models.colonoscopy.video import autoencoder_training, diffusion_training, film_training
+from models.colonoscopy.video import (
+    autoencoder_training,
+    diffusion_training,
+    film_training,
+    lvdm_2d_training,
+)
+
+TRAINERS: dict[str, Callable[[Path, float, Path], None]] = {
+    **{name: partial(film_training.train, name) for name in film_training.KINDS},
+    "pvdm_autoencoder": autoencoder_training.train,
+    "pvdm": diffusion_training.train,
+    "lvdm": lvdm_2d_training.train,
+}
 
 
 def train(name: str, data: Path, minutes: float, out: Path) -> None:
-    """One network from nothing, in runs/NAME, for `minutes` in total; the average goes to `out` in fp16."""
-    if name in film_training.KINDS:
-        film_training.train(name, data, minutes, out)
-    elif name in autoencoder_training.KINDS:
-        autoencoder_training.train(name, data, minutes, out)
-    else:
-        diffusion_training.train(name, data, minutes, out)
+    """One of TRAINERS, in runs/NAME, for `minutes` in total; the average goes to `out` in fp16."""
+    TRAINERS[name](data, minutes, out)

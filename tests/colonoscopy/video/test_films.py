@@ -21,7 +21,8 @@ from models.colonoscopy.video.pvdm_pipeline import PvdmFilms
 from models.colonoscopy.video.registry import FILMS
 from models.core.errors import UserError
 from models.core.progress import Drawing, Progress
-from tests.core.trainers import TINY_LVDM, TINY_LVDM_AUTOENCODER, TINY_PVDM, TINY_PVDM_AUTOENCODER
+from tests.colonoscopy.video.tiny import TINY_LVDM, TINY_LVDM_AUTOENCODER
+from tests.core.trainers import TINY_PVDM, TINY_PVDM_AUTOENCODER
 
 ORDER = FilmOrder(np.ones((8, 8), bool), seconds=1.0, seed=3, steps=3)
 
@@ -78,7 +79,7 @@ def test_latents_are_encoded_once_and_known_in_size(tmp_path):
     assert torch.allclose(latents[:2, 1].float(), second, atol=0.05)
     again = diffusion_training.encoded(tmp_path / "runs" / "latents.npz", encode, iter(()), 5)
     assert torch.equal(latents, again)
-    network, _ = diffusion_training.prepared("pvdm", latents)
+    network, _ = diffusion_training.prepared(latents)
     assert len(network.config.scale) == 4
     assert network.normalised(latents.flatten(0, 1).float()).std() == pytest.approx(1, abs=0.01)
 
@@ -137,6 +138,6 @@ def test_the_autoencoder_of_what_ships_is_a_checkpoint_like_others():
     with pytest.raises(UserError, match="checkpoint_missing"):
         load_pair(LatentVideoUNet, PvdmAutoencoder, "pvdm_autoencoder", "nothing")
     assert FILMS["pvdm"].checkpoints == ("pvdm", "pvdm_autoencoder")
-    assert FILMS["lvdm"].checkpoints == ("lvdm", "lvdm_autoencoder")
+    assert FILMS["lvdm"].checkpoints == ("lvdm", "colonoscopy_autoencoder")
     for module in (pvdm, pvdm_autoencoder, lvdm, lvdm_autoencoder):
         assert Path(module.__file__).stem in FILMS.published

@@ -1,6 +1,7 @@
 """PVDM's and LVDM's networks: the published layouts to the last tensor, released files, what they compute."""
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from models.colonoscopy.video.lvdm_autoencoder import LvdmAutoencoder
 from models.colonoscopy.video.pvdm import LatentVideoUNet
 from models.colonoscopy.video.pvdm_autoencoder import PvdmAutoencoder, joined, separate
 from models.core.errors import UserError
-from tests.core.trainers import TINY_LVDM, TINY_LVDM_AUTOENCODER, TINY_PVDM, TINY_PVDM_AUTOENCODER
+from tests.colonoscopy.video.tiny import TINY_LVDM, TINY_LVDM_AUTOENCODER
+from tests.core.trainers import TINY_PVDM, TINY_PVDM_AUTOENCODER
 
 KINDS: dict[str, tuple[type[Any], Any, Any]] = {
     "pvdm_autoencoder": (PvdmAutoencoder, pvdm_autoencoder, TINY_PVDM_AUTOENCODER),
@@ -39,6 +41,11 @@ def tiny(name: str) -> Any:
             if not parameter.any():
                 parameter.normal_(0, 0.05)
     return network
+
+
+def other(name: str) -> Any:
+    """Other sizes than the tiny network's."""
+    return replace(KINDS[name][2], width=2 * KINDS[name][2].width)
 
 
 def given(name: str) -> tuple[torch.Tensor, ...]:
@@ -90,7 +97,7 @@ def test_the_published_networks_take_each_others_shapes():
         assert VideoUNet(lvdm.PUBLISHED)(of_clips, torch.empty(1)).shape == of_clips.shape
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", ["pvdm_autoencoder", "pvdm"])
 def test_what_ships_fits_its_file(name):
     kind, module, _ = KINDS[name]
     with torch.device("meta"):
@@ -170,7 +177,7 @@ def test_released_weights_are_read(name, tmp_path):
     found = kind.from_published(tmp_path / "x.ckpt", config)
     torch.testing.assert_close(found.state_dict(), network.state_dict(), rtol=0, atol=0)
     with pytest.raises(UserError, match="weights_mismatch"):
-        kind.from_published(tmp_path / "x.ckpt", KINDS[name][1].SHIPPED)
+        kind.from_published(tmp_path / "x.ckpt", other(name))
 
 
 def test_the_planes_are_told_apart():

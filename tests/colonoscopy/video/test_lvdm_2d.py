@@ -1,0 +1,132 @@
+"""LVDM's 2D variant: what it begins as, what its filter knows, and films longer than a clip."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from models.colonoscopy.synthesis.autoencoder import Autoencoder
+from models.colonoscopy.synthesis.latent_diffusion import LDM, LatentDiffusion
+from models.colonoscopy.video.base import CLIP, FPS, FilmFrame, FilmOrder
+from models.colonoscopy.video.lvdm_2d import LVDM_2D, TOLD, ClipDiffusion, known
+from models.colonoscopy.video.lvdm_2d_pipeline import FrameLatentFilms
+from models.colonoscopy.video.lvdm_2d_training import BEGINNINGS, ClipLosses
+from tests.core.trainers import TINY_LVDM_2D
+
+LABELS = torch.rand(1, CLIP, LDM.labels, 16, 16)
+NOTHING = torch.zeros(1, CLIP, TOLD, 16, 16)
+
+
+def clips(count: int = 1) -> torch.Tensor:
+    """Latents that hardly change over time."""
+    still = torch.randn(count, 1, LDM.channels, 16, 16)
+    return still + 0.1 * torch.randn(count, CLIP, LDM.channels, 16, 16)
+
+
+def test_what_ships_fits_its_file() -> None:
+    with torch.device("meta"):
+        network = ClipDiffusion()
+    assert 2 * sum(value.numel() for value in network.state_dict().values()) < 16 * 2**20 - 2**15
+
+
+def test_it_begins_as_ldm_frame_by_frame() -> None:
+    torch.manual_seed(0)
+    frames = LatentDiffusion(replace(LDM, width=32, blocks=1))
+    for parameter in frames.unet.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, 0, 0.05)
+    network = ClipDiffusion(TINY_LVDM_2D).begin_as(frames)
+    seen = torch.randn(CLIP, 2 * LDM.channels, 16, 16)
+    times = torch.full((CLIP,), 300)
+    told = torch.cat([seen, torch.randn(CLIP, TOLD, 16, 16)], 1)
+    with torch.no_grad():
+        wanted, found = frames.unet(seen, times, LABELS[0]), network.unet(told, times, LABELS[0])
+    torch.testing.assert_close(found, wanted)
+    assert wanted.abs().mean() > 0.01
+
+
+def test_frames_look_at_one_another_once_it_has_learned() -> None:
+    torch.manual_seed(0)
+    network = ClipDiffusion(TINY_LVDM_2D)
+    for one in (network.unet.out[2], *(layer.proj_out for layer in network.unet.over_time)):
+        torch.nn.init.normal_(one.weight, 0, 0.1)
+    seen = torch.randn(CLIP, LVDM_2D.channels + LVDM_2D.beside, 16, 16)
+    other = seen.clone()
+    other[-1] += 1
+    times = torch.full((CLIP,), 300)
+    with torch.no_grad():
+        change = network.unet(seen, times, LABELS[0]) - network.unet(other, times, LABELS[0])
+    assert change[0].abs().mean() > 1e-4
+
+
+def test_the_filter_knows_that_a_clip_is_steady() -> None:
+    torch.manual_seed(0)
+    network = ClipDiffusion(TINY_LVDM_2D).fit_power(clips(40))
+    clean, kept = clips(), torch.tensor(0.3).view(1, 1, 1, 1, 1)
+    noisy = kept.sqrt() * clean + (1 - kept).sqrt() * torch.randn_like(clean)
+    error = (network.linear_guess(noisy, kept) - clean).square().mean()
+    alone = (
+        (0.3**0.5 * noisy - clean).square().mean()
+    )  # the best that a frame by itself allows: unit variance
+    assert error < 0.4 * alone
+    torch.testing.assert_close(
+        network.linear_guess(clean, torch.ones(1, 1, 1, 1, 1)), clean, atol=1e-4, rtol=0
+    )
+
+
+def test_known_frames_cost_nothing_and_are_told() -> None:
+    torch.manual_seed(0)
+    told, clean = [], clips(64)
+
+    class Right(torch.nn.Module):
+        """Wrong about known frames alone."""
+
+        def forward(self, noisy, times, label, given):  # type: ignore[no-untyped-def]
+            told.append((label, given))
+            return wanted + given[:, :, -1:]
+
+    losses = ClipLosses()
+    wanted = torch.zeros_like(clean)
+    losses.schedule.get_velocity = lambda latents, noise, times: wanted
+    loss = losses(Right(), (clean, LABELS.expand(64, -1, -1, -1, -1)), 0.0)["loss"]
+    assert loss == 0
+    label, given = told[0]
+    counts = given[:, :, -1, 0, 0].sum(1).int().tolist()
+    assert set(counts) == set(BEGINNINGS)
+    assert all(torch.equal(given[i, :n, :-1], clean[i, :n]) for i, n in enumerate(counts))
+    heard = label.flatten(1).any(1).float().mean()
+    assert 0.3 < heard < 0.7
+
+
+def test_a_long_film_goes_on_from_half_a_clip() -> None:
+    torch.manual_seed(0)
+    network, told = ClipDiffusion(TINY_LVDM_2D), []
+    network.register_forward_pre_hook(lambda module, given: told.append(given[3]))
+    films = FrameLatentFilms(network, Autoencoder())
+    order = FilmOrder(np.ones((8, 8), bool), seconds=2.6, seed=3, steps=1)
+    frames = [step for step in films(order) if isinstance(step, FilmFrame)]
+    assert [one.index for one in frames] == list(range(round(2.6 * FPS)))
+    assert all(one.frame.shape == (256, 256, 3) and one.mask is None for one in frames)
+    assert [int(one[0, :, -1, 0, 0].sum()) for one in told] == [0, CLIP // 2, CLIP // 2]
+    assert torch.equal(told[0], NOTHING) and told[1][0, : CLIP // 2, :-1].any()
+
+
+def test_known_frames_are_the_first() -> None:
+    latents = clips(2)
+    found = known(latents, torch.tensor([0, 3]))
+    assert not found[0].any() and torch.equal(found[1, :3, :-1], latents[1, :3])
+    assert found[1, :3, -1].all() and not found[1, 3:].any()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_batch_is_computed_clip_by_clip(count: int) -> None:
+    torch.manual_seed(0)
+    network = ClipDiffusion(TINY_LVDM_2D).eval()
+    torch.nn.init.normal_(network.unet.out[2].weight, 0, 0.1)
+    noisy, times = torch.randn(count, CLIP, LDM.channels, 16, 16), torch.tensor([100, 900])[:count]
+    label, told = LABELS.expand(count, -1, -1, -1, -1), NOTHING.expand(count, -1, -1, -1, -1)
+    with torch.no_grad():
+        together = network(noisy, times, label, told)
+        alone = network(noisy[-1:], times[-1:], label[:1], told[:1])
+    torch.testing.assert_close(together[-1:], alone, atol=1e-4, rtol=1e-3)
