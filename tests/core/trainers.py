@@ -296,9 +296,10 @@ def _pvdm(name: str, **how: Any) -> Any:
 
 def _lvdm(name: str, **how: Any) -> Any:
     generator = torch.Generator().manual_seed(0)
-    latents = torch.randn(32, CLIP, TINY_LVDM_2D.channels, 16, 16, generator=generator)
-    labels = torch.rand(32, CLIP, TINY_LVDM_2D.labels, 16, 16, generator=generator)
-    network = lvdm_2d.ClipDiffusion(TINY_LVDM_2D).fit_power(latents)
+    colours = torch.randn(500, CLIP, TINY_LVDM_2D.channels, 1, 1, generator=generator)
+    latents = colours.expand(-1, -1, -1, 16, 16)
+    labels = torch.rand(1, CLIP, TINY_LVDM_2D.labels, 16, 16, generator=generator).expand(500, -1, -1, -1, -1)
+    network = lvdm_2d.ClipDiffusion(TINY_LVDM_2D).fit_power(latents[:8])
     drawn = partial(lvdm_2d_training.batches, latents, labels)
     return fit(name, network, drawn, lvdm_2d_training.ClipLosses(), rate=1e-3, **how)
 
