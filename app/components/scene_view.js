@@ -6,7 +6,7 @@ function startViewer() {
     ['stage', 'plot', 'labels', 'tip', 'message', 'tools', 'scale', 'told'].map(name => root.querySelector(`.sv-${name}`));
   const state = {scan: null, overlay: null, labels: [], software: false, seeThrough: true, moved: false, value: null, over: null, view: '', repairs: '',
     oneSided: new Set(), glowing: new Set(), ends: null, sides: 0, recalled: false};
-  const NOTHING = {candidates: [], anchors: [], from: null, marks: [], picked: null, cell: null};
+  const NOTHING = {candidates: [], anchors: [], from: null, marks: [], picked: null, cell: null, eye: null};
   let words = {}, Plotly = null, pending = 0;
 
   // ---- words and states

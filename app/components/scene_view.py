@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from app.components.component import Component
 from models.scene.data import scan as scans
 from models.scene.data.scan import Instance, Scan
-from models.scene.types import Answer, Caption
+from models.scene.types import Answer, Caption, Standpoint
 
 SCRIPTS = tuple(
     f"scene_view_{part}.js" for part in ("data", "camera", "touch", "gl", "shapes", "tools", "picture")
@@ -59,6 +59,7 @@ WORDS = {
     "walls": "See through the near walls",
     "picture": "Save a picture",
     "floor": "expected place",
+    "eye": "left and right from here",
     "side": "Seen from each side, one after the other",
     "measure": "Measure between two places",
     "measuring": "Click two places.",
@@ -169,9 +170,10 @@ def overlay_payload(
     picked: id of an instance to mark as picked. chosen: id of the candidate to show as the
     strongest instead of the first (a row of a table that was clicked). caption: of the picked instance,
     whose anchors are then drawn instead of the answer's. marks: found instances, to be outlined.
-    Where several fit alike, all of them are lit.
+    Where several fit alike, all of them are lit. Where left and right were judged, an eye stands there.
     """
-    body: dict[str, Any] = {"picked": picked, "candidates": [], "anchors": [], "from": None, "cell": None}
+    nothing: dict[str, Any] = {"candidates": [], "anchors": [], "from": None, "cell": None, "eye": None}
+    body = {"picked": picked, **nothing}
     body["marks"] = [{"id": one.id, "score": round(float(one.confidence), 3)} for one in marks]
     if answer is not None and answer.candidates:
         first = None if answer.fits else answer.candidates[0].object_id
@@ -193,6 +195,7 @@ def overlay_payload(
         ]
         body["anchors"] = [asdict(anchor) for anchor in answer.anchors]
         body["from"] = strongest
+        body["eye"] = asdict(answer.standpoint) if answer.standpoint else None
         if not answer.fits:
             x, y = answer.cell
             body["cell"] = {"x": x, "y": y, "probability": round(answer.cells[y][x], 4)}
@@ -207,13 +210,15 @@ def marks_payload(
     legend: Iterable[Mapping[str, str]],
     title: str,
     picked: int | None = None,
+    standpoint: Standpoint | None = None,
 ) -> str:
-    """Boxes in colours of their own, as JSON.
+    """Boxes in colours of their own, as JSON, and the eye from which left and right were judged.
 
     marks: "id" of an instance, "box" (6,), "colour" (#rrggbb), "text". legend: "colour" and "text", which a
     saved picture shows under `title`.
     """
-    body = {"picked": picked, "marks": list(marks), "legend": list(legend), "title": title}
+    eye = asdict(standpoint) if standpoint else None
+    body = {"picked": picked, "marks": list(marks), "legend": list(legend), "title": title, "eye": eye}
     return _dump(body)
 
 

@@ -1,6 +1,6 @@
 // Plotly traces: the scan itself, and the small ones that lie over it.
 
-const COLOURS = {winner: [255, 45, 110], middle: [255, 176, 46], low: [140, 155, 170], anchor: [47, 111, 237], picked: [0, 188, 212], measure: [0, 120, 88]};
+const COLOURS = {winner: [255, 45, 110], middle: [255, 176, 46], low: [140, 155, 170], anchor: [47, 111, 237], picked: [0, 188, 212], measure: [0, 120, 88], eye: [122, 60, 190]};
 const SURE = 0.5; // a candidate below this probability is a guess, and drawn as one
 const css = rgb => `rgb(${rgb.map(Math.round).join()})`;
 const mixed = (a, b, share) => a.map((value, n) => value + (b[n] - value) * share);
@@ -110,6 +110,18 @@ function cellTraces(scan, cell) {
   return [fill.trace('cell', 0.3), lines.trace('grid', 0.7)];
 }
 
+const EYES = 1.6, FAR = 0.55, WIDE = 0.34, HIGH = 0.22; // metres: how high eyes are, and the pyramid of a look
+
+// Who stands at a place of the floor and looks ahead: a pole, and a pyramid that opens that way.
+function eyeTrace(scan, {at: [x, y], ahead: [dx, dy]}) {
+  const colour = css(COLOURS.eye), eye = [x, y, scan.floor + EYES], pieces = new Pieces();
+  const corner = (s, u) => [x + FAR * dx - s * WIDE * dy, y + FAR * dy + s * WIDE * dx, eye[2] + u * HIGH];
+  const corners = [[-1, -1], [1, -1], [1, 1], [-1, 1]].map(([s, u]) => corner(s, u));
+  pieces.dashes([x, y, scan.floor], eye, 0.03, colour);
+  corners.forEach((one, n) => { pieces.rod(eye, one, 0.03, colour); pieces.rod(one, corners[(n + 1) % 4], 0.03, colour); });
+  return pieces.trace('eye');
+}
+
 // An overlay -> {traces, labels}. A label: {text, at (metres), kind, id, rank}; the first ones matter most.
 function overlayOf(scan, overlay, words) {
   const traces = [], labels = [];
@@ -168,6 +180,10 @@ function overlayOf(scan, overlay, words) {
     const [x0, y0, , x1, y1] = scan.bounds;
     const at = [x0 + (x1 - x0) * (overlay.cell.x + 0.5) / 3, y0 + (y1 - y0) * (overlay.cell.y + 0.5) / 3, scan.floor];
     labels.push({text: `${words.floor} · ${percent(overlay.cell.probability)}`, at, kind: 'cell', id: null, rank: 99});
+  }
+  if (overlay.eye) {
+    traces.push(eyeTrace(scan, overlay.eye));
+    labels.push({text: words.eye, at: [...overlay.eye.at, scan.floor + EYES + HIGH], kind: 'eye', colour: css(COLOURS.eye), id: null, rank: 5});
   }
   const rod = measured(overlay.ends);
   traces.push(...rod.traces);

@@ -68,7 +68,8 @@ def overlay(found: Sequence[Grounding], picked: int | None = None) -> str:
         {"colour": colour(one.method), "text": f"{GROUNDERS[one.method].title}: {_named(one)}"}
         for one in found
     ]
-    return scene_view.marks_payload(marks, legend, found[0].sentence if found else "", picked)
+    seen = next((one.standpoint for one in found if one.standpoint), None)  # the same for all that have one
+    return scene_view.marks_payload(marks, legend, found[0].sentence if found else "", picked, seen)
 
 
 def _alike(method: str, one: RankedObject) -> dict[str, Any]:

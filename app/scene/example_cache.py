@@ -16,7 +16,7 @@ from models.core.checkpoints import card
 from models.core.errors import UserError
 from models.core.notes import Note
 from models.scene import pipeline
-from models.scene.types import Anchor, Answer, Candidate
+from models.scene.types import Anchor, Answer, Candidate, Standpoint
 
 EXAMPLES = pipeline.SCANS / "examples.json"
 ANSWERS = pipeline.SCANS / "answers.json"
@@ -86,8 +86,13 @@ def _answer(kept: dict[str, Any]) -> Answer:
             "proofs": tuple(Note(**one) for one in kept["proofs"]),
             "fits": tuple(kept["fits"]),
             "cells": tuple(tuple(row) for row in kept["cells"]),
+            "standpoint": _standpoint(kept["standpoint"]),
         }
     )
+
+
+def _standpoint(kept: dict[str, Any] | None) -> Standpoint | None:
+    return None if kept is None else Standpoint(tuple(kept["at"]), tuple(kept["ahead"]))
 
 
 def main() -> None:

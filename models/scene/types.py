@@ -42,6 +42,14 @@ class Anchor:
 
 
 @dataclass(frozen=True)
+class Standpoint:
+    """Where a sentence was taken to be said from. at: (x, y), metres. ahead: (x, y) of length 1, the look."""
+
+    at: tuple[float, float]
+    ahead: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class Answer:
     """The object a sentence means in a scan, with the reasons.
 
@@ -55,6 +63,7 @@ class Answer:
     notes: what in the sentence was understood otherwise than a person may think.
     fits: ids of all that the sentence fits where nothing in it tells them apart, else (); all are candidates.
     proofs: what the boxes prove of the first candidate.
+    standpoint: from which left and right were judged, None where nothing was.
     """
 
     sentence: str
@@ -70,6 +79,7 @@ class Answer:
     notes: tuple[Note, ...] = ()
     fits: tuple[int, ...] = ()
     proofs: tuple[Note, ...] = ()
+    standpoint: Standpoint | None = None
 
 
 def as_json(answer: Answer) -> dict[str, Any]:

@@ -76,6 +76,14 @@ def test_four_office_chairs_fit_and_all_are_lit(office: Page) -> None:
     expect(office.locator(".sv-fits")).to_have_count(3)
 
 
+def test_an_eye_stands_where_left_and_right_are_seen_from(office: Page) -> None:
+    ask(office, "facing the whiteboard, the office chair on the left")
+    expect(office.locator("#tl-panel")).to_contain_text("Left and right as seen from the middle of the room")
+    expect(office.locator(".sv-eye")).to_be_visible()
+    ask(office, "the trash can next to the whiteboard")
+    expect(office.locator(".sv-eye")).to_have_count(0)
+
+
 def test_what_is_not_in_the_scan_is_not_found(office: Page) -> None:
     ask(office, "the bathtub in the corner")
     expect(office.locator(".tl-verdict")).to_contain_text("bathtub")

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from models.core.notes import Note
 from models.scene.data.scan import Scan
-from models.scene.types import Anchor, Answer
+from models.scene.types import Anchor, Answer, Standpoint
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class Grounding:
     target: the class that it understood the sentence to ask for. words: (word, weight 0 to 1) where it has
     word attention. anchors: the objects it judged by, where it names some. missing: what is not in the scan.
     fits: ids of all that the sentence fits where nothing in it tells them apart, else (). proofs: what the
-    boxes prove of the best. notes: what a person should know of the answer. reasons: all that InstanceRefer
+    boxes prove of the best. notes: what a person should know of the answer. standpoint:
+    from which left and right were judged. reasons: all that InstanceRefer
     gives beside this.
     """
 
@@ -48,6 +49,7 @@ class Grounding:
     fits: tuple[int, ...] = ()
     proofs: tuple[Note, ...] = ()
     notes: tuple[Note, ...] = ()
+    standpoint: Standpoint | None = None
     reasons: Answer | None = field(default=None, repr=False)
 
     @property

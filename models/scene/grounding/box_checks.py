@@ -1,7 +1,7 @@
 """What boxes say of a claim: how likely each of the things of one name is the one that is meant.
 
 People look at a row from inside the room: left and right are those of a person
-in its middle who faces the things in question.
+in its middle who faces what the sentence says, or else the things in question.
 """
 
 from dataclasses import dataclass
@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from models.scene.data.geometry import box_centres, box_gaps, box_iou, corner_gaps
 from models.scene.grounding.certainty import certainties
-from models.scene.grounding.claims import Claim
+from models.scene.grounding.claims import Claim, Outlook
 from models.scene.grounding.things import called
 from models.scene.objects.object_set import Objects
 
 Shares = NDArray[np.float64]
+Look = NDArray[np.floating]  # (2,) a direction in plan, of length 1
 
 # All fitted on sentences of people about train scenes; lengths in metres.
 MISREAD = 0.1  # share of claims that were read or meant otherwise
@@ -25,6 +26,8 @@ WHOLE = 0.5  # share of rows that are of all things of the name, and not of thos
 CORNER_ODDS, BETWEEN_ODDS = 1.5, 2.5  # odds (log) lost with a metre
 AT = 0.3  # a thing is at another one within about this gap
 MOST_ANCHORS = 12
+LOOK = 0.6  # what is nearer to the middle of the room than this is on no side of it
+AROUND = 0.2  # things whose middle is nearer to that of the room stand around who is there
 SAME = 0.3  # detections that overlap so much (IoU) are of one thing
 
 
@@ -55,15 +58,40 @@ def peers_of(noun: str, objects: Objects) -> Peers:
     return Peers(np.array(sorted(kept), np.int64), twin)
 
 
-def check(claim: Claim, objects: Objects, peers: Peers) -> Shares | None:
-    """(M,) how likely each of the peers is meant, summing to 1; None where the boxes can't tell."""
-    found = {
-        "row": _row,
-        "side": _row,
-        "corner": _corner,
-        "between": _between,
-        "without": _without,
-    }[claim.kind](claim, objects, peers.places)
+def middle_of(objects: Objects) -> NDArray[np.float32]:
+    """(2,) of the room, in plan."""
+    return np.asarray((objects.room[:2] + objects.room[3:5]) / 2)
+
+
+def look_of(outlook: Outlook | None, objects: Objects, peers: Peers) -> Look | None:
+    """Where a person in the middle of the room looks, as a sentence says; None where it doesn't tell."""
+    anchors = [] if outlook is None else peers_of(outlook.anchor, objects).places.tolist()
+    if outlook is None or not anchors or set(anchors) & set(peers.places.tolist()):
+        return None
+    way = box_centres(objects.boxes)[anchors, :2].mean(0) - middle_of(objects)
+    length = float(np.linalg.norm(way))
+    if length < LOOK:
+        return None
+    return np.asarray(way / length if outlook.kind == "facing" else -way / length)
+
+
+def towards(objects: Objects, places: NDArray[np.int64]) -> Look | None:
+    """The look from the middle of the room at some things; None where they stand around it."""
+    way = box_centres(objects.boxes)[places, :2].mean(0) - middle_of(objects)
+    length = float(np.linalg.norm(way))
+    return np.asarray(way / length) if length >= AROUND else None
+
+
+def check(claim: Claim, objects: Objects, peers: Peers, look: Look | None = None) -> Shares | None:
+    """(M,) how likely each of the peers is meant, summing to 1; None where the boxes can't tell.
+
+    look: where the sentence says that its person looks, see `look_of`.
+    """
+    if claim.kind in ("row", "side"):
+        found = _row(claim, objects, peers.places, look)
+    else:
+        ways = {"corner": _corner, "between": _between, "without": _without}
+        found = ways[claim.kind](claim, objects, peers.places)
     if found is None:
         return None
     if claim.negated:
@@ -85,37 +113,37 @@ def rows_of(objects: Objects, places: NDArray[np.int64]) -> list[NDArray[np.int6
     return [np.flatnonzero(row == first) for first in np.unique(row)]
 
 
-def order(side: str, objects: Objects, places: NDArray[np.int64]) -> NDArray[np.float32] | None:
+def order(
+    side: str, objects: Objects, places: NDArray[np.int64], look: Look | None
+) -> NDArray[np.float32] | None:
     """(M,) metres that rise from a side on; None where nobody can say where that side is."""
     centres = box_centres(objects.boxes)[places]
     if side in ("top", "bottom"):
         return centres[:, 2] if side == "bottom" else -centres[:, 2]
-    middle = (objects.room[:2] + objects.room[3:5]) / 2
-    ahead = centres[:, :2].mean(0) - middle
-    length = float(np.linalg.norm(ahead))
-    if length < 0.2:  # they stand around the person
+    ahead = towards(objects, places) if look is None else look
+    if ahead is None:
         return None
-    offset = centres[:, :2] - middle
-    right = (offset[:, 0] * ahead[1] - offset[:, 1] * ahead[0]) / length
+    offset = centres[:, :2] - middle_of(objects)
+    right = np.asarray(offset[:, 0] * ahead[1] - offset[:, 1] * ahead[0])
     return right if side == "left" else -right
 
 
-def _row(claim: Claim, objects: Objects, places: NDArray[np.int64]) -> Shares | None:
+def _row(claim: Claim, objects: Objects, places: NDArray[np.int64], look: Look | None) -> Shares | None:
     count = len(places)
     if claim.rank >= count:
         return None
-    whole = _ranked(claim, objects, places)
+    whole = _ranked(claim, objects, places, look)
     parts = np.zeros(count)
     for row in rows_of(objects, places):
         if len(row) > max(claim.rank, 1):
-            parts[row] = len(row) * _ranked(claim, objects, places[row])
+            parts[row] = len(row) * _ranked(claim, objects, places[row], look)
     if not parts.any():
         return whole
     return WHOLE * whole + (1 - WHOLE) * parts / parts.sum()
 
 
-def _ranked(claim: Claim, objects: Objects, places: NDArray[np.int64]) -> Shares:
-    along = order(claim.side, objects, places)
+def _ranked(claim: Claim, objects: Objects, places: NDArray[np.int64], look: Look | None) -> Shares:
+    along = order(claim.side, objects, places, look)
     if along is None:
         return np.full(len(places), 1 / len(places))
     apart = np.clip((along[:, None] - along[None]) / STEP, -30, 30)

@@ -58,6 +58,32 @@ _NOT = re.compile(
     r"(?: (?:the|one|be|so|fully|directly|right|located|placed|sitting|standing|in|is|a|that|which))*\s*$"
 )
 
+# "facing the window", "looking at the beds"; but not "the chair is facing the table"
+_FACING = re.compile(
+    r"(?P<be>\b(?:is|are) )?\b(?:fac(?:e|ing)|look(?:ing)? (?:at|to|towards?|out(?: of)?)|"
+    r"turn(?:ed|ing)? (?:to|towards?))\b"
+)
+_BACK_TO = re.compile(r"\bback (?:is |are )?(?:to|facing|against|towards?)\b")
+_ENTERING = re.compile(
+    r"\b(?:enter(?:ing)?|walk(?:ing)? (?:in|into|through)|com(?:e|ing) in|"
+    r"(?:from|stand(?:ing)? (?:at|in|by|near)) the (?:door|doorway|entrance))\b"
+)
+
+
+# "facing the window," ends where its comma is: what comes then is not of the window
+_STANDS = re.compile(rf"(?:{_FACING.pattern}|{_BACK_TO.pattern}|{_ENTERING.pattern})[^,.;!?]*,")
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """How a person stands in the room as a sentence says it.
+
+    kind: "facing" something, with the "back" to it, "entering" by it. anchor: its noun.
+    """
+
+    kind: str
+    anchor: str
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -76,10 +102,14 @@ class Claim:
 
 @dataclass(frozen=True)
 class ReadClaims:
-    """noun: the thing that is asked for, "" where a pronoun stands for it. claims: about it."""
+    """noun: the thing that is asked for, "" where a pronoun stands for it. claims: about it.
+
+    outlook: how the person who says it stands, None where that isn't said.
+    """
 
     noun: str
     claims: tuple[Claim, ...]
+    outlook: Outlook | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +132,8 @@ class _Text:
         if any(other(one) for one in self.named if start <= one.start and one.end <= end):
             return "other"
         begins = max(self.text.rfind(mark, 0, start) for mark in ".;!?")
+        stands = list(_STANDS.finditer(self.text, begins + 1, start))
+        begins = stands[-1].end() if stands else begins
         before = [one for one in self.named if begins < one.start and one.end <= start]
         if self.asked is None:
             return "it"
@@ -123,7 +155,18 @@ def read_claims(sentence: str, labels: tuple[str, ...]) -> ReadClaims:
     asked = head(text, named)
     read = _Text(text, named, asked, sorted(set(labels)))
     claims = [*_rows(read), *_corners(read), *_betweens(read), *_withouts(read)]
-    return ReadClaims(asked.noun if asked else "", tuple(dict.fromkeys(claims)))
+    return ReadClaims(asked.noun if asked else "", tuple(dict.fromkeys(claims)), _outlook(read))
+
+
+def _outlook(read: _Text) -> Outlook | None:
+    """The first that is said; a back to something counts before a face to something else."""
+    for kind, pattern in (("back", _BACK_TO), ("facing", _FACING)):
+        for one in pattern.finditer(read.text):
+            other = one.groupdict().get("be") and not read.text[: one.start()].endswith("you ")
+            anchor = None if other else read.after(one.end(), 3)
+            if anchor is not None:
+                return Outlook(kind, anchor.noun)
+    return Outlook("entering", "door") if _ENTERING.search(read.text) else None
 
 
 def _rows(read: _Text) -> Iterator[Claim]:

@@ -54,6 +54,7 @@ class InstanceReferPredictor:
             fits=answer.fits,
             proofs=answer.proofs,
             notes=answer.notes,
+            standpoint=answer.standpoint,
             reasons=answer,
         )
 
@@ -95,6 +96,7 @@ class ObjectGrounder:
             fits=tuple(int(objects.ids[place]) for place in reasoning.fits),
             proofs=() if reasoning.impossible else reasoning.proofs(objects, best),
             notes=reasoning.notes,
+            standpoint=reasoning.standpoint,
         )
 
 

@@ -14,15 +14,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.core.notes import Note, note
-from models.scene.grounding.box_checks import Peers, check, order, peers_of, rows_of
-from models.scene.grounding.claims import Claim, ReadClaims, read_claims
+from models.scene.grounding.box_checks import (
+    Look,
+    Peers,
+    check,
+    look_of,
+    middle_of,
+    order,
+    peers_of,
+    rows_of,
+    towards,
+)
+from models.scene.grounding.claims import Claim, Outlook, ReadClaims, read_claims
 from models.scene.grounding.things import head, mentions, singulars
 from models.scene.objects.object_set import Objects
 from models.scene.synthetic_language.vocabulary import plural
+from models.scene.types import Standpoint
 
 # How much a check counts beside a network whose certainty is calibrated; chosen on sentences of people about
 # train scenes. Checks of the closest and of the largest were tried and left out: networks know these better.
 WEIGHTS = {"row": 1.2, "side": 0.4, "corner": 0.5, "between": 0.8, "without": 1.2}
+TOLD_SIDE = 1.0  # the weight of a side where the sentence says where its person looks
 SURE = 0.5  # a check that gives its best so much is told as a reason
 # Words that tell no thing from another of its name.
 _EMPTY = """
@@ -39,7 +51,8 @@ class Reasoning:
 
     odds: (N,) log-odds that each object gains. fits: places of the objects that the sentence fits alike, ()
     where it tells one. claims: those that boxes decide, each with the share that each of the peers has.
-    notes: that several fit, or that none can. impossible: none can.
+    notes: that several fit, or that none can; where left and right are seen from. impossible: none can.
+    look: where the sentence says that its person looks. standpoint: that person, or the one assumed.
     """
 
     odds: NDArray[np.float64]
@@ -48,6 +61,8 @@ class Reasoning:
     claims: tuple[tuple[Claim, NDArray[np.float64]], ...] = ()
     notes: tuple[Note, ...] = ()
     impossible: bool = False
+    look: Look | None = None
+    standpoint: Standpoint | None = None
 
     def proofs(self, objects: Objects, place: int) -> tuple[Note, ...]:
         """What the boxes prove of an answer: of each claim that they decide for it, a sentence."""
@@ -56,7 +71,7 @@ class Reasoning:
         if not len(at):
             return ()
         said = [
-            _proof(claim, objects, self.peers.places, int(at[0]))
+            _proof(claim, objects, self.peers.places, int(at[0]), self.look)
             for claim, shares in self.claims
             if shares.argmax() == at[0] and shares.max() >= SURE
         ]
@@ -78,14 +93,20 @@ def reason(sentence: str, objects: Objects, likeliest: str) -> Reasoning:
     if _tells_nothing(sentence, objects.labels):
         fits = _of_that_name(read.noun, objects, peers)
         return Reasoning(odds, fits, peers, notes=(several_fit(objects, fits),) if fits else ())
-    decided = [(claim, check(claim, objects, peers)) for claim in read.claims]
+    look = look_of(read.outlook, objects, peers)
+    decided = [(claim, check(claim, objects, peers, look)) for claim in read.claims]
     known = tuple((claim, shares) for claim, shares in decided if shares is not None)
     for claim, shares in known:
-        odds[peers.places] += WEIGHTS[claim.kind] * np.log(shares * len(shares))
+        weight = WEIGHTS[claim.kind] if claim.kind != "side" or look is None else TOLD_SIDE
+        odds[peers.places] += weight * np.log(shares * len(shares))
     for place, thing in peers.twin.items():
         odds[place] = odds[thing]
     few = _too_few(read, objects, peers)
-    return Reasoning(odds, (), peers, known, few, impossible=bool(few))
+    if few:
+        return Reasoning(odds, (), peers, known, few, impossible=True)
+    seen = _standpoint(known, objects, peers, look)
+    notes = (_seen_from(read.outlook if look is not None else None, objects, peers),) if seen else ()
+    return Reasoning(odds, (), peers, known, notes, look=look, standpoint=seen)
 
 
 def combined(
@@ -144,7 +165,29 @@ def _too_few(read: ReadClaims, objects: Objects, peers: Peers) -> tuple[Note, ..
     )
 
 
-def _proof(claim: Claim, objects: Objects, places: NDArray[np.int64], at: int) -> Note | None:
+def _standpoint(
+    known: Sequence[tuple[Claim, NDArray[np.float64]]], objects: Objects, peers: Peers, look: Look | None
+) -> Standpoint | None:
+    """From where left and right were judged; None where nothing of the kind was."""
+    ahead = look if look is not None else towards(objects, peers.places)
+    if ahead is None or not any(claim.side in ("left", "right") for claim, _ in known):
+        return None
+    x, y = middle_of(objects)
+    return Standpoint(
+        (round(float(x), 3), round(float(y), 3)), (round(float(ahead[0]), 3), round(float(ahead[1]), 3))
+    )
+
+
+def _seen_from(outlook: Outlook | None, objects: Objects, peers: Peers) -> Note:
+    """Of a standpoint: where the person looks. outlook: None where that is assumed."""
+    if outlook is None:
+        return note("seen_facing_them", things=plural(objects.labels[int(peers.places[0])]))
+    return note(f"seen_{outlook.kind}", thing=outlook.anchor)
+
+
+def _proof(
+    claim: Claim, objects: Objects, places: NDArray[np.int64], at: int, look: Look | None
+) -> Note | None:
     """Of one claim, for the peer at that index; None where the boxes don't bear it out to the letter."""
     noun = objects.labels[int(places[at])]
     things = plural(noun)
@@ -161,7 +204,7 @@ def _proof(claim: Claim, objects: Objects, places: NDArray[np.int64], at: int) -
         return note("proof_without", anchor=claim.anchors[0])
     own_row = next(row for row in rows_of(objects, places) if at in row)
     for row in (np.arange(len(places)), own_row):
-        along = order(claim.side, objects, places[row])
+        along = order(claim.side, objects, places[row], look)
         if along is not None and len(row) > 1 and _rank(along, row, at) == claim.rank:
             return _ranked(f"proof_{claim.side}", claim, noun, len(row))
     return None

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.scene.grounding.box_checks import check, peers_of
-from models.scene.grounding.claims import Claim, read_claims
+from models.scene.grounding.claims import Claim, Outlook, read_claims
 from models.scene.grounding.reasoning import combined, reason
 from models.scene.objects.object_set import Objects
 
@@ -116,6 +116,51 @@ def test_a_reason_is_told_of_the_answer_that_it_proves():
     assert [one.key for one in reason("the table in the corner", objects, "table").proofs(objects, 5)] == [
         "proof_corner"
     ]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "outlook"),
+    [
+        ("facing the doors, the chair on the left", Outlook("facing", "door")),
+        ("If you are facing the table, it is the chair on the right.", Outlook("facing", "table")),
+        ("the lamp on the left when looking at the white table", Outlook("facing", "table")),
+        ("with your back to the door, the chair on your right", Outlook("back", "door")),
+        ("as you enter the room, the chair on the left", Outlook("entering", "door")),
+        ("the chair is facing the table. it is on the left.", None),
+        ("the chair on the left by the door", None),
+    ],
+)
+def test_how_a_person_stands_is_read(sentence, outlook):
+    assert read_claims(sentence, LABELS).outlook == outlook
+
+
+@pytest.mark.parametrize(
+    ("sentence", "meant", "ahead", "told"),
+    [
+        ("the leftmost chair", 0, (0, 1), "seen_facing_them"),
+        ("facing the lamp, the leftmost chair", 4, (-0.09, -1), "seen_facing"),
+        ("with your back to the lamp, the leftmost chair", 0, (0.09, 1), "seen_back"),
+        ("facing the lamp, the chair on the right", 0, (-0.09, -1), "seen_facing"),
+    ],
+)
+def test_left_and_right_are_those_of_the_person_who_speaks(sentence, meant, ahead, told):
+    known = reason(sentence, room(), "chair")
+    assert int(known.odds[:5].argmax()) == meant
+    assert known.standpoint is not None and known.standpoint.at == (0, 0)
+    assert known.standpoint.ahead == pytest.approx(ahead, abs=0.02)
+    assert [one.key for one in known.notes] == [told]
+
+
+def test_what_stands_in_the_middle_tells_nobody_where_to_look():
+    things = (*THINGS, ("plant", 0.2, -0.2))
+    known = reason("facing the plant, the leftmost chair", room(things), "chair")
+    assert known.look is None and [one.key for one in known.notes] == ["seen_facing_them"]
+
+
+def test_without_left_or_right_nobody_stands_anywhere():
+    for sentence in ("the table in the corner", "the chair", "facing the lamp, the chair next to the door"):
+        assert reason(sentence, room(), "chair").standpoint is None
+    assert reason("facing the lamp, the 9th chair from the left", room(), "chair").standpoint is None
 
 
 def test_a_pronoun_stands_for_what_the_network_takes_it_to_be():

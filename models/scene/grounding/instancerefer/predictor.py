@@ -78,9 +78,10 @@ class Grounder:
             missing=_named(sentence, tokens, found.attention[0, :, 0].float().cpu())
             if nothing and not reasoning.impossible
             else "",
-            notes=reasoning.notes,
+            notes=reasoning.notes if candidates or reasoning.impossible else (),
             fits=tuple(int(objects.ids[place]) for place in reasoning.fits) if candidates else (),
             proofs=reasoning.proofs(objects, best) if candidates else (),
+            standpoint=reasoning.standpoint if candidates else None,
         )
 
 
