@@ -27,6 +27,7 @@ from models.core.nn.attention import attend
 TOLD = LDM.channels + 1  # the latents of known frames, and which they are
 LVDM_2D = replace(LDM, beside=LDM.beside + TOLD)
 INNER, HEADS = 40, 4  # of the attention over time
+CERTAIN = 1e3  # how much a known frame weighs, where a noisy one has what is kept over what is noise
 
 
 class TimeAttention(nn.Module):
@@ -113,20 +114,41 @@ class ClipDiffusion(HasDevice, PyTorchModelHubMixin):
         self.mean.copy_(torch.stack([pixel_shuffle(one.float(), FOLD).mean(0) for one in latents]).mean(0))
         self.power.zero_()
         for one in latents:
-            frequencies = self._frequencies(pixel_shuffle(one.float(), FOLD) - self.mean)
-            self.power += frequencies.square() / len(latents)
+            flat = self.cosines @ (pixel_shuffle(one.float(), FOLD) - self.mean) @ self.cosines.T
+            self.power += self._over_time(flat).square() / len(latents)
         return self
 
-    def linear_guess(self, noisy: Tensor, kept: Tensor) -> Tensor:
-        """The Wiener filter's estimate of the clean latents. kept: (B, 1, 1, 1, 1) alpha bar."""
-        image = pixel_shuffle(noisy.float(), FOLD) - kept.sqrt() * self.mean
-        gain = kept.sqrt() * self.power / (kept * self.power + 1 - kept)
-        found = self.cosines.T @ (gain * self._frequencies(image)) @ self.cosines
-        return pixel_unshuffle(torch.einsum("ft,bf...->bt...", self.in_time, found) + self.mean, FOLD)
+    def linear_guess(self, noisy: Tensor, kept: Tensor, told: Tensor) -> Tensor:
+        """The best linear estimate of the clean latents, from noisy and known frames.
 
-    def _frequencies(self, image: Tensor) -> Tensor:
-        """(..., CLIP, components, side, side) to the same."""
-        flat = self.cosines @ image @ self.cosines.T
+        kept: (B,) alpha bar. told: see `known`. The power over time and space says how frames go together;
+        each frame weighs as much as it is free of noise, a known one more than all noisy ones.
+        """
+        sure = told[:, :, -1:, :1, :1]
+        kept = kept.view(-1, 1, 1, 1, 1).expand_as(sure)
+        weights = torch.where(sure > 0, torch.tensor(CERTAIN, device=kept.device), kept / (1 - kept))
+        clean = pixel_shuffle(told[:, :, : self.config.channels].float(), FOLD)
+        seen = pixel_shuffle(noisy.float(), FOLD)
+        # What is observed, times its weight: a noisy frame over the root of what is kept of it.
+        heard = torch.where(sure > 0, CERTAIN * clean, kept.sqrt() / (1 - kept) * seen) - weights * self.mean
+        flat = self.cosines @ heard @ self.cosines.T
+        if sure.any():
+            found = self._among_known(flat, weights[:, :, 0, 0, 0])
+        else:  # every frame weighs the same: each frequency by itself
+            shrunk = self._over_time(flat) * self.power / (1 + weights[:, :1] * self.power)
+            found = torch.einsum("ft,bf...->bt...", self.in_time, shrunk)
+        return pixel_unshuffle(self.cosines.T @ found @ self.cosines + self.mean, FOLD)
+
+    def _among_known(self, heard: Tensor, weights: Tensor) -> Tensor:
+        """(B, CLIP, components, side, side) frequencies, whose frames weigh (B, CLIP): one system each."""
+        precision = torch.einsum(
+            "ft,f...,fs->...ts", self.in_time, 1 / self.power.clamp(min=1e-5), self.in_time
+        )
+        systems = precision + torch.diag_embed(weights)[:, None, None, None]
+        wanted = heard.movedim(1, -1)[..., None]
+        return torch.cholesky_solve(wanted, torch.linalg.cholesky(systems))[..., 0].movedim(-1, 1)
+
+    def _over_time(self, flat: Tensor) -> Tensor:
         return torch.einsum("ft,...tchw->...fchw", self.in_time, flat)
 
     def forward(self, noisy: Tensor, times: Tensor, label: Tensor, told: Tensor) -> Tensor:
@@ -136,7 +158,7 @@ class ClipDiffusion(HasDevice, PyTorchModelHubMixin):
         """
         kept = self.kept[times].view(-1, 1, 1, 1, 1)
         with torch.autocast(noisy.device.type, enabled=False):  # the filter is exact or it is of no use
-            guess = self.linear_guess(noisy, kept)
+            guess = self.linear_guess(noisy, self.kept[times], told)
             v = (kept.sqrt() * noisy.float() - guess) / (1 - kept).sqrt()
         seen = torch.cat([noisy, guess, told], 2).flatten(0, 1)
         found = self.unet(seen, times.repeat_interleave(CLIP), label.flatten(0, 1))
