@@ -12,6 +12,7 @@ from diffusers import DDIMScheduler
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.colonoscopy.data.images import Frame
 from models.colonoscopy.synthesis.denoising import Predict, denoise
 from models.colonoscopy.synthesis.sdm import HasDevice
 from models.colonoscopy.video.base import FilmFrame, FilmOrder, check
@@ -40,6 +41,11 @@ class ClipByClip(ABC, Generic[D]):
         self.network: D = network.eval()
         self.scheduler = scheduler
 
+    @property
+    @abstractmethod
+    def _length(self) -> int:
+        """Frames of a clip."""
+
     @abstractmethod
     def _shape(self) -> tuple[int, ...]:
         """Of a clip's latents, the first axis 1."""
@@ -63,13 +69,12 @@ class ClipByClip(ABC, Generic[D]):
         done, before = 0, None
         while done < order.count:
             seen = 0 if before is None else self.again
+            count = min(self._length - seen, order.count - done)
             for share, latents in self._clip(before, generator, order.steps):
-                frames = self._frames(latents)[seen:]
-                count = min(len(frames), order.count - done)
-                drawing = Drawing(done, frames[0])
+                drawing = Drawing(done, self._preview(latents, seen))
                 yield Progress((done + share * count) / order.count, "drawing", drawing)
             before = latents
-            for frame in frames[:count]:
+            for frame in self._frames(latents)[seen : seen + count]:
                 yield FilmFrame(done, frame, None)
                 done += 1
 
@@ -79,6 +84,10 @@ class ClipByClip(ABC, Generic[D]):
         """See `denoise`: latents of a clip. before: as in `_predict`."""
         noisy = torch.randn(self._shape(), generator=generator).to(self.network.device)
         return denoise(self.scheduler, self._predict(before), noisy, generator, steps=steps, sampler="dpm")
+
+    def _preview(self, latents: Tensor, at: int) -> Frame:
+        """One frame of a clip: of an autoencoder that sees time the clip is drawn whole."""
+        return self._frames(latents)[at]
 
     def _frames(self, latents: Tensor) -> NDArray[np.uint8]:
         """Latents of a clip as frames (T, S, S, 3)."""

@@ -5,7 +5,7 @@ import multiprocessing
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,29 +17,30 @@ from torch import Tensor
 from models.colonoscopy import pipeline
 from models.colonoscopy.data.images import Frame, Mask, fitted, padded, read_pairs
 from models.colonoscopy.segmentation.metrics import dice
+from models.colonoscopy.synthesis.autoencoder import Autoencoder
 from models.colonoscopy.synthesis.fid_kid import frechet_distance, kernel_distance
+from models.colonoscopy.synthesis.latent_diffusion import SIZE as FRAME
 from models.colonoscopy.synthesis.memorization import features
 from models.colonoscopy.synthesis.whole_frames import training_frames, whole
 from models.colonoscopy.video.base import CLIP, FPS, FilmOrder
 from models.colonoscopy.video.clip_tensors import as_clips, as_frames
 from models.colonoscopy.video.clips import made_clips
 from models.colonoscopy.video.frame_by_frame import drawn_alone, judged
-from models.colonoscopy.video.lvdm_autoencoder import LvdmAutoencoder
 from models.colonoscopy.video.motion import motion
 from models.colonoscopy.video.pvdm_autoencoder import PvdmAutoencoder
 from models.colonoscopy.video.reference_clips import REAL_FPS, held_out, real_boxes, real_clips, real_film
 from models.colonoscopy.video.registry import FILMS
+from models.core import device
 from models.core.checkpoints import is_here, load_checkpoint
 from models.core.errors import UserError
 from models.core.results import markdown, peak_mebibytes, write
 
-AUTOENCODERS = ("pvdm_autoencoder", "lvdm_autoencoder")
 OURS, BY_FRAME = "conditioned", "ArSDM, frame by frame"
 CLIPS = 20  # of each kind
 ORDERS = 12  # masks that films are made under
 MOVES = ("still", "forward", "left", "around")
 EVERY = 4  # of ArSDM's frames, which are drawn one by one, only so many
-SIZE = 128  # of what the autoencoders see
+SIZE = 128  # of the clips that are looked at
 LONG, SHORT = 20.0, 4.0  # seconds of the films whose memory is compared
 CORES = 2
 
@@ -53,9 +54,9 @@ deviation of the affine motion that fits it. Real: the one dense film at hand, 5
 {REAL_FPS / 2:.1f} and {REAL_FPS / 3:.1f} frames a second; made clips have {FPS}.""",
     "reconstruction": f"""## Colonoscopy films: what the autoencoders keep
 
-Clips of {CLIP} frames of {SIZE} pixels: {CLIPS} made of stills that nobody trained on (kvasir_test), and
-those of the one real film. PSNR in decibels and SSIM, means over frames. The last frame repeated is the
-baseline of a network that knows no motion.""",
+Clips of {CLIP} frames: {CLIPS} made of stills that nobody trained on (kvasir_test), and those of the one real
+film, at the size that each autoencoder sees. PSNR in decibels, the mean over clips, and SSIM, over frames. The
+last frame repeated is the baseline of a network that knows no motion.""",
     "realism": f"""## Colonoscopy films: how real do clips look?
 
 Distance to {CLIPS} clips made of held-out stills, in features of EfficientNet-Lite2 as ImageNet left it:
@@ -112,20 +113,22 @@ def moves(data: Path) -> Rows:
 
 
 def reconstruction(data: Path) -> Rows:
-    """PSNR and SSIM of both autoencoders."""
-    sets = {
-        "made": [list(one.frames) for one in held_out(data, SIZE, CLIPS)],
-        "real": real_clips(data, SIZE)[::3],
-    }
+    """PSNR and SSIM of the autoencoders that ship."""
     rows = []
-    for name, again in {"last frame repeated": _repeated, **_autoencoders()}.items():
+    for name, (size, again) in {"last frame repeated": (SIZE, _repeated), **_autoencoders()}.items():
+        sets = {
+            "made": [list(one.frames) for one in held_out(data, size, CLIPS)],
+            "real": real_clips(data, size)[::3],
+        }
         for kind, clips in sets.items():
-            pairs = [(a, b) for clip in clips for a, b in zip(clip, again(clip), strict=True)]
+            both = [(np.stack(clip), np.stack(again(clip))) for clip in clips]
+            pairs = [(a, b) for clip, drawn in both for a, b in zip(clip, drawn, strict=True)]
             rows.append(
                 {
                     "autoencoder": name,
+                    "pixels": size,
                     "clips": kind,
-                    "PSNR": f"{np.mean([peak_signal_noise_ratio(a, b) for a, b in pairs]):.2f}",
+                    "PSNR": f"{np.mean([peak_signal_noise_ratio(*one) for one in both]):.2f}",
                     "SSIM": f"{np.mean([structural_similarity(a, b, channel_axis=2) for a, b in pairs]):.3f}",
                     "n": len(clips),
                 }
@@ -133,24 +136,46 @@ def reconstruction(data: Path) -> Rows:
     return rows
 
 
+Again = Callable[[Sequence[Frame]], list[Frame]]
+
+
 def _repeated(clip: Sequence[Frame]) -> list[Frame]:
     return [clip[-1]] * len(clip)
 
 
-def _autoencoders() -> dict[str, Callable[[Sequence[Frame]], list[Frame]]]:
-    """Those that ship, from clip to clip."""
-    kinds = {"PVDM's": PvdmAutoencoder, "LVDM's": LvdmAutoencoder}
-    return {
-        title: partial(_again, load_checkpoint(kind, name))
-        for (title, kind), name in zip(kinds.items(), AUTOENCODERS, strict=True)
-        if is_here(name)
+def _autoencoders() -> dict[str, tuple[int, Again]]:
+    """Those that are here: the size each sees, and from clip to clip. LVDM's is LDM's, frame by frame."""
+    ways: dict[str, tuple[str, int, Callable[[str], Again]]] = {
+        "PVDM's": ("pvdm_autoencoder", SIZE, _by_pvdm),
+        "LVDM's": ("colonoscopy_autoencoder", FRAME, _by_frames),
     }
+    return {title: (size, way(name)) for title, (name, size, way) in ways.items() if is_here(name)}
 
 
-@torch.inference_mode()
-def _again(autoencoder: PvdmAutoencoder | LvdmAutoencoder, clip: Sequence[Frame]) -> list[Frame]:
-    pixels = as_clips(torch.from_numpy(np.stack(clip))[None]).to(autoencoder.device)
-    return list(as_frames(autoencoder(pixels)))
+def _by_pvdm(checkpoint: str) -> Again:
+    autoencoder = load_checkpoint(PvdmAutoencoder, checkpoint)
+
+    @torch.inference_mode()
+    def again(clip: Sequence[Frame]) -> list[Frame]:
+        return list(as_frames(autoencoder(_pixels(clip))))
+
+    return again
+
+
+def _by_frames(checkpoint: str) -> Again:
+    autoencoder = load_checkpoint(Autoencoder, checkpoint)
+
+    @torch.inference_mode()
+    def again(clip: Sequence[Frame]) -> list[Frame]:
+        frames = _pixels(clip)[0].transpose(0, 1).split(1)
+        drawn = torch.cat([autoencoder.decode(autoencoder.encode(one)) for one in frames])
+        return list(as_frames(drawn.transpose(0, 1)[None]))
+
+    return again
+
+
+def _pixels(clip: Sequence[Frame]) -> Tensor:
+    return as_clips(torch.from_numpy(np.stack(clip))[None]).to(device.best())
 
 
 @cache

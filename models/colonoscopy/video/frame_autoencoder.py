@@ -35,6 +35,8 @@ PUBLISHED = FrameAutoencoderConfig()
 class FrameAutoencoder(HasDevice, PyTorchModelHubMixin):
     """Clips of any length to latents of the same length, and back."""
 
+    frames_each = 1
+
     def __init__(self, config: FrameAutoencoderConfig = PUBLISHED) -> None:
         super().__init__()
         self.config = config

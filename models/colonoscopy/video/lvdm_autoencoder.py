@@ -169,6 +169,11 @@ class LvdmAutoencoder(HasDevice, PyTorchModelHubMixin):
         self.quant_conv = SamePadConv3d(2 * config.channels, 2 * config.channels, 1)
         self.post_quant_conv = SamePadConv3d(config.channels, config.channels, 1)
 
+    @property
+    def frames_each(self) -> int:
+        """Of a clip, for each one of its latents."""
+        return 2 ** self.config.halvings[0]
+
     @classmethod
     def from_published(cls, path: str | Path, config: LvdmAutoencoderConfig = PUBLISHED) -> "LvdmAutoencoder":
         """The network with released weights: of its own checkpoint, or of the diffusion model's.

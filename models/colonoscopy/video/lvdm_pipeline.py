@@ -21,6 +21,10 @@ class LvdmFilms(ClipByClip[VideoUNet]):
         super().__init__(network, schedule(network.config.beta_last))
         self.autoencoder = autoencoder.eval()
 
+    @property
+    def _length(self) -> int:
+        return self.network.config.frames * self.autoencoder.frames_each
+
     def _shape(self) -> tuple[int, ...]:
         config = self.network.config
         return 1, config.channels, config.frames, config.side, config.side

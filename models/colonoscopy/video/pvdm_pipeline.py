@@ -20,6 +20,10 @@ class PvdmFilms(ClipByClip[LatentVideoUNet]):
         super().__init__(network, schedule(network.config.beta_last))
         self.autoencoder = autoencoder.eval()
 
+    @property
+    def _length(self) -> int:
+        return self.network.config.frames
+
     def _shape(self) -> tuple[int, ...]:
         return 1, self.network.config.channels, self.network.config.tokens
 
