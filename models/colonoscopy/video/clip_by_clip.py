@@ -12,7 +12,7 @@ from diffusers import DDIMScheduler
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.colonoscopy.data.images import Frame
+from models.colonoscopy.data.images import Frame, Mask
 from models.colonoscopy.synthesis.denoising import Predict, denoise
 from models.colonoscopy.synthesis.sdm import HasDevice
 from models.colonoscopy.video.base import FilmFrame, FilmOrder, check
@@ -51,8 +51,8 @@ class ClipByClip(ABC, Generic[D]):
         """Of a clip's latents, the first axis 1."""
 
     @abstractmethod
-    def _predict(self, before: Tensor | None) -> Predict:
-        """The network of a clip. before: latents of the clip before it, None of the first."""
+    def _predict(self, before: Tensor | None, part: slice) -> Predict:
+        """The network of a clip. before: latents of the clip before, None of the first. part: its frames."""
 
     @abstractmethod
     def _decoded(self, latents: Tensor) -> Tensor:
@@ -70,20 +70,27 @@ class ClipByClip(ABC, Generic[D]):
         while done < order.count:
             seen = 0 if before is None else self.again
             count = min(self._length - seen, order.count - done)
-            for share, latents in self._clip(before, generator, order.steps):
+            part = slice(done - seen, done - seen + self._length)
+            for share, latents in self._clip(before, part, generator, order.steps):
                 drawing = Drawing(done, self._preview(latents, seen))
                 yield Progress((done + share * count) / order.count, "drawing", drawing)
             before = latents
             for frame in self._frames(latents)[seen : seen + count]:
-                yield FilmFrame(done, frame, None)
+                yield FilmFrame(done, frame, self._mask(done))
                 done += 1
 
+    def _mask(self, at: int) -> Mask | None:
+        """The polyp in a frame, where the method knows it."""
+        return None
+
     def _clip(
-        self, before: Tensor | None, generator: torch.Generator, steps: int
+        self, before: Tensor | None, part: slice, generator: torch.Generator, steps: int
     ) -> Iterator[tuple[float, Tensor]]:
-        """See `denoise`: latents of a clip. before: as in `_predict`."""
+        """See `denoise`: latents of a clip. before, part: as in `_predict`."""
         noisy = torch.randn(self._shape(), generator=generator).to(self.network.device)
-        return denoise(self.scheduler, self._predict(before), noisy, generator, steps=steps, sampler="dpm")
+        return denoise(
+            self.scheduler, self._predict(before, part), noisy, generator, steps=steps, sampler="dpm"
+        )
 
     def _preview(self, latents: Tensor, at: int) -> Frame:
         """One frame of a clip: of an autoencoder that sees time the clip is drawn whole."""

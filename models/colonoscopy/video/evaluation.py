@@ -54,9 +54,9 @@ deviation of the affine motion that fits it. Real: the one dense film at hand, 5
 {REAL_FPS / 2:.1f} and {REAL_FPS / 3:.1f} frames a second; made clips have {FPS}.""",
     "reconstruction": f"""## Colonoscopy films: what the autoencoders keep
 
-Clips of {CLIP} frames: {CLIPS} made of stills that nobody trained on (kvasir_test), and those of the one real
-film, at the size that each autoencoder sees. PSNR in decibels, the mean over clips, and SSIM, over frames. The
-last frame repeated is the baseline of a network that knows no motion.""",
+Clips of {CLIP} frames: {CLIPS} made of stills that nobody trained on (kvasir_test), and those of the one
+real film, at the size that each autoencoder sees. PSNR in decibels, the mean over clips, and SSIM, over
+frames. The last frame repeated is the baseline of a network that knows no motion.""",
     "realism": f"""## Colonoscopy films: how real do clips look?
 
 Distance to {CLIPS} clips made of held-out stills, in features of EfficientNet-Lite2 as ImageNet left it:

@@ -15,11 +15,10 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, avg_pool3d, max_pool2d, pad
 
 from models.colonoscopy import LOOKS
-from models.colonoscopy.data.images import Frame, Mask, fitted, outside, squared
+from models.colonoscopy.data.images import Frame, Mask, fitted, outside
 from models.colonoscopy.synthesis.cascade import SMALL, cosine_schedule
 from models.colonoscopy.synthesis.denoising import denoise
 from models.colonoscopy.synthesis.generator import SIZE, Cascade, picture
-from models.colonoscopy.synthesis.inpainting import inpaint
 from models.colonoscopy.synthesis.registry import GENERATORS
 from models.colonoscopy.synthesis.super_resolution import MIDDLE, enlarged
 from models.colonoscopy.synthesis.whole_frames import hull
@@ -27,11 +26,11 @@ from models.colonoscopy.video.base import CLIP, FilmFrame, FilmOrder
 from models.colonoscopy.video.camera import Field, grid, light, moved, path, plausible_depth, sampled, sources
 from models.colonoscopy.video.conditions import carried, moving_noise, noise_field
 from models.colonoscopy.video.film_networks import Condition, FilmBase, FilmDetail
+from models.colonoscopy.video.first_frame import FRAME_STEPS, first_frame
 from models.colonoscopy.video.moving_mask import between, carried_mask, keyed
 from models.core.checkpoints import load_checkpoint
 from models.core.progress import Drawing, Progress
 
-FRAME_STEPS = 20  # of the sampler, for the first frame
 COARSE = 400  # the time at which the base is asked last: what is finer the detail draws, and better
 FLOW = 64  # pixels a side at which a camera's flow is reckoned: it is smooth
 DRAWING = "drawing"
@@ -101,13 +100,7 @@ class ConditionedFilms:
     def _first(self, order: FilmOrder, mask: Mask) -> Iterator[tuple[float, Frame]]:
         """The first frame (SIZE, SIZE, 3): the visitor's own, with a polyp drawn into it or not, or drawn."""
         if order.frame is not None:
-            own = squared(order.frame, SIZE)
-            if order.painted:
-                yield from inpaint(
-                    self.cascade, own, mask, seed=order.seed, steps=FRAME_STEPS, look=order.look
-                )
-            else:
-                yield 1.0, own
+            yield from first_frame(order, mask)
             return
         for step in self.cascade(mask, count=1, seed=order.seed, steps=FRAME_STEPS, look=order.look):
             if isinstance(step, Progress):

@@ -29,7 +29,7 @@ class LvdmFilms(ClipByClip[VideoUNet]):
         config = self.network.config
         return 1, config.channels, config.frames, config.side, config.side
 
-    def _predict(self, before: Tensor | None) -> Predict:
+    def _predict(self, before: Tensor | None, part: slice) -> Predict:
         return self.network
 
     def _decoded(self, latents: Tensor) -> Tensor:

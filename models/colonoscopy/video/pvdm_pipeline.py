@@ -27,7 +27,7 @@ class PvdmFilms(ClipByClip[LatentVideoUNet]):
     def _shape(self) -> tuple[int, ...]:
         return 1, self.network.config.channels, self.network.config.tokens
 
-    def _predict(self, before: Tensor | None) -> Predict:
+    def _predict(self, before: Tensor | None, part: slice) -> Predict:
         return lambda noisy, times: self.network(noisy, times, before)
 
     def _decoded(self, latents: Tensor) -> Tensor:

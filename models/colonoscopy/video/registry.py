@@ -40,6 +40,12 @@ def _frame_latents(kind: type[Any], checkpoint: str) -> "VideoGenerator":
     return load(checkpoint)
 
 
+def _masked(kind: type[Any], checkpoint: str) -> "VideoGenerator":
+    from models.colonoscopy.video.lvdm_2d_pipeline import load_masked
+
+    return load_masked(checkpoint)
+
+
 YU, HE = "Yu et al., CVPR 2023", "He et al., 2022"
 LATENT_VIDEO, VIDEO = f"{HERE}.pvdm:LatentVideoUNet", f"{HERE}.lvdm:VideoUNet"
 # An imported NAME of either method draws with the autoencoder that was imported as NAME_autoencoder.
@@ -54,6 +60,15 @@ FILMS: "Registry[VideoGenerator]" = Registry(
         f"{HERE}.film_networks:FilmBase",
         _conditioned,
         ("film_detail", "arsdm", "colonoscopy_upscaler", "colonoscopy_sharpener"),
+    ),
+    Method(
+        "lvdm_masked",
+        "LVDM under a mask",
+        "the talk's next step",
+        "lvdm",
+        f"{HERE}.lvdm_2d:ClipDiffusion",
+        _masked,
+        ("colonoscopy_autoencoder",),
     ),
     Method("pvdm", "PVDM", YU, "pvdm", LATENT_VIDEO, _pvdm, ("pvdm_autoencoder",)),
     Method(
