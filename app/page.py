@@ -313,7 +313,8 @@ def _header(language: str) -> str:
 
 def _keys(say: Mapping[str, str]) -> str:
     """The sheet of the presenter's keys; page.js hears them."""
-    keys = {"n": "next", "a": "go", "c": "compare", "f": "full", "1 2 3": "labs", "?": "sheet", "q": "leave"}
+    keys = {"n": "next", "a": "go", "c": "compare", "h": "history", "f": "full"}
+    keys |= {"1 2 3": "labs", "?": "sheet", "q": "leave"}
     rows = "".join(f"<dt>{key}</dt><dd>{escape(say[f'page.keys_{name}'])}</dd>" for key, name in keys.items())
     return (
         '<dialog class="tl-window tl-keys" aria-labelledby="tl-keys-title">'

@@ -1,7 +1,7 @@
 """The colonoscopy lab's named API endpoints: a mask file in, frames out as JSON and as a zip.
 
-`/colonoscopy_draw`, `/colonoscopy_film`, `/colonoscopy_segment` and `/colonoscopy_find` do what a visitor
-does on the page.
+`/colonoscopy_draw`, `/colonoscopy_grid`, `/colonoscopy_film`, `/colonoscopy_segment` and `/colonoscopy_find`
+do what a visitor does on the page.
 """
 
 from typing import Any
@@ -51,6 +51,7 @@ class ColonoscopyApi:
             button = gr.Button()
         fields = [mask, count, seed, model, steps, sampler, burn]
         button.click(self.draw, fields, [result, packed], api_name="colonoscopy_draw")
+        button.click(self.grid, [mask, seed, steps, look], [result, packed], api_name="colonoscopy_grid")
         filmed = [mask, mask_last, frame, move, seconds, seed, method, look, times]
         button.click(self.film, filmed, [result, *films], api_name="colonoscopy_film")
         button.click(self.segment, [frame], result, api_name="colonoscopy_segment")
@@ -80,6 +81,28 @@ class ColonoscopyApi:
             for _ in service.draw(session, wanted):
                 pass
             return [facts(sample) for sample in session.frames], str(service.pack(session, marked))
+
+        return answered(self.visits, request, ColonoscopySession, work)
+
+    def grid(
+        self, mask: str | None, seed: float, steps: float, look: str, request: gr.Request
+    ) -> tuple[dict[str, Any], str]:
+        """A frame by every installed model for each of two seeds: their Dice by model, what is known of each
+        frame, seed after seed, and a zip as `draw` gives it.
+        """
+
+        def work(session: ColonoscopySession) -> tuple[dict[str, Any], str]:
+            from models.colonoscopy.data.exports import facts
+
+            models, drawn = service.models(), service.open_mask(_files(mask))
+            wanted = service.order(
+                drawn.mask, service.SEEDS[0], seed, models[0], steps, SAMPLERS[0], look=look
+            )
+            for _ in service.draw_each(session, service.as_it_came(wanted, drawn.shape), models):
+                pass
+            frames = [facts(sample) for sample in session.frames]
+            dice = {name: [one["dice"] for one in frames if one["model"] == name] for name in models}
+            return {"dice": dice, "frames": frames}, str(service.pack(session, burn=True))
 
         return answered(self.visits, request, ColonoscopySession, work)
 

@@ -5,6 +5,7 @@ function startStage() {
   const [views, screen, empty, captions, badge, doing, files] = ['views', 'screen', 'empty', 'captions', 'badge', 'doing', 'files'].map(name => root.querySelector(`.ts-${name}`));
   const video = screen.querySelector('video'), poster = screen.querySelector('.ts-poster'), pace = root.querySelector('.ts-pace');
   const original = screen.querySelector('.ts-original'), mouths = [...screen.querySelectorAll('.ts-mouth')];
+  const nameControls = startControls(root.querySelector('.ts-controls'), video);
   const state = {shown: null, view: 'whole', preview: null};
   let words = {};
 
@@ -15,6 +16,7 @@ function startStage() {
     video.setAttribute('aria-label', words.film);
     views.setAttribute('aria-label', words.views);
     pace.setAttribute('aria-label', words.pace);
+    nameControls(words);
     for (const button of pace.children) button.textContent = words[button.dataset.do];
     original.lastChild.textContent = words.original;
     for (const mouth of mouths) {
@@ -40,7 +42,7 @@ function startStage() {
   // ---- what is played
 
   function play(url, more = {}) {
-    Object.assign(video, {controls: true, loop: pressed('loop'), muted: false, playbackRate: pressed('slow') ? 0.5 : 1, ...more});
+    Object.assign(video, {controls: root.dataset.layout !== 'beside', loop: pressed('loop'), muted: false, playbackRate: pressed('slow') ? 0.5 : 1, ...more});
     if (video.getAttribute('src') === url) return;  // said anew in another language: it goes on as it was
     video.setAttribute('src', url);
     video.load();

@@ -1,7 +1,7 @@
 """The talking stage: a video on a screen, its other views, and files to take home.
 
 Beside the video stands the mouth of each frame, enlarged in the browser; or what the video was made of, in
-time with it, and the mouths of both below.
+time with it, one row of controls for both, and the mouths of both below.
 
 It knows no lab: it gets addresses. A result and what is said while another one is made travel apart:
 
@@ -46,6 +46,11 @@ WORDS = {
     "pace": "How it is played",
     "loop": "Again and again",
     "slow": "Half speed",
+    "play": "Play",
+    "pause": "Pause",
+    "seek": "Place in the video",
+    "mute": "Sound off",
+    "unmute": "Sound on",
 }
 
 
@@ -86,7 +91,7 @@ class VideoStage(Component):
     loops: plays again and again until the visitor says otherwise. mouths: has room for what is in `Beside`.
     """
 
-    NAME, WORDS, SCRIPTS = "video_stage", WORDS, ("video_stage_beside.js",)
+    NAME, WORDS, SCRIPTS = "video_stage", WORDS, ("video_stage_beside.js", "video_stage_controls.js")
 
     def __init__(
         self, value: str | None = "", *, loops: bool = False, mouths: bool = False, **more: Any

@@ -153,6 +153,12 @@ document.addEventListener('click', event => {
 
 const shown = selector => [...document.querySelectorAll(selector)].find(one => one.offsetParent && !one.disabled);
 let example = 0;
+// What was made earlier lies over the page: there is no room for it in the page. Closed, it is as it was.
+const earlier = () => document.querySelector('.hs:popover-open');
+function closed({target, newState}) {
+  if (newState === 'closed') target.popover = null;
+}
+document.addEventListener('click', event => { if (event.target.closest?.('.hs-past')) earlier()?.hidePopover(); });
 const keys = {
   n() {
     const all = [...document.querySelectorAll('#tl-examples button, #tl-face-chips button, .mp-presets button')].filter(one => one.offsetParent);
@@ -160,6 +166,14 @@ const keys = {
   },
   a: () => shown('#tl-find, #tl-animate, #tl-draw')?.click(),
   c: () => shown('.rs-card')?.querySelector('figcaption button').click(),
+  h() {
+    const strip = shown('.tl-history')?.querySelector('.hs');
+    if (!strip) return;
+    strip.popover = 'auto';
+    strip.addEventListener('toggle', closed);
+    strip.showPopover();
+    strip.querySelector('[tabindex="0"]')?.focus();
+  },
   f: () => (document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen()),
   q: () => document.querySelector('.tl-leave button')?.click(),
   '?': () => document.querySelector('.tl-keys')?.showModal(),
@@ -172,7 +186,9 @@ document.addEventListener('keydown', event => {
   const act = keys[event.key];
   if (!act) return;
   event.preventDefault();
-  act();
+  const open = earlier();
+  open?.hidePopover();
+  if (!open || act !== keys.h) act();
 });
 
 // A scan is being opened (or no longer): what is told of the one before is not shown meanwhile.

@@ -187,6 +187,7 @@ CALLS = {
     "scene_caption": [1],
     "scene_captions": [1, "xtrans2cap"],
     "colonoscopy_draw": [None, 1, 0, "arsdm", 1, "ddim", True],
+    "colonoscopy_grid": [None, 0, 1, "any"],
     "colonoscopy_film": [None, None, None, "left", 0.5, 0, "conditioned", "any", 1],
     "colonoscopy_segment": [None],
     "face_animate": [None, None, None, "Hi.", "en", "", "generated", True, True, 0, True],

@@ -24,6 +24,7 @@ TAKERS = {
     "colonoscopy_find": lambda file: [[file], "polyps", ""],
     "colonoscopy_film": lambda file: [file, None, None, "left", 0.5, 0, "conditioned", "any", 1],
     "colonoscopy_segment": lambda file: [file],
+    "colonoscopy_grid": lambda file: [file, 0, 1, "any"],
     "colonoscopy_draw": lambda file: [file, 1, 0, "arsdm", 1, "ddim", True],
     "face_animate": lambda file: [
         *(file, None, None, "Good morning.", "en", "", "generated", False, True, 0, True),

@@ -13,6 +13,7 @@ from PIL import Image
 
 from app import validation
 from app.colonoscopy import mask_presets
+from models.colonoscopy.synthesis.registry import GENERATORS
 from tests.colonoscopy import stand_in
 
 PRESET = mask_presets.FOLDER / "oval.png"
@@ -85,6 +86,43 @@ def test_several_networks_look_into_a_frame(client, tmp_path):
 def test_what_cannot_be_drawn_is_told(client, fields, told):
     with pytest.raises(AppError, match=told):
         draw(client, **fields)
+
+
+def grid(client, **fields):
+    given = {"mask": PRESET, "seed": 7, "steps": 20, "look": "any", **fields}
+    given["mask"] = given["mask"] and handle_file(str(given["mask"]))
+    return client.predict(**given, api_name="/colonoscopy_grid")
+
+
+def test_every_model_draws_one_mask(client):
+    known, packed = grid(client)
+    models = list(GENERATORS.installed())
+    assert len(models) > 1
+    assert [(one["seed"], one["model"]) for one in known["frames"]] == [
+        (seed, model) for seed in (7, 8) for model in models
+    ]
+    scores = [one["dice"] for one in known["frames"]]
+    assert known["dice"] == {model: scores[at :: len(models)] for at, model in enumerate(models)}
+    assert all(0 < score <= 1 for score in scores)
+    with zipfile.ZipFile(packed) as archive:
+        assert [name for name in archive.namelist() if name.startswith("images/")] == [
+            f"images/{at:03d}_{one['model']}_{one['seed']}.png" for at, one in enumerate(known["frames"])
+        ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"mask": None}, "No file arrived"),
+        ({"seed": -1}, "seed has to be"),
+        ({"seed": "7"}, "seed has to be"),
+        ({"steps": 251}, "1 to 250 steps"),
+        ({"look": "oslo"}, "no look called"),
+    ],
+)
+def test_what_no_grid_is_drawn_of_is_told(client, fields, told):
+    with pytest.raises(AppError, match=told):
+        grid(client, **fields)
 
 
 def film(client, **fields):

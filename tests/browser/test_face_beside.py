@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from tests.browser.patience import patient, watched
+from tests.browser.patience import SLOW, patient, watched
 from tests.browser.test_face_tab import PLAYING_JS, animate, bring, opened, prepared, speech, until_true
 from tests.face import stand_in
 
@@ -162,6 +162,65 @@ def test_a_video_plays_beside_what_was_made_of_it_in_time(lab: Page, tmp_path: P
     for part in (MOUTH, ITS_MOUTH):
         here, elsewhere = lab.evaluate(RESTING_JS, part)
         assert here < SAME < LEAST < elsewhere
+
+
+def beside(page: Page) -> Locator:
+    """Show film and original next to each other, resting at 0.4 s; the film."""
+    page.locator(".ts-views button", has_text="Beside the original").click()
+    expect(page.locator(".ts-original img")).to_be_visible()
+    seek(page, 0.4)
+    return page.locator(".ts-film video")
+
+
+def lies_between_films_and_mouths(page: Page) -> bool:
+    """Whether the row of controls covers none of the four pictures."""
+    boxes_js = """() => ['.ts-film', '.ts-original', '.ts-controls', '[data-of=original_mouth]', '[data-of=mouth]'].map(one => {
+      const {top, bottom} = document.querySelector(one).getBoundingClientRect();
+      return [top, bottom];
+    })"""  # noqa: E501
+    film, original, row, *mouths = page.evaluate(boxes_js)
+    return max(film[1], original[1]) <= row[0] < row[1] <= min(top for top, _ in mouths)
+
+
+def test_one_row_of_controls_lies_over_no_picture(lab: Page) -> None:
+    animate(prepared(lab))
+    lab.locator("[data-do=loop]").click()
+    film = beside(lab)
+    assert film.evaluate("video => video.controls") is False
+    assert lies_between_films_and_mouths(lab)
+    lab.get_by_role("button", name="Play", exact=True).click()
+    until_true(film, PLAYING_JS)
+    film.click()
+    until_true(film, "video => video.paused")
+    place = lab.get_by_role("slider", name="Place in the video")
+    place.focus()
+    lab.keyboard.press("Home")
+    until_true(film, "video => video.currentTime === 0")
+    lab.keyboard.press("ArrowRight")  # a frame
+    until_true(film, "video => Math.abs(video.currentTime - 0.04) < 0.001")
+    expect(place).to_have_attribute("aria-valuetext", "0:00 / 0:02")
+    lab.keyboard.press("Tab")
+    lab.keyboard.press("Space")
+    assert film.evaluate("video => video.muted")
+    expect(lab.get_by_role("button", name="Sound on")).to_be_visible()
+    lab.locator(".ts-views button").first.click()
+    assert film.evaluate("video => video.controls")
+    expect(lab.locator(".ts-controls")).to_be_hidden()
+
+
+def test_a_finger_plays_and_seeks_the_two_films(browser: Browser, address: str) -> None:
+    with watched(browser, viewport={"width": 390, "height": 844}, has_touch=True) as page:
+        page.set_default_timeout(SLOW)
+        animate(prepared(opened(page, address)))
+        film = beside(page)
+        assert lies_between_films_and_mouths(page)
+        place = page.locator(".ts-controls input")
+        box = place.bounding_box()
+        assert box is not None and box["height"] >= 40
+        place.tap(position={"x": 0.75 * box["width"], "y": box["height"] / 2})
+        until_true(film, "video => Math.abs(video.currentTime - 1.5) < 0.1")
+        page.locator(".ts-controls [data-do=play]").tap()
+        until_true(film, "video => video.ended || !video.paused")
 
 
 def test_a_phone_has_the_mouth_below_and_scrolls_one_way(browser: Browser, address: str) -> None:

@@ -138,7 +138,7 @@ def test_a_page_of_its_own_tells_of_the_api(page: Page, address: str) -> None:
     with page.context.expect_page() as other:
         page.get_by_role("link", name="API").click()
     api = other.value
-    expect(api.locator("section")).to_have_count(14)
+    expect(api.locator("section")).to_have_count(15)
     ground = api.locator("#scene_ground")
     expect(ground).to_contain_text("In English or Chinese, at most 300 characters")
     expect(ground.locator("pre").first).to_contain_text(f'Client("{address}")')

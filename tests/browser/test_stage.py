@@ -9,6 +9,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.jobs import FIELD, JOBS, LABS, open_lab
 
+STRIPS = {"scene": "questions", "face": "faces", "colonoscopy": "drawings"}
 LEAST = 24  # pixels of type
 # What can be read and is smaller than that: its words, and its size.
 SMALL_JS = """least => {
@@ -52,6 +53,13 @@ def test_the_result_fills_the_screen_in_large_type(page: Page, address: str, lab
         box = result.bounding_box()
         assert box is not None and box["y"] >= 0 and box["y"] + box["height"] <= height
         assert box["width"] * box["height"] > 0.2 * width * height
+        page.keyboard.press("h")
+        strip = page.locator(f"#tl-history-{STRIPS[lab]} .hs")
+        expect(strip).to_be_in_viewport(ratio=1)
+        assert page.evaluate(SMALL_JS, LEAST) == []
+        assert page.evaluate("document.documentElement.scrollHeight") <= height
+        page.keyboard.press("h")
+        expect(strip).to_be_hidden()
 
 
 def test_a_presenter_needs_no_mouse(page: Page, address: str) -> None:
@@ -59,7 +67,7 @@ def test_a_presenter_needs_no_mouse(page: Page, address: str) -> None:
     expect(page.locator("#tl-examples button").first).to_be_visible()
     page.keyboard.press("?")
     expect(page.locator(".tl-keys")).to_be_visible()
-    expect(page.locator(".tl-keys dt")).to_have_count(7)
+    expect(page.locator(".tl-keys dt")).to_have_count(8)
     page.keyboard.press("Escape")
     page.keyboard.press("n")
     expect(page.locator(".tl-verdict b")).to_contain_text("table")
@@ -85,6 +93,35 @@ def test_a_presenter_needs_no_mouse(page: Page, address: str) -> None:
     expect(page.locator(".rs-card b")).to_have_count(4)
     page.get_by_role("tab", name="Scene").click()
     expect(page.locator(".tl-verdict b")).to_contain_text("chair")
+
+
+def test_an_earlier_question_comes_back_by_keys(page: Page, address: str) -> None:
+    open_lab(page, address, "scene", "talk=1")
+    strip = page.locator("#tl-history-questions .hs")
+    past = strip.locator(".hs-past")
+    page.keyboard.press("h")  # nothing was made yet
+    for count, sentence in enumerate(("the table", "the chair"), start=1):
+        page.locator(FIELD).fill(sentence)
+        page.locator(FIELD).press("Enter")
+        expect(past).to_have_count(count)
+        expect(strip).to_be_hidden()
+    page.keyboard.press("Escape")
+    page.keyboard.press("h")
+    expect(past.first).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(strip).to_be_hidden()
+    page.keyboard.press("h")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(strip).to_be_hidden()
+    expect(page.locator(FIELD)).to_have_value("the table")
+    expect(page.locator(".tl-verdict b")).to_contain_text("table")
+    page.keyboard.press("h")
+    page.keyboard.press("q")
+    expect(page.locator("#tl-header header")).to_be_visible()
+    expect(past.last).to_have_attribute("aria-current", "true")
+    expect(strip).to_be_visible()  # in its place again
+    assert strip.get_attribute("popover") is None
 
 
 def test_scans_and_models_are_a_click_away(page: Page, address: str) -> None:
