@@ -14,7 +14,7 @@ import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
-from models.colonoscopy import pipeline
+from models.colonoscopy import MASKLESS, pipeline
 from models.colonoscopy.data.images import Frame, Mask, fitted, padded, read_pairs
 from models.colonoscopy.segmentation.metrics import dice
 from models.colonoscopy.synthesis.autoencoder import Autoencoder
@@ -252,14 +252,16 @@ def fidelity(data: Path) -> Rows:
     """Dice with the moving mask, and how much polyp and outline shake."""
     real = [dice(pipeline.segment(frame), order.mask) for order, frame in orders(data)]
     rows: Rows = [{"film": "real", "Dice": f"{100 * np.mean(real):.1f}", **_real_shake(data), "n": len(real)}]
-    films = [(order, judged(order, OURS)) for order, _ in orders(data)]
-    rows.append(
-        _row(
-            FILMS[OURS].title, [(one.move, [(f.frame, f.mask, f.found) for f in film]) for one, film in films]
-        )
-    )
+    films = {
+        name: [(order, judged(order, name)) for order, _ in orders(data)]
+        for name in _ours()
+        if name not in MASKLESS
+    }
+    for name, made in films.items():
+        seen = [(one.move, [(f.frame, f.mask, f.found) for f in film]) for one, film in made]
+        rows.append(_row(FILMS[name].title, seen))
     alone = []
-    for order, film in films:
+    for order, film in films[OURS]:
         some = [step for step in film[::EVERY] if step.mask is not None and step.mask.any()]
         frames = [drawn_alone(step.mask, order.seed) for step in some]
         alone.append(

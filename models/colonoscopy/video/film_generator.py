@@ -19,14 +19,13 @@ from models.colonoscopy.data.images import Frame, Mask, fitted, outside
 from models.colonoscopy.synthesis.cascade import SMALL, cosine_schedule
 from models.colonoscopy.synthesis.denoising import denoise
 from models.colonoscopy.synthesis.generator import SIZE, Cascade, picture
-from models.colonoscopy.synthesis.registry import GENERATORS
 from models.colonoscopy.synthesis.super_resolution import MIDDLE, enlarged
 from models.colonoscopy.synthesis.whole_frames import hull
 from models.colonoscopy.video.base import CLIP, FilmFrame, FilmOrder
 from models.colonoscopy.video.camera import Field, grid, light, moved, path, plausible_depth, sampled, sources
 from models.colonoscopy.video.conditions import carried, moving_noise, noise_field
 from models.colonoscopy.video.film_networks import Condition, FilmBase, FilmDetail
-from models.colonoscopy.video.first_frame import FRAME_STEPS, first_frame
+from models.colonoscopy.video.first_frame import FRAME_STEPS, first_frame, shipped_cascade
 from models.colonoscopy.video.moving_mask import between, carried_mask, keyed
 from models.core.checkpoints import load_checkpoint
 from models.core.progress import Drawing, Progress
@@ -100,7 +99,7 @@ class ConditionedFilms:
     def _first(self, order: FilmOrder, mask: Mask) -> Iterator[tuple[float, Frame]]:
         """The first frame (SIZE, SIZE, 3): the visitor's own, with a polyp drawn into it or not, or drawn."""
         if order.frame is not None:
-            yield from first_frame(order, mask)
+            yield from first_frame(order, mask, lambda: self.cascade)
             return
         for step in self.cascade(mask, count=1, seed=order.seed, steps=FRAME_STEPS, look=order.look):
             if isinstance(step, Progress):
@@ -192,8 +191,5 @@ def _under(frame: Frame, lens: Mask) -> Frame:
 
 def load(name: str) -> ConditionedFilms:
     """The networks of a film. Raises as `load_checkpoint` does."""
-    cascade = GENERATORS.loaded("arsdm")
-    assert isinstance(cascade, Cascade)
-    return ConditionedFilms(
-        cascade, load_checkpoint(FilmBase, name), load_checkpoint(FilmDetail, "film_detail")
-    )
+    networks = load_checkpoint(FilmBase, name), load_checkpoint(FilmDetail, "film_detail")
+    return ConditionedFilms(shipped_cascade(), *networks)

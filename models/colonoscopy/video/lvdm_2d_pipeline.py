@@ -20,7 +20,7 @@ from models.colonoscopy.video.base import CLIP, FilmFrame, FilmOrder, check
 from models.colonoscopy.video.camera import Depth, grid, moved, path, plausible_depth, sampled, sources
 from models.colonoscopy.video.clip_by_clip import ClipByClip
 from models.colonoscopy.video.clip_tensors import as_clips, as_frames
-from models.colonoscopy.video.first_frame import first_frame
+from models.colonoscopy.video.first_frame import first_frame, shipped_cascade
 from models.colonoscopy.video.lvdm_2d import ClipDiffusion, known
 from models.colonoscopy.video.moving_mask import between, carried_mask
 from models.core.checkpoints import load_checkpoint
@@ -126,7 +126,7 @@ class MaskedLatentFilms:
         check(order, self.looks)
         mask, first = fitted(order.mask, SIZE, SIZE), None
         if order.frame is not None:
-            for share, first in first_frame(order, mask):
+            for share, first in first_frame(order, mask, shipped_cascade):
                 yield Progress(0.1 * share, "drawing", Drawing(0, first))
         yield from _MaskedFilm(self.network, self.autoencoder, moving_masks(order, mask, first), first)(order)
 

@@ -8,7 +8,7 @@ from models.colonoscopy import filming, pipeline
 from models.colonoscopy.data.images import letterboxed
 from models.colonoscopy.synthesis.cascade import SMALL, cosine_schedule
 from models.colonoscopy.synthesis.super_resolution import MIDDLE, Sharpener, SharpenerConfig
-from models.colonoscopy.video import film_generator
+from models.colonoscopy.video import first_frame
 from models.colonoscopy.video.base import CLIP, FilmFrame, FilmOrder, check
 from models.colonoscopy.video.film_generator import ConditionedFilms, settled
 from models.colonoscopy.video.film_networks import (
@@ -174,7 +174,7 @@ def test_a_polyp_is_drawn_into_a_visitors_frame_before_it_is_filmed(films, monke
                 np.where(mask[..., None], np.array([20, round(200 * share), 30]), frame).astype(np.uint8),
             )
 
-    monkeypatch.setattr(film_generator, "inpaint", inpaint)
+    monkeypatch.setattr(first_frame, "inpaint", inpaint)
     order = ordered(frame=frame_of(mask_of(), 9), painted=True, seconds=0.5, seed=3, look="kvasir")
     steps = list(films(order))
     first = next(step for step in steps if isinstance(step, FilmFrame))

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from models.colonoscopy.synthesis.autoencoder import Autoencoder
+from models.colonoscopy.synthesis.autoencoder import Autoencoder, label_maps
 from models.colonoscopy.synthesis.latent_diffusion import LDM, LatentDiffusion
 from models.colonoscopy.video.base import CLIP, FPS, FilmFrame, FilmOrder
 from models.colonoscopy.video.lvdm_2d import LVDM_2D, TOLD, ClipDiffusion, known
-from models.colonoscopy.video.lvdm_2d_pipeline import FrameLatentFilms
+from models.colonoscopy.video.lvdm_2d_pipeline import FrameLatentFilms, MaskedLatentFilms
 from models.colonoscopy.video.lvdm_2d_training import BEGINNINGS, ClipLosses
 from tests.core.trainers import TINY_LVDM_2D
 
 LABELS = torch.rand(1, CLIP, LDM.labels, 16, 16)
+DISC = np.hypot(*(np.mgrid[:256, :256] - 128)) < 40
 NOTHING = torch.zeros(1, CLIP, TOLD, 16, 16)
 
 
@@ -150,3 +151,43 @@ def test_a_batch_is_computed_clip_by_clip(count: int) -> None:
         together = network(noisy, times, label, told)
         alone = network(noisy[-1:], times[-1:], label[:1], told[:1])
     torch.testing.assert_close(together[-1:], alone, atol=1e-4, rtol=1e-3)
+
+
+def masked_film(**order: object) -> tuple[list[FilmFrame], list[tuple[torch.Tensor, torch.Tensor]]]:
+    """The frames of a film under a mask, and (label, told) of each time that the network was asked."""
+    torch.manual_seed(0)
+    network, heard = ClipDiffusion(TINY_LVDM_2D), []
+    network.register_forward_pre_hook(lambda module, given: heard.append((given[2], given[3])))
+    given = FilmOrder(DISC, seed=3, steps=1, **{"seconds": 1.0, "move": "left", **order})  # type: ignore[arg-type]
+    steps = MaskedLatentFilms(network, Autoencoder())(given)
+    return [step for step in steps if isinstance(step, FilmFrame)], heard
+
+
+def test_a_film_under_a_mask_is_told_it_in_every_frame() -> None:
+    frames, heard = masked_film()
+    assert all(one.mask is not None and one.mask.any() for one in frames)
+    here, there = (np.argwhere(frames[at].mask).mean(0)[1] for at in (0, -1))
+    assert here < there - 5, "a camera that goes left sees the polyp go right"
+    ((label, told),) = heard
+    assert not label[0].any() and torch.equal(told[0], told[1]) and not told.any()
+    masks = torch.from_numpy(np.stack([one.mask for one in frames])).float()
+    assert torch.equal(label[1, : len(frames)], label_maps(masks))
+    assert torch.equal(
+        label[1, len(frames) :], label[1, len(frames) - 1 :][:1].expand(CLIP - len(frames), -1, -1, -1)
+    )
+
+
+def test_a_film_ends_under_its_last_mask() -> None:
+    frames, _ = masked_film(mask_last=np.roll(DISC, 40, 0))
+    assert (frames[-1].mask == np.roll(DISC, 40, 0)).mean() > 0.99
+    assert (frames[0].mask == DISC).mean() > 0.99
+
+
+def test_ones_own_frame_is_known_as_the_first() -> None:
+    own = np.full((256, 256, 3), 140, np.uint8)
+    _, heard = masked_film(frame=own)
+    told = heard[0][1][0]
+    assert told[0, -1].all() and not told[1:].any()
+    autoencoder = Autoencoder()
+    wanted = autoencoder.encode(torch.full((1, 3, 256, 256), 140 / 127.5 - 1))[0]
+    torch.testing.assert_close(told[0, :-1], wanted)
