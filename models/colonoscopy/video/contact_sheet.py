@@ -36,7 +36,7 @@ def write_film_sheet(masks: Sequence[Mask], out: Path) -> None:
             times = [one / FPS for one in at]
             name = f"{FILMS[model].title}\n{order.move}" if film[0].mask is not None else FILMS[model].title
             rows.append((name, [_outlined(film[one].frame, film[one].mask) for one in at]))
-            if film[0].mask is not None:
+            if model == FILMS.default:
                 alone = [_outlined(drawn_alone(film[one].mask, order.seed), film[one].mask) for one in at]
                 rows.append(("ArSDM\nframe by frame", alone))
     _write(rows, times, out)
