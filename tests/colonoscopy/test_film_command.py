@@ -226,10 +226,12 @@ def test_a_sheet_shows_the_films_over_time(masks, tmp_path, monkeypatch, filmed)
     assert (
         command_line.main(["sheet", "--films", "--masks", str(masks), "--limit", "2", "--out", str(out)]) == 0
     )
-    assert [order.move for order in filmed] == 3 * ["forward"] + 3 * ["left"]
+    assert [order.move for order in filmed] == [move for move in ("forward", "left") for _ in FILMS]
     assert {order.seed for order in filmed} == {contact_sheet.SEED, contact_sheet.SEED + 1}
     sheet, step = np.asarray(Image.open(out)), contact_sheet.SIDE + contact_sheet.GAP
-    assert sheet.shape[0] == contact_sheet.HEAD + 8 * step  # three models and ArSDM, twice
+    assert (
+        sheet.shape[0] == contact_sheet.HEAD + 2 * (len(list(FILMS)) + 1) * step
+    )  # the models and ArSDM, twice
     row = sheet[contact_sheet.HEAD :][: contact_sheet.SIDE, contact_sheet.LEFT :]
     first, last = row[:, : contact_sheet.SIDE], row[:, 5 * step :][:, : contact_sheet.SIDE]
     assert np.abs(first.astype(int) - last).mean() > 2
