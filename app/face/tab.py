@@ -94,10 +94,11 @@ class FaceTab(FaceWidgets):
         )
 
     def arrive(self, request: gr.Request) -> Updates:
-        """The page opens: `?say=` and `?tongue=` are typed."""
+        """The page opens: `?say=` and `?tongue=` are typed. What somebody typed before this arrived stays."""
         name, asked = language(request), dict(request.query_params)
         tongue = asked.get("tongue", "zh" if name == "zh-CN" else "en")
-        return self._typed(request, asked.get("say", "")[: voices.MAX_TEXT], tongue)
+        known = self._typed(request, asked.get("say", "")[: voices.MAX_TEXT], tongue)
+        return known if "say" in asked else known | {self.text: gr.skip()}
 
     def speak(self, request: gr.Request) -> Updates:
         """The page speaks another language: what is told of the result is said in it."""

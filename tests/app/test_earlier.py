@@ -300,3 +300,10 @@ def test_a_question_that_can_not_be_read_is_none():
     session.opens(scan("room"), shipped="room")
     with pytest.raises(UserError, match="sentence_empty"):
         questions.asked(session, "")
+
+
+def test_what_was_typed_before_the_page_had_arrived_stays(speaking):
+    tab, _ = speaking
+    assert tab.arrive(REQUEST)[tab.text] == gr.skip()
+    linked = SimpleNamespace(session_hash="a visitor", query_params={"say": "Hello."}, headers={})
+    assert tab.arrive(linked)[tab.text] == "Hello."

@@ -32,7 +32,7 @@ def test_the_endpoints_have_their_names(client):
     others = (
         "/face_animate",
         "/face_voices",
-        *(f"/colonoscopy_{name}" for name in ("draw", "segment", "find", "film")),
+        *(f"/colonoscopy_{name}" for name in ("draw", "grid", "segment", "find", "film")),
     )
     assert all(name.startswith("/scene_") or name in others for name in named)
 

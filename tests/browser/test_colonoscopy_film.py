@@ -155,7 +155,7 @@ def test_a_film_is_stopped_and_its_beginning_stays(lab: Page) -> None:
 
 
 def test_a_method_that_knows_no_mask_and_another_language(lab: Page) -> None:
-    lab.locator("#tl-film-model label").nth(1).click()
+    lab.locator("#tl-film-model label", has_text="knows no mask").first.click()
     expect(lab.locator("#tl-film-maskless")).to_contain_text("knows no mask")
     film(lab, "3")
     done(lab)
