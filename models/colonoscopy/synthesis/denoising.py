@@ -74,7 +74,7 @@ def guided(
     both = torch.cat([torch.zeros_like(label) if other is None else other, label])
 
     def exaggerated(noisy: Tensor, times: Tensor) -> Tensor:
-        alone, told = predict(noisy.expand(2, -1, -1, -1), times.expand(2), both).chunk(2)
+        alone, told = predict(noisy.expand(2, *noisy.shape[1:]), times.expand(2), both).chunk(2)
         return alone + guidance * (told - alone)
 
     return exaggerated

@@ -16,6 +16,7 @@ from models.colonoscopy.video.base import FPS
 
 Field = NDArray[np.float32]
 
+FLOW = 64  # pixels a side at which a camera's flow is reckoned: it is smooth
 BLUR = 0.06  # of the side: light changes over folds, not over vessels
 NEAREST, FARTHEST = 1.0, 4.0
 BUMP = 0.12  # how much nearer than its rim the middle of a polyp is

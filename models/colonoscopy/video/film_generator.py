@@ -22,7 +22,17 @@ from models.colonoscopy.synthesis.generator import SIZE, Cascade, picture
 from models.colonoscopy.synthesis.super_resolution import MIDDLE, enlarged
 from models.colonoscopy.synthesis.whole_frames import hull
 from models.colonoscopy.video.base import CLIP, FilmFrame, FilmOrder
-from models.colonoscopy.video.camera import Field, grid, light, moved, path, plausible_depth, sampled, sources
+from models.colonoscopy.video.camera import (
+    FLOW,
+    Field,
+    grid,
+    light,
+    moved,
+    path,
+    plausible_depth,
+    sampled,
+    sources,
+)
 from models.colonoscopy.video.conditions import carried, moving_noise, noise_field
 from models.colonoscopy.video.film_networks import Condition, FilmBase, FilmDetail
 from models.colonoscopy.video.first_frame import FRAME_STEPS, first_frame, shipped_cascade
@@ -31,7 +41,6 @@ from models.core.checkpoints import load_checkpoint
 from models.core.progress import Drawing, Progress
 
 COARSE = 400  # the time at which the base is asked last: what is finer the detail draws, and better
-FLOW = 64  # pixels a side at which a camera's flow is reckoned: it is smooth
 DRAWING = "drawing"
 
 

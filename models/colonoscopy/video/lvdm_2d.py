@@ -56,9 +56,8 @@ class ClipUNet(SdmUNet):
 
     def __init__(self, config: SdmConfig = LVDM_2D) -> None:
         super().__init__(config)
-        count = len(self.input_blocks) + len(
-            self.output_blocks
-        )  # the first convolution has none, the middle one
+        # The first convolution has none, the middle has one.
+        count = len(self.input_blocks) + len(self.output_blocks)
         self.over_time = nn.ModuleList([TimeAttention(config.width) for _ in range(count)])
 
     def forward(self, image: Tensor, timesteps: Tensor, label: Tensor, also: Tensor | None = None) -> Tensor:
@@ -167,7 +166,6 @@ class ClipDiffusion(HasDevice, PyTorchModelHubMixin):
 
 def known(latents: Tensor, count: Tensor) -> Tensor:
     """What a network is told of clips (B, CLIP, channels, h, w) whose first count (B,) frames are known."""
-    sure = (
-        (torch.arange(CLIP, device=latents.device) < count[:, None]).to(latents.dtype).view(-1, CLIP, 1, 1, 1)
-    )
-    return torch.cat([sure * latents, sure.expand(-1, -1, -1, *latents.shape[-2:])], 2)
+    sure = torch.arange(CLIP, device=latents.device) < count[:, None]
+    maps = sure.to(latents.dtype).view(-1, CLIP, 1, 1, 1).expand(-1, -1, 1, *latents.shape[-2:])
+    return torch.cat([maps * latents, maps], 2)

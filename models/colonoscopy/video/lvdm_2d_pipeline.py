@@ -14,10 +14,10 @@ from torch import Tensor
 from models.colonoscopy.data.images import Frame, Mask, fitted, outside
 from models.colonoscopy.synthesis.arsdm import schedule
 from models.colonoscopy.synthesis.autoencoder import Autoencoder, label_maps
-from models.colonoscopy.synthesis.denoising import Predict
+from models.colonoscopy.synthesis.denoising import Predict, guided
 from models.colonoscopy.synthesis.latent_diffusion import SIZE, latent_shape
 from models.colonoscopy.video.base import CLIP, FilmFrame, FilmOrder, check
-from models.colonoscopy.video.camera import Depth, grid, moved, path, plausible_depth, sampled, sources
+from models.colonoscopy.video.camera import FLOW, Depth, grid, moved, path, plausible_depth, sampled, sources
 from models.colonoscopy.video.clip_by_clip import ClipByClip
 from models.colonoscopy.video.clip_tensors import as_clips, as_frames
 from models.colonoscopy.video.first_frame import first_frame, shipped_cascade
@@ -27,7 +27,6 @@ from models.core.checkpoints import load_checkpoint
 from models.core.progress import Drawing, Progress
 
 GUIDANCE = 1.5  # above it polyps glow
-FLOW = 64  # pixels a side at which a camera's flow is reckoned: it is smooth
 WALL = 1.6  # how far away tissue is of which nothing is known, in units of the nearest
 
 
@@ -97,18 +96,13 @@ class _MaskedFilm(FrameLatentFilms):
         rows = np.minimum(np.arange(part.start, part.stop), len(self.masks) - 1)
         told = self._told(before)
         label = label_maps(torch.from_numpy(self.masks[rows]).float()).to(told.device)[None]
-        silent = self._silent()
-
-        def predict(noisy: Tensor, times: Tensor) -> Tensor:
-            alone, heard = self.network(
-                noisy.expand(2, *noisy.shape[1:]),
-                times.expand(2),
-                torch.cat([silent, label]),
-                told.expand(2, *told.shape[1:]),
-            ).chunk(2)
-            return alone + GUIDANCE * (heard - alone)
-
-        return predict
+        return guided(
+            lambda noisy, times, heard: self.network(
+                noisy, times, heard, told.expand(len(noisy), *told.shape[1:])
+            ),
+            label,
+            GUIDANCE,
+        )
 
 
 class MaskedLatentFilms:
