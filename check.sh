@@ -9,6 +9,6 @@ mypy
 # Processes of one thread each: a test file, with the page that it serves, is one process's own. One more than
 # there are cores, since those that drive a browser wait for it.
 export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
-python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore=tests/core/test_ray.py "$@"
+python -m pytest -rR -n 3 --dist loadfile --no-loadscope-reorder --ignore=tests/core/test_ray.py "$@"
 # Alone, since Ray remembers a token for as long as a process lives.
 python -m pytest tests/core/test_ray.py

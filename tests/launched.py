@@ -45,6 +45,11 @@ class Launched:
         return time.monotonic() - began
 
 
+def _interruptible() -> None:
+    """What a shell begins in the background ignores an interruption, and so would its children."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @contextmanager
 def launched(
     folder: Path,
@@ -61,7 +66,13 @@ def launched(
     command = [*before, sys.executable, *program, *flags]
     with log.open("wb") as out:
         process = subprocess.Popen(
-            command, cwd=ROOT, env=around, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            cwd=ROOT,
+            env=around,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_interruptible,
         )
     try:
         yield Launched(_address(process, log), process, temp, log)

@@ -101,8 +101,9 @@ def test_the_order_of_the_objects_is_of_no_matter(name):
 def test_everything_learns(name):
     learning = network(name).train()
     losses(learning, (made(), lesson()), 0.0)["loss"].backward()
-    idle = [name for name, each in learning.named_parameters() if each.grad is None or not each.grad.any()]
-    assert not idle
+    idle = {name for name, each in learning.named_parameters() if each.grad is None or not each.grad.any()}
+    # One number added to every object's score changes no softmax: its gradient is rounding, or none.
+    assert not idle - {"object_language_clf.5.bias"}
 
 
 @KINDS
