@@ -2,8 +2,8 @@
 
 function startViewer() {
   const root = element.querySelector('.sv');
-  const [stage, plot, labelBox, tip, message, tools, scale, toast] =
-    ['stage', 'plot', 'labels', 'tip', 'message', 'tools', 'scale', 'told'].map(name => root.querySelector(`.sv-${name}`));
+  const [stage, plot, labelBox, tip, message, tools, scale, toast, still] =
+    ['stage', 'plot', 'labels', 'tip', 'message', 'tools', 'scale', 'told', 'still'].map(name => root.querySelector(`.sv-${name}`));
   const state = {scan: null, overlay: null, labels: [], software: false, seeThrough: true, moved: false, value: null, over: null, view: '', repairs: '',
     oneSided: new Set(), glowing: new Set(), ends: null, sides: 0, recalled: false};
   const NOTHING = {candidates: [], anchors: [], from: null, marks: [], picked: null, cell: null, eye: null};
@@ -45,9 +45,11 @@ function startViewer() {
     return window.svPlotly;
   }
 
-  // A scan that ships lies at an address, where the browser may have it already.
+  // A scan that ships lies at an address, where the browser may have it already, and beside it a still of it.
   async function payload(text) {
-    const {at} = JSON.parse(text);
+    const {at, still: picture} = JSON.parse(text);
+    still.hidden = !picture;
+    if (picture) still.src = picture;
     return at ? (await fetch(at)).text() : text;
   }
 
@@ -79,6 +81,7 @@ function startViewer() {
     const turn = ++pending;
     state.scan = null;
     state.labels = [];
+    still.hidden = true;
     if (state.ends) state.ends = [];
     placeLabels(true);
     if (!text || text === 'null') { if (Plotly) Plotly.purge(plot); return say(text ? 'empty' : 'opening'); }

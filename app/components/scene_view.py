@@ -102,9 +102,12 @@ def show(payload: str | None) -> dict[str, Any]:
     return gr.update(value=payload or NONE, overlay="", repairs="")
 
 
-def at(address: str) -> str:
-    """Stands for the payload of a scan that the browser fetches itself, and keeps."""
-    return json.dumps({"at": address})
+def at(address: str, still: str | None) -> str:
+    """Stands for the payload of a scan that the browser fetches itself, and keeps.
+
+    still: the address of a picture that is shown until the scan is drawn, None where there is none.
+    """
+    return json.dumps({"at": address, "still": still})
 
 
 def lay_over(payload: str, repairs: str | None = None) -> dict[str, Any]:

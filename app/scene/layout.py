@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from html import escape
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -178,7 +179,10 @@ def _choices(registry: Registry[Any]) -> list[tuple[str, str]]:
 def _payload(session: SceneSession, scan: Scan) -> str:
     """The scan packed for the viewer, or where it lies: a shipped one is packed once for everybody."""
     if session.shipped:
-        return scene_view.at(shipped_address(session.shipped))
+        drawn = thumbnails.file(session.shipped, thumbnails.STILLS)
+        return scene_view.at(
+            shipped_address(session.shipped), _address("still", session.shipped) if drawn else None
+        )
     return service.reading.run(scene_view.scan_payload, scan, gone=session.visit.gone)
 
 
@@ -198,13 +202,13 @@ def _past(name: str, number: int, one: Question) -> Past:
 
 def shipped_address(scan: str) -> str:
     """Where the page serves a shipped scan, relative to the page."""
-    return f"scan?{urlencode({'name': scan})}"
+    return _address("scan", scan)
 
 
 @lru_cache(maxsize=12)
 def shipped_payload(scan: str) -> str:
     """A shipped scan packed for the viewer, coarse at first."""
-    return scene_view.scan_payload(service.shipped(scan), finer=f"mesh?{urlencode({'name': scan})}")
+    return scene_view.scan_payload(service.shipped(scan), finer=_address("mesh", scan))
 
 
 def shipped_mesh(scan: str) -> str:
@@ -214,12 +218,25 @@ def shipped_mesh(scan: str) -> str:
 
 def thumbnail_address(scan: str) -> str:
     """Where the page serves the small picture of a shipped scan, relative to the page."""
-    return f"thumbnail?{urlencode({'name': scan})}"
+    return _address("thumbnail", scan)
+
+
+def _address(what: str, scan: str) -> str:
+    return f"{what}?{urlencode({'name': scan})}"
 
 
 def thumbnail(scan: str) -> bytes:
     """The small picture of a shipped scan, a WebP. Raises UserError("unknown_scan") where there is none."""
-    file = thumbnails.file(scan)
+    return _drawn(scan, thumbnails.FOLDER)
+
+
+def still(scan: str) -> bytes:
+    """What the viewer shows of a shipped scan until it has drawn it itself. As `thumbnail`."""
+    return _drawn(scan, thumbnails.STILLS)
+
+
+def _drawn(scan: str, folder: Path) -> bytes:
+    file = thumbnails.file(scan, folder)
     if file is None:
         raise UserError("unknown_scan")
     return file.read_bytes()

@@ -22,6 +22,7 @@ from app.scene.layout import (
     scan_title,
     shipped_mesh,
     shipped_payload,
+    still,
     thumbnail,
     thumbnail_address,
 )
@@ -57,6 +58,7 @@ def data() -> dict[str, Callable[[str], str | bytes]]:
         "/scan": shipped_payload,
         "/mesh": shipped_mesh,
         "/thumbnail": thumbnail,
+        "/still": still,
         script: lambda name: scene_view.plotly().read_text(encoding="utf-8"),
     }
 
@@ -69,10 +71,16 @@ def style() -> dict[str, str]:
 
 
 def ahead() -> dict[str, list[dict[str, str]]]:
-    """What a browser that opens this lab fetches beside Gradio's own scripts: Plotly, and the scan."""
+    """What a browser that opens this lab fetches beside Gradio's own scripts: a still, Plotly, the scan."""
     names = example_cache.names()
-    scan = {"as": "fetch", "href": "scan?name=", "parameter": "scan", "else": names[0] if names else ""}
-    return {"scene": [{"as": "script", "href": scene_view.plotly_url()}, scan]}
+    opened = {"parameter": "scan", "else": names[0] if names else ""}
+    return {
+        "scene": [
+            {"as": "image", "href": "still?name=", **opened},
+            {"as": "script", "href": scene_view.plotly_url()},
+            {"as": "fetch", "href": "scan?name=", **opened},
+        ]
+    }
 
 
 def build(visits: Visits, i18n: gr.I18n) -> None:

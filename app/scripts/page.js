@@ -30,6 +30,7 @@ for (const {as, href, parameter, else: other} of AHEAD[labOf()] ?? []) {
   const link = Object.assign(document.createElement('link'), {rel: 'preload', as});
   link.href = href + (parameter ? new URLSearchParams({'': asked().get(parameter) || other}).toString().slice(1) : '');
   if (as === 'fetch') link.crossOrigin = 'anonymous';
+  if (as === 'script') link.fetchPriority = 'low';  // Gradio's own come first: one can ask before the room turns
   document.head.append(link);
 }
 

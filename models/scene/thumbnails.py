@@ -1,4 +1,5 @@
-"""Small pictures of the scans that ship, assets/thumbnails; `python -m models.scene.thumbnails` draws them.
+"""Pictures of the scans that ship, assets/thumbnails and assets/stills; `python -m models.scene.thumbnails`
+draws them.
 
 As the viewer shows a room at first, from a corner and from above, but in parallel: faces that look away are
 left out, so one sees in through the nearer walls and the ceiling.
@@ -15,6 +16,8 @@ from models.scene.data.scan import Scan
 
 FOLDER = pipeline.SCANS.parent / "thumbnails"
 WIDTH, HEIGHT = 160, 120  # pixels, for 64 x 48 on the page of a fine screen
+STILLS = pipeline.SCANS.parent / "stills"
+STILL_WIDTH, STILL_HEIGHT = 840, 630  # of what the viewer shows until it has drawn the room itself
 FINE = 4  # rays along each side of a pixel
 BACK = np.array([0.62, -0.78, 0.82])  # towards the eye: scene_view_camera.js, START
 MARGIN = 0.02  # of the picture, at each side
@@ -22,21 +25,21 @@ MARGIN = 0.02  # of the picture, at each side
 Array = NDArray[np.float32]
 
 
-def file(scan: str) -> Path | None:
-    """The picture of a shipped scan, None where none was drawn."""
-    drawn = FOLDER / f"{scan}.webp"
+def file(scan: str, folder: Path = FOLDER) -> Path | None:
+    """The picture of a shipped scan, None where none was drawn. folder: FOLDER or STILLS."""
+    drawn = folder / f"{scan}.webp"
     return drawn if scan in pipeline.examples() and drawn.is_file() else None
 
 
-def picture(scan: Scan) -> Image.Image:
-    """A scan (a mesh) on nothing, WIDTH x HEIGHT, RGBA."""
+def picture(scan: Scan, width: int = WIDTH, height: int = HEIGHT) -> Image.Image:
+    """A scan (a mesh) on nothing, RGBA."""
     import open3d as o3d
 
     back = BACK / np.linalg.norm(BACK)
     points, faces, lit = _facing(scan, back)
     right = np.cross((0, 0, 1), back)
     right /= np.linalg.norm(right)
-    rays = _rays(points[faces].reshape(-1, 3), right, np.cross(back, right), back)
+    rays = _rays(points[faces].reshape(-1, 3), right, np.cross(back, right), back, (width, height))
     scene = o3d.t.geometry.RaycastingScene(nthreads=1)
     scene.add_triangles(o3d.core.Tensor.from_numpy(points), o3d.core.Tensor.from_numpy(faces))
     seen = scene.cast_rays(o3d.core.Tensor.from_numpy(rays), nthreads=1)
@@ -45,9 +48,9 @@ def picture(scan: Scan) -> Image.Image:
     shares = np.concatenate([1 - uv.sum(1, keepdims=True), uv], 1)
     colours = (scan.colours[faces[face]] * shares[..., None]).sum(1) * lit[face, None]
     # Of a pixel's rays some meet nothing: the others' mean is its colour, their share how much covers it.
-    full = np.zeros((HEIGHT * FINE, WIDTH * FINE, 4), np.float32)
+    full = np.zeros((height * FINE, width * FINE, 4), np.float32)
     full[hit, :3], full[hit, 3] = colours, 255
-    mean = full.reshape(HEIGHT, FINE, WIDTH, FINE, 4).mean((1, 3))
+    mean = full.reshape(height, FINE, width, FINE, 4).mean((1, 3))
     mean[..., :3] /= np.maximum(mean[..., 3:], 1) / 255
     return Image.fromarray(mean.clip(0, 255).astype(np.uint8), "RGBA")
 
@@ -63,13 +66,20 @@ def _facing(scan: Scan, back: NDArray[np.float64]) -> tuple[Array, NDArray[np.ui
 
 
 def _rays(
-    points: Array, right: NDArray[np.float64], up: NDArray[np.float64], back: NDArray[np.float64]
+    points: Array,
+    right: NDArray[np.float64],
+    up: NDArray[np.float64],
+    back: NDArray[np.float64],
+    size: tuple[int, int],
 ) -> Array:
-    """(rows, columns, 6) parallel rays of a picture that just holds the points, FINE to a pixel's side."""
+    """(rows, columns, 6) parallel rays of a picture that just holds the points, FINE to a pixel's side.
+
+    size: of the picture, (width, height).
+    """
     across, along = points @ right, points @ up
     middle = [(side.min() + side.max()) / 2 for side in (across, along)]
-    pixel = max(np.ptp(across) / WIDTH, np.ptp(along) / HEIGHT) / (1 - 2 * MARGIN) / FINE
-    columns, rows = (np.arange(count * FINE) - (count * FINE - 1) / 2 for count in (WIDTH, HEIGHT))
+    pixel = max(np.ptp(across) / size[0], np.ptp(along) / size[1]) / (1 - 2 * MARGIN) / FINE
+    columns, rows = (np.arange(count * FINE) - (count * FINE - 1) / 2 for count in size)
     x, y = np.meshgrid(middle[0] + columns * pixel, middle[1] - rows * pixel)
     origins = x[..., None] * right + y[..., None] * up + (points @ back).max() * back + back
     return np.concatenate([origins, np.broadcast_to(-back, origins.shape)], -1).astype(np.float32)
@@ -77,11 +87,13 @@ def _rays(
 
 def main() -> None:
     """Draw every shipped scan."""
-    FOLDER.mkdir(exist_ok=True)
-    for name in pipeline.examples():
-        drawn = FOLDER / f"{name}.webp"
-        picture(pipeline.open_example(name)).save(drawn, "WEBP", quality=80, method=6)
-        print(f"{drawn.name}: {drawn.stat().st_size} bytes")
+    sizes = {FOLDER: (WIDTH, HEIGHT), STILLS: (STILL_WIDTH, STILL_HEIGHT)}
+    for folder, size in sizes.items():
+        folder.mkdir(exist_ok=True)
+        for name in pipeline.examples():
+            drawn = folder / f"{name}.webp"
+            picture(pipeline.open_example(name), *size).save(drawn, "WEBP", quality=80, method=6)
+            print(f"{folder.name}/{drawn.name}: {drawn.stat().st_size} bytes")
 
 
 if __name__ == "__main__":

@@ -5,12 +5,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from scipy.ndimage import binary_erosion
 
 from tests.browser.patience import patient, watched
@@ -233,6 +234,33 @@ def test_the_page_asks_nobody_but_its_server(page: Page, address: str) -> None:
     opened(page, address, "q=the+chair")
     expect(page.locator(".tl-verdict")).to_be_visible()
     assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
+
+
+def test_before_the_viewer_has_come_the_room_is_seen_and_asked(page: Page, address: str) -> None:
+    """As on a slow line, where what draws the room takes most of the time."""
+    held: list[Route] = []
+    page.route("**/*plotly*", lambda route: held.append(route))
+    page.goto(f"{address}?scan={SCANS[1]}")
+    still = page.locator(".sv-still")
+    expect(still).to_be_visible()
+    page.wait_for_function("document.querySelector('.sv-still').naturalWidth > 0")
+    assert still.evaluate("still => still.src").endswith(f"still?name={SCANS[1]}")
+    ask(page, "the chair")
+    expect(page.locator(".tl-verdict b")).to_contain_text("chair")
+    expect(page.locator(".sv[data-state=loading]")).to_be_visible()
+    assert held
+    for route in held:
+        route.continue_()
+    expect(page.locator(".sv-winner")).to_contain_text("chair")
+    expect(still).to_be_hidden()
+
+
+@pytest.mark.parametrize("what", ["scan", "mesh", "still", "thumbnail"])
+def test_what_the_viewer_fetches_is_let_through(address: str, what: str) -> None:
+    """The demonstration of the viewer alone has no guard before it."""
+    found = httpx.get(f"{address}{what}?name={SCANS[1]}", timeout=60)
+    assert found.status_code == 200 and len(found.content) > 1000
+    assert httpx.get(f"{address}{what}?name=room_none").status_code == 404
 
 
 def test_a_room_is_chosen_by_its_picture_or_by_arrows(page: Page, address: str) -> None:

@@ -39,11 +39,18 @@ def test_what_looks_away_is_not_in_the_way():
 
 
 @pytest.mark.parametrize("scan", pipeline.examples())
-def test_each_scan_that_ships_has_a_small_picture(scan):
-    file = thumbnails.file(scan)
-    assert file is not None and file.stat().st_size < 6000
+@pytest.mark.parametrize(
+    ("folder", "size", "most"),
+    [
+        (thumbnails.FOLDER, (thumbnails.WIDTH, thumbnails.HEIGHT), 6_000),
+        (thumbnails.STILLS, (thumbnails.STILL_WIDTH, thumbnails.STILL_HEIGHT), 50_000),
+    ],
+)
+def test_each_scan_that_ships_has_a_small_picture_and_a_still(scan, folder, size, most):
+    file = thumbnails.file(scan, folder)
+    assert file is not None and file.stat().st_size < most
     with Image.open(file) as drawn:
-        assert drawn.format == "WEBP" and drawn.size == (thumbnails.WIDTH, thumbnails.HEIGHT)
+        assert drawn.format == "WEBP" and drawn.size == size
 
 
 def test_no_other_file_has_an_address():
