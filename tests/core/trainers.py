@@ -31,11 +31,9 @@ from models.colonoscopy.synthesis.super_resolution import (
     UpscalerConfig,
 )
 from models.colonoscopy.synthesis.whole_frames import TrainingFrames
-from models.colonoscopy.video import autoencoder_training as clip_training
-from models.colonoscopy.video import diffusion_training, film_training, lvdm_2d, lvdm_2d_training, pvdm
+from models.colonoscopy.video import film_training, lvdm_2d, lvdm_2d_training, projected, pvdm_training
 from models.colonoscopy.video.base import CLIP
 from models.colonoscopy.video.film_networks import FilmBase, FilmBaseConfig, FilmDetail, FilmDetailConfig
-from models.colonoscopy.video.pvdm_autoencoder import PvdmAutoencoder, PvdmAutoencoderConfig
 from models.core.perceptual import PerceptualLoss
 from models.core.training import fit
 from models.face.motion import batches
@@ -268,30 +266,30 @@ def _stills() -> TrainingFrames:
     return TrainingFrames(np.maximum(frames, 1), masks, np.ones_like(masks), np.zeros(len(frames), np.int64))
 
 
-TINY_PVDM_AUTOENCODER = PvdmAutoencoderConfig(
-    size=16, frames=4, patch=4, width=16, depth=1, heads=2, head=8, widening=1, projection_depth=1
-)
-TINY_PVDM = replace(pvdm.SHIPPED, width=32, multiples=(1, 1), attention=(2,), grid=4, frames=4)
+TINY_PROJECTION = replace(projected.OF_LATENTS, width=16, depth=1, heads=2, head=8, projection_hidden=16)
+TINY_PLANES = replace(projected.OF_PLANES, width=32, multiples=(1, 1))
 TINY_LVDM_2D = replace(lvdm_2d.LVDM_2D, width=32, blocks=1)
 
 
-def _clips(seed: int) -> Iterator[torch.Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    while True:
-        yield torch.randint(256, (2, 4, 16, 16, 3), dtype=torch.uint8, generator=generator)
+def _latents() -> torch.Tensor:
+    """Of clips that have one colour."""
+    generator = torch.Generator().manual_seed(0)
+    colours = torch.randn(500, 1, TINY_PROJECTION.given, 1, 1, generator=generator)
+    return colours.expand(-1, 2 * CLIP, -1, 16, 16)
 
 
-def _clip_autoencoder(name: str, **how: Any) -> Any:
-    with patch.object(PerceptualLoss, "load_vgg16", lambda self: self):
-        losses = clip_training.AutoencoderLosses()
-    return fit(name, PvdmAutoencoder(TINY_PVDM_AUTOENCODER), _clips, losses, rate=1e-3, **how)
+def _projection(name: str, **how: Any) -> Any:
+    drawn = partial(pvdm_training.clips, _latents(), batch=1)
+    network = projected.ProjectedAutoencoder(TINY_PROJECTION)
+    return fit(name, network, drawn, pvdm_training.ReconstructionLosses(), rate=1e-3, **how)
 
 
 def _pvdm(name: str, **how: Any) -> Any:
-    latents = torch.randn(64, 2, 4, TINY_PVDM.tokens, generator=torch.Generator().manual_seed(0))
-    losses = diffusion_training.ContinuationLosses(TINY_PVDM.beta_last)
-    drawn = partial(diffusion_training.batches, latents, batch=2)
-    return fit(name, pvdm.LatentVideoUNet(TINY_PVDM), drawn, losses, rate=1e-3, **how)
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randn(500, TINY_PLANES.channels, 1, generator=generator).expand(-1, -1, TINY_PLANES.tokens)
+    network = projected.PlaneDiffusion(TINY_PLANES).fit_power(rows[:8], rows[8:16])
+    drawn = partial(pvdm_training.batches, (rows, rows), batch=2)
+    return fit(name, network, drawn, pvdm_training.ContinuationLosses(), rate=1e-3, **how)
 
 
 def _lvdm(name: str, **how: Any) -> Any:
@@ -324,7 +322,7 @@ TRAINERS: dict[str, Trainer] = {
     "ldm": _ldm,
     "film_base": _film_base,
     "film_detail": _film_detail,
-    "pvdm_autoencoder": _clip_autoencoder,
+    "pvdm_autoencoder": _projection,
     "pvdm": _pvdm,
     "lvdm": _lvdm,
 }

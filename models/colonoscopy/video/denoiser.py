@@ -127,12 +127,6 @@ class Denoiser(HasDevice, ABC):
         return torch.tensor(values, device=latents.device).view(-1, *[1] * (latents.dim() - 2))
 
 
-def scale_and_shift(latents: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """What makes each channel of latents (B, channels, ...) zero on average and of unit deviation."""
-    rows = latents.float().transpose(0, 1).flatten(1)
-    return tuple((1 / rows.std(1)).tolist()), tuple((-rows.mean(1)).tolist())
-
-
 def schedule(beta_last: float) -> DDIMScheduler:
     """The noise that both releases train under: betas from .0015, "scaled linear"."""
     return DDIMScheduler(

@@ -5,6 +5,7 @@ hears where the polyp is in every frame, and may know the first frame.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -27,6 +28,7 @@ from models.core.checkpoints import load_checkpoint
 from models.core.progress import Drawing, Progress
 
 GUIDANCE = 1.5  # above it polyps glow
+FIRST = 0.1  # of the work is the frame that a film begins with
 WALL = 1.6  # how far away tissue is of which nothing is known, in units of the nearest
 
 
@@ -118,11 +120,16 @@ class MaskedLatentFilms:
     def __call__(self, order: FilmOrder) -> Iterator[Progress | FilmFrame]:
         """See `VideoGenerator`. Frames are uint8 (256, 256, 3). Raises UserError as `check`."""
         check(order, self.looks)
-        mask, first = fitted(order.mask, SIZE, SIZE), None
+        mask, first, begun = fitted(order.mask, SIZE, SIZE), None, 0.0
         if order.frame is not None:
             for share, first in first_frame(order, mask, shipped_cascade):
-                yield Progress(0.1 * share, "drawing", Drawing(0, first))
-        yield from _MaskedFilm(self.network, self.autoencoder, moving_masks(order, mask, first), first)(order)
+                begun = FIRST * share
+                yield Progress(begun, "drawing", Drawing(0, first))
+        film = _MaskedFilm(self.network, self.autoencoder, moving_masks(order, mask, first), first)
+        for step in film(order):
+            if isinstance(step, Progress):
+                step = replace(step, fraction=begun + (1 - begun) * step.fraction)
+            yield step
 
 
 def moving_masks(order: FilmOrder, mask: Mask, first: Frame | None) -> NDArray[np.bool_]:

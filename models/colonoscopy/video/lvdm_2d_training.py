@@ -37,14 +37,14 @@ def encoded(autoencoder: Autoencoder, clip: Clip) -> Batch:
     return autoencoder.encode(frames).cpu(), label_maps(masks).cpu()
 
 
-def encoded_clips(data: Path, count: int, file: Path) -> Batch:
-    """Latents and label maps of `count` made clips (count, T, ...), made once and kept in a file (.npz)."""
+def encoded_clips(data: Path, count: int, file: Path, frames: int = CLIP) -> Batch:
+    """Latents and label maps of made clips (count, frames, ...), made once and kept in a file (.npz)."""
     if not file.exists():
         autoencoder = load_checkpoint(Autoencoder, "colonoscopy_autoencoder")
-        clips = made_clips(training_frames(data), CLIP, SIZE, seed=0)
+        clips = made_clips(training_frames(data), frames, SIZE, seed=0)
         side = SIZE // FACTOR
-        latents = np.empty((count, CLIP, LVDM_2D.channels, side, side), np.float16)
-        labels = np.empty((count, CLIP, LVDM_2D.labels, side, side), np.float16)
+        latents = np.empty((count, frames, LVDM_2D.channels, side, side), np.float16)
+        labels = np.empty((count, frames, LVDM_2D.labels, side, side), np.float16)
         for row in range(count):
             latents[row], labels[row] = encoded(autoencoder, next(clips))
         file.parent.mkdir(parents=True, exist_ok=True)

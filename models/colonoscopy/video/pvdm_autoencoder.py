@@ -26,8 +26,8 @@ PLANES = ("xy", "yt", "xt")  # in their order in a row of latents
 class PvdmAutoencoderConfig:
     """Sizes of the network; the defaults are the published ones.
 
-    size: of the square frames, in pixels. frames: of a clip. patch: of a token, in pixels a side. channels:
-    of the latents.
+    size: of the square frames, in pixels. frames: of a clip. patch: of a token, in pixels a side. given:
+    channels of a frame. channels: of the latents.
     width: of a token's features. depth: layers of either half. heads of `head` features each; `widening`:
     how many times wider the gated layer between them is.
     projection_*: of the transformers that make three planes of the encoder's block; hidden: features.
@@ -36,6 +36,7 @@ class PvdmAutoencoderConfig:
     size: int = 256
     frames: int = 16
     patch: int = 8
+    given: int = 3
     channels: int = 4
     width: int = 384
     depth: int = 8
@@ -59,17 +60,6 @@ class PvdmAutoencoderConfig:
 
 
 PUBLISHED = PvdmAutoencoderConfig()
-SHIPPED = PvdmAutoencoderConfig(
-    size=128,
-    width=128,
-    depth=3,
-    heads=4,
-    head=32,
-    widening=2,
-    projection_depth=1,
-    projection_head=32,
-    projection_hidden=256,
-)
 
 
 class Attention(nn.Module):
@@ -212,11 +202,11 @@ class PatchTimeSformer(TimeSformer):
     def __init__(self, config: PvdmAutoencoderConfig) -> None:
         super().__init__(config)
         self.patch = config.patch
-        self.to_patch_embedding = nn.Linear(3 * config.patch**2, config.width)
+        self.to_patch_embedding = nn.Linear(config.given * config.patch**2, config.width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Clips (B, 3, T, H, W) to (B, T, h, w, width)."""
-        patches = x.unflatten(4, (-1, self.patch)).unflatten(3, (-1, self.patch))  # (B, 3, T, h, p, w, p)
+        """Clips (B, given, T, H, W) to (B, T, h, w, width)."""
+        patches = x.unflatten(4, (-1, self.patch)).unflatten(3, (-1, self.patch))  # (B, given, T, h, p, w, p)
         return super().forward(self.to_patch_embedding(patches.permute(0, 2, 3, 5, 4, 6, 1).flatten(4)))
 
 
@@ -255,14 +245,14 @@ class PvdmAutoencoder(HasDevice, PyTorchModelHubMixin):
 
     coords: Tensor
 
-    def __init__(self, config: PvdmAutoencoderConfig = SHIPPED) -> None:
+    def __init__(self, config: PvdmAutoencoderConfig = PUBLISHED) -> None:
         super().__init__()
         self.config = config
         width, channels = config.width, config.channels
         self.encoder, self.decoder = PatchTimeSformer(config), TimeSformer(config)
         self.to_pixel = nn.Sequential(
             nn.Identity(),  # the release's rearrangement, for the names
-            nn.ConvTranspose2d(width, 3, config.patch, config.patch),
+            nn.ConvTranspose2d(width, config.given, config.patch, config.patch),
         )
         # Nothing reads them; the released weights have them.
         self.register_buffer("coords", torch.linspace(-1, 1, config.frames)[:, None])
@@ -302,7 +292,11 @@ class PvdmAutoencoder(HasDevice, PyTorchModelHubMixin):
         block = xy[:, :, None] + yt[:, :, :, None] + xt[..., None]  # (B, width, T, h, w)
         tokens = self.decoder(block.permute(0, 2, 3, 4, 1))
         frames = self.to_pixel(tokens.flatten(0, 1).permute(0, 3, 1, 2))
-        return 2 * frames.sigmoid().unflatten(0, (len(latents), -1)).transpose(1, 2) - 1
+        return self._bounded(frames.unflatten(0, (len(latents), -1)).transpose(1, 2))
+
+    @staticmethod
+    def _bounded(pixels: Tensor) -> Tensor:
+        return 2 * pixels.sigmoid() - 1
 
     def forward(self, clips: Tensor) -> Tensor:
         """Clips (B, 3, T, H, W) in -1..1, drawn again from their latents."""

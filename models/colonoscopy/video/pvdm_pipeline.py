@@ -4,13 +4,21 @@ Source: Yu et al., CVPR 2023, section 3.3. The released sampler is DDIM of 400 s
 as everywhere in this lab.
 """
 
+import torch
 from torch import Tensor
 
+from models.colonoscopy.data.images import Frame
+from models.colonoscopy.synthesis.arsdm import schedule as cosine
+from models.colonoscopy.synthesis.autoencoder import Autoencoder
 from models.colonoscopy.synthesis.denoising import Predict
-from models.colonoscopy.video.clip_by_clip import ClipByClip, load_pair
+from models.colonoscopy.video.base import CLIP
+from models.colonoscopy.video.clip_by_clip import ENDING, ClipByClip, load_pair
+from models.colonoscopy.video.clip_tensors import as_frames
 from models.colonoscopy.video.denoiser import schedule
+from models.colonoscopy.video.projected import PlaneDiffusion, ProjectedAutoencoder, ending
 from models.colonoscopy.video.pvdm import LatentVideoUNet
 from models.colonoscopy.video.pvdm_autoencoder import PvdmAutoencoder
+from models.core.checkpoints import load_checkpoint
 
 
 class PvdmFilms(ClipByClip[LatentVideoUNet]):
@@ -35,6 +43,45 @@ class PvdmFilms(ClipByClip[LatentVideoUNet]):
         return self.autoencoder.decode(self.network.restored(latents).clamp(-1, 1))
 
 
-def load(checkpoint: str) -> PvdmFilms:
-    """The pipeline of a checkpoint and its autoencoder's. Raises as `load_pair` does."""
+class ProjectedFilms(ClipByClip[PlaneDiffusion]):
+    """A `VideoGenerator` of the networks that ship, which draw planes of LDM's latents."""
+
+    _length = CLIP
+
+    def __init__(
+        self, network: PlaneDiffusion, projection: ProjectedAutoencoder, frames: Autoencoder
+    ) -> None:
+        super().__init__(network, cosine())
+        self.projection, self.frames = projection.eval(), frames.eval()
+
+    def _shape(self) -> tuple[int, ...]:
+        return 1, self.network.config.channels, self.network.config.tokens
+
+    def _predict(self, before: Tensor | None, part: slice) -> Predict:
+        where = self.network.device
+        known, told = torch.zeros(self._shape(), device=where), torch.zeros(1, device=where)
+        if before is not None:
+            known, told = ending(before, self.projection.decode(before)[:, :, -1]), told + 1
+        return lambda noisy, times: self.network(noisy, times, known, told)
+
+    def _preview(self, latents: Tensor, at: int) -> Frame:
+        frame = self.projection.decode(latents)[:, :, at]
+        return as_frames(self.frames.decode(frame)[:, :, None])[0]
+
+    def _decoded(self, latents: Tensor) -> Tensor:
+        clip = self.projection.decode(latents)[0].transpose(0, 1)
+        return torch.cat([self.frames.decode(frame) for frame in clip.split(1)]).transpose(0, 1)[None]
+
+
+def load(checkpoint: str) -> ProjectedFilms:
+    """The networks that ship. Raises as `load_checkpoint` does."""
+    return ProjectedFilms(
+        load_checkpoint(PlaneDiffusion, checkpoint),
+        load_checkpoint(ProjectedAutoencoder, checkpoint + ENDING),
+        load_checkpoint(Autoencoder, "colonoscopy_autoencoder"),
+    )
+
+
+def load_published(checkpoint: str) -> PvdmFilms:
+    """The pipeline of imported weights and their autoencoder's. Raises as `load_pair` does."""
     return PvdmFilms(*load_pair(LatentVideoUNet, PvdmAutoencoder, "pvdm_autoencoder", checkpoint))

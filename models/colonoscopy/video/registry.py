@@ -17,6 +17,12 @@ def _conditioned(kind: type[Any], checkpoint: str) -> "VideoGenerator":
 
 
 def _pvdm(kind: type[Any], checkpoint: str) -> "VideoGenerator":
+    from models.colonoscopy.video.pvdm_pipeline import load_published
+
+    return load_published(checkpoint)
+
+
+def _projected(kind: type[Any], checkpoint: str) -> "VideoGenerator":
     from models.colonoscopy.video.pvdm_pipeline import load
 
     return load(checkpoint)
@@ -70,7 +76,15 @@ FILMS: "Registry[VideoGenerator]" = Registry(
         _masked,
         ("colonoscopy_autoencoder",),
     ),
-    Method("pvdm", "PVDM", YU, "pvdm", LATENT_VIDEO, _pvdm, ("pvdm_autoencoder",)),
+    Method(
+        "pvdm",
+        "PVDM",
+        YU,
+        "pvdm",
+        f"{HERE}.projected:PlaneDiffusion",
+        _projected,
+        ("pvdm_autoencoder", "colonoscopy_autoencoder"),
+    ),
     Method(
         "lvdm",
         "LVDM",

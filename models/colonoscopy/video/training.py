@@ -4,17 +4,12 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from models.colonoscopy.video import (
-    autoencoder_training,
-    diffusion_training,
-    film_training,
-    lvdm_2d_training,
-)
+from models.colonoscopy.video import film_training, lvdm_2d_training, pvdm_training
 
 TRAINERS: dict[str, Callable[[Path, float, Path], None]] = {
     **{name: partial(film_training.train, name) for name in film_training.KINDS},
-    "pvdm_autoencoder": autoencoder_training.train,
-    "pvdm": diffusion_training.train,
+    "pvdm_autoencoder": pvdm_training.train_autoencoder,
+    "pvdm": pvdm_training.train,
     "lvdm": lvdm_2d_training.train,
 }
 

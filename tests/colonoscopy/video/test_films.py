@@ -1,4 +1,4 @@
-"""PVDM and LVDM as generators of films, their trainings, and their imports."""
+"""PVDM and LVDM as published: generators of films, and their imports."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from models.colonoscopy import __main__ as command
-from models.colonoscopy.video import diffusion_training, lvdm, lvdm_autoencoder, pvdm, pvdm_autoencoder
-from models.colonoscopy.video.autoencoder_training import as_clips
+from models.colonoscopy.video import lvdm, lvdm_autoencoder, pvdm, pvdm_autoencoder
 from models.colonoscopy.video.base import FilmFrame, FilmOrder
 from models.colonoscopy.video.clip_by_clip import ClipByClip, load_pair
 from models.colonoscopy.video.lvdm import VideoUNet
@@ -21,8 +20,7 @@ from models.colonoscopy.video.pvdm_pipeline import PvdmFilms
 from models.colonoscopy.video.registry import FILMS
 from models.core.errors import UserError
 from models.core.progress import Drawing, Progress
-from tests.colonoscopy.video.tiny import TINY_LVDM, TINY_LVDM_AUTOENCODER
-from tests.core.trainers import TINY_PVDM, TINY_PVDM_AUTOENCODER
+from tests.colonoscopy.video.tiny import TINY_LVDM, TINY_LVDM_AUTOENCODER, TINY_PVDM, TINY_PVDM_AUTOENCODER
 
 ORDER = FilmOrder(np.ones((8, 8), bool), seconds=1.0, seed=3, steps=3)
 
@@ -66,37 +64,6 @@ def test_an_order_out_of_range_is_refused():
         next(films("lvdm")(replace(ORDER, seconds=90.0)))
 
 
-def test_latents_are_encoded_once_and_known_in_size(tmp_path):
-    autoencoder = PvdmAutoencoder(TINY_PVDM_AUTOENCODER).eval()
-    given = [torch.randint(256, (2, 8, 16, 16, 3), dtype=torch.uint8) for _ in range(3)]
-
-    def encode(frames):
-        return diffusion_training.pvdm_latents(autoencoder, frames)
-
-    latents = diffusion_training.encoded(tmp_path / "runs" / "latents.npz", encode, iter(given), 5)
-    assert latents.shape == (5, 2, 4, TINY_PVDM.tokens) and latents.dtype == torch.float16
-    second = autoencoder.encode(as_clips(given[0][:, 4:]))
-    assert torch.allclose(latents[:2, 1].float(), second, atol=0.05)
-    again = diffusion_training.encoded(tmp_path / "runs" / "latents.npz", encode, iter(()), 5)
-    assert torch.equal(latents, again)
-    network, _ = diffusion_training.prepared(latents)
-    assert len(network.config.scale) == 4
-    assert network.normalised(latents.flatten(0, 1).float()).std() == pytest.approx(1, abs=0.01)
-
-
-def test_pvdm_learns_with_and_without_the_clip_before():
-    torch.manual_seed(0)
-    losses, told, clean = diffusion_training.ContinuationLosses(TINY_PVDM.beta_last), [], []
-    network = LatentVideoUNet(TINY_PVDM)
-    network.register_forward_pre_hook(lambda module, given: told.append(given[2]))
-    losses.schedule.add_noise = lambda latents, noise, times: clean.append(latents) or latents
-    latents = torch.cat([torch.full((200, 1, 4, 48), 1.0), torch.full((200, 1, 4, 48), 2.0)], 1)
-    losses(network, latents, 0.0)
-    knows, second = (told[0] == 1).flatten(1).all(1), (clean[0] == 2).flatten(1).all(1)
-    assert 0.2 < knows.float().mean() < 0.4 and second[knows].all()
-    assert 0.35 < second[~knows].float().mean() < 0.65
-
-
 @pytest.mark.parametrize("name", ["pvdm", "lvdm"])
 def test_the_authors_weights_are_imported_with_their_autoencoder(name, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("TRILAB_HOME", str(tmp_path / "home"))
@@ -137,7 +104,7 @@ def test_the_authors_weights_are_imported_with_their_autoencoder(name, tmp_path,
 def test_the_autoencoder_of_what_ships_is_a_checkpoint_like_others():
     with pytest.raises(UserError, match="checkpoint_missing"):
         load_pair(LatentVideoUNet, PvdmAutoencoder, "pvdm_autoencoder", "nothing")
-    assert FILMS["pvdm"].checkpoints == ("pvdm", "pvdm_autoencoder")
+    assert FILMS["pvdm"].checkpoints == ("pvdm", "pvdm_autoencoder", "colonoscopy_autoencoder")
     assert FILMS["lvdm"].checkpoints == ("lvdm", "colonoscopy_autoencoder")
     for module in (pvdm, pvdm_autoencoder, lvdm, lvdm_autoencoder):
         assert Path(module.__file__).stem in FILMS.published

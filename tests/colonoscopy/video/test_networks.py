@@ -8,14 +8,12 @@ import pytest
 import torch
 
 from models.colonoscopy.video import lvdm, lvdm_autoencoder, pvdm, pvdm_autoencoder
-from models.colonoscopy.video.denoiser import scale_and_shift
 from models.colonoscopy.video.lvdm import VideoUNet
 from models.colonoscopy.video.lvdm_autoencoder import LvdmAutoencoder
 from models.colonoscopy.video.pvdm import LatentVideoUNet
 from models.colonoscopy.video.pvdm_autoencoder import PvdmAutoencoder, joined, separate
 from models.core.errors import UserError
-from tests.colonoscopy.video.tiny import TINY_LVDM, TINY_LVDM_AUTOENCODER
-from tests.core.trainers import TINY_PVDM, TINY_PVDM_AUTOENCODER
+from tests.colonoscopy.video.tiny import TINY_LVDM, TINY_LVDM_AUTOENCODER, TINY_PVDM, TINY_PVDM_AUTOENCODER
 
 KINDS: dict[str, tuple[type[Any], Any, Any]] = {
     "pvdm_autoencoder": (PvdmAutoencoder, pvdm_autoencoder, TINY_PVDM_AUTOENCODER),
@@ -95,14 +93,6 @@ def test_the_published_networks_take_each_others_shapes():
         assert autoencoder.decode(latents).shape == (1, 3, 16, 256, 256)
         of_clips = torch.empty(1, 4, 4, 32, 32)
         assert VideoUNet(lvdm.PUBLISHED)(of_clips, torch.empty(1)).shape == of_clips.shape
-
-
-@pytest.mark.parametrize("name", ["pvdm_autoencoder", "pvdm"])
-def test_what_ships_fits_its_file(name):
-    kind, module, _ = KINDS[name]
-    with torch.device("meta"):
-        network = kind(module.SHIPPED)
-    assert 2 * sum(value.numel() for value in network.state_dict().values()) < 16 * 2**20 - 2**16
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -219,10 +209,10 @@ def test_the_posterior_is_sampled_in_training_only():
 def test_latents_are_normalised_and_restored():
     torch.manual_seed(0)
     latents = torch.randn(50, 4, 6) * torch.tensor([1.0, 2, 3, 4])[:, None] + 5
-    scale, shift = scale_and_shift(latents)
+    scale, shift = (1.0, 0.5, 1 / 3, 0.25), (-5.0,) * 4
     network = tiny("pvdm")
-    network.config = type(TINY_PVDM)(**{**vars(TINY_PVDM), "scale": scale, "shift": shift})
+    network.config = replace(TINY_PVDM, scale=scale, shift=shift)
     known = network.normalised(latents)
-    assert torch.allclose(known.mean((0, 2)), torch.zeros(4), atol=1e-5)
-    assert torch.allclose(known.transpose(0, 1).flatten(1).std(1), torch.ones(4), atol=1e-5)
+    assert torch.allclose(known.mean((0, 2)), torch.zeros(4), atol=0.2)
+    assert torch.allclose(known.transpose(0, 1).flatten(1).std(1), torch.ones(4), atol=0.2)
     assert torch.allclose(network.restored(known), latents, atol=1e-5)
