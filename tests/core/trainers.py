@@ -267,7 +267,7 @@ def _stills() -> TrainingFrames:
 
 
 TINY_PROJECTION = replace(projected.OF_LATENTS, width=16, depth=1, heads=2, head=8, projection_hidden=16)
-TINY_PLANES = replace(projected.OF_PLANES, width=32, multiples=(1, 1))
+TINY_PLANES = replace(projected.OF_PLANES, width=32, blocks=1)
 TINY_LVDM_2D = replace(lvdm_2d.LVDM_2D, width=32, blocks=1)
 
 
@@ -286,7 +286,9 @@ def _projection(name: str, **how: Any) -> Any:
 
 def _pvdm(name: str, **how: Any) -> Any:
     generator = torch.Generator().manual_seed(0)
-    rows = torch.randn(500, TINY_PLANES.channels, 1, generator=generator).expand(-1, -1, TINY_PLANES.tokens)
+    rows = torch.randn(500, TINY_PLANES.channels, 1, generator=generator).expand(
+        -1, -1, 3 * projected.GRID**2
+    )
     network = projected.PlaneDiffusion(TINY_PLANES).fit_power(rows[:8], rows[8:16])
     drawn = partial(pvdm_training.batches, (rows, rows), batch=2)
     return fit(name, network, drawn, pvdm_training.ContinuationLosses(), rate=1e-3, **how)

@@ -9,16 +9,18 @@ waves of a cosine transform; then the same of what is left over its rows, and ov
 a clip that is blurred where it moves; the transformers say what it lacks.
 """
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import torch
 from huggingface_hub import PyTorchModelHubMixin
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.colonoscopy.synthesis.arsdm import schedule
 from models.colonoscopy.synthesis.autoencoder import FACTOR
-from models.colonoscopy.synthesis.latent_diffusion import LDM, SIZE, cosine_transform
-from models.colonoscopy.synthesis.sdm import HasDevice, zeroed
+from models.colonoscopy.synthesis.latent_diffusion import LDM, SIZE, LatentDiffusion, cosine_transform
+from models.colonoscopy.synthesis.sdm import GROUPS, HasDevice, SdmConfig, SdmUNet, fitted, sinusoid, zeroed
 from models.colonoscopy.video.base import CLIP
-from models.colonoscopy.video.pvdm import LatentVideoConfig, LatentVideoUNet
 from models.colonoscopy.video.pvdm_autoencoder import (
     PLANES,
     PvdmAutoencoder,
@@ -26,6 +28,7 @@ from models.colonoscopy.video.pvdm_autoencoder import (
     joined,
     separate,
 )
+from models.core.nn.attention import attend
 
 GRID = SIZE // FACTOR
 WAVES = 2  # along each axis
@@ -45,17 +48,9 @@ OF_LATENTS = PvdmAutoencoderConfig(
     projection_head=32,
     projection_hidden=256,
 )
-OF_PLANES = LatentVideoConfig(
-    channels=OF_LATENTS.channels,
-    told=2 * OF_LATENTS.channels + 1,  # the filter's estimate, the clip before, and whether there is one
-    width=96,
-    multiples=(1, 2),
-    blocks=1,
-    attention=(),  # within a plane; after each block the planes attend together
-    heads=2,
-    grid=GRID,
-    frames=CLIP,
-)
+# Beside noisy planes: the filter's estimate, the first waves of the clip before, and whether there is one.
+OF_PLANES = replace(LDM, channels=OF_LATENTS.channels, beside=OF_LATENTS.channels + LDM.channels + 1)
+INNER, HEADS = 24, 3  # of the attention among planes
 
 
 class ProjectedAutoencoder(PvdmAutoencoder):
@@ -98,6 +93,61 @@ class ProjectedAutoencoder(PvdmAutoencoder):
         return pixels
 
 
+class PlaneAttention(nn.Module):
+    """Self-attention among the places of all planes of a clip."""
+
+    def __init__(self, width: int, side: int) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(GROUPS, width)
+        self.qkv = nn.Linear(width, 3 * INNER)
+        # Of queries and of keys, of each plane: where along its rows, and along its columns.
+        self.places = nn.Parameter(0.02 * torch.randn(2, len(PLANES), 2, side, INNER))
+        self.proj_out = zeroed(nn.Linear(INNER, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B x planes, width, side, side) to the same."""
+        rows = self.norm(x).unflatten(0, (-1, len(PLANES))).movedim(2, -1)  # (B, planes, side, side, width)
+        along = self.places.to(rows.dtype)
+        places = along[:, :, 0, :, None] + along[:, :, 1, None]
+        q, k, v = self.qkv(rows).chunk(3, -1)
+        q, k, v = (one.flatten(1, 3) for one in (q + places[0], k + places[1], v))
+        q, k, v = (one.unflatten(-1, (HEADS, -1)).transpose(-2, -3) for one in (q, k, v))
+        found = self.proj_out(attend(q, k, v).transpose(-2, -3).flatten(-2))
+        return x + found.transpose(1, 2).reshape(x.shape)
+
+
+class PlaneUNet(SdmUNet):
+    """LDM's U-Net over each plane of a clip; at half size the planes attend to one another."""
+
+    def __init__(self, config: SdmConfig = OF_PLANES) -> None:
+        super().__init__(config)
+        self.together = nn.ModuleList(
+            PlaneAttention(config.width, GRID // 2) for _ in range(2 * config.blocks + 2)
+        )
+        # LDM's output says what an image lacks; the planes over time are none.
+        self.over_time = zeroed(nn.Conv2d(config.width, config.channels, 1))
+
+    def forward(self, image: Tensor, timesteps: Tensor, label: Tensor, also: Tensor | None = None) -> Tensor:
+        """As `SdmUNet.forward`, of planes (B x 3, ...): xy, yt and xt of one clip after another."""
+        time = self.time_embed(sinusoid(timesteps, self.config.width))
+        h = torch.cat([image, fitted(label, image, self.config.labels_by)], 1)
+        kept, together = [], iter(self.together)
+        for block in self.input_blocks:
+            h = self._together(together, self._through(block, h, time, label))
+            kept.append(h)
+        h = self._together(together, self._through(self.middle_block, h, time, label))
+        for block in self.output_blocks:
+            h = self._through(block, torch.cat([h, kept.pop()], 1), time, label)
+            h = self._together(together, h)
+        first = torch.arange(len(h), device=h.device).view(-1, 1, 1, 1) % len(PLANES) == 0
+        h = self.out[:2](h)
+        return torch.where(first, self.out[2](h), self.over_time(h))
+
+    @staticmethod
+    def _together(attentions: Iterator[nn.Module], h: Tensor) -> Tensor:
+        return next(attentions)(h) if h.shape[-1] == GRID // 2 else h
+
+
 class PlaneDiffusion(HasDevice, PyTorchModelHubMixin):
     """Predicts v of noisy planes (B, channels, tokens), given or not given the clip before.
 
@@ -112,23 +162,39 @@ class PlaneDiffusion(HasDevice, PyTorchModelHubMixin):
     kept: Tensor
     cosines: Tensor
 
-    def __init__(self, config: LatentVideoConfig = OF_PLANES) -> None:
+    def __init__(self, config: SdmConfig = OF_PLANES) -> None:
         super().__init__()
         self.config = config
-        self.unet = LatentVideoUNet(config)
-        shape = config.channels, len(PLANES), config.grid, config.grid
-        self.register_buffer("mean", torch.zeros(2, *shape))  # of the planes, and of the clip before
+        self.unet = PlaneUNet(config)
+        shape = config.channels, len(PLANES), GRID, GRID
+        self.register_buffer("mean", torch.zeros(shape))
         self.register_buffer("power", torch.ones(2, *shape))  # nothing known, and the clip before
         self.register_buffer("foretold", torch.zeros(shape))
         self.register_buffer("kept", schedule().alphas_cumprod.clone(), persistent=False)
-        self.register_buffer("cosines", cosine_transform(config.grid), persistent=False)
+        self.register_buffer("cosines", cosine_transform(GRID), persistent=False)
+
+    @torch.no_grad()
+    def begin_as(self, frames: LatentDiffusion) -> "PlaneDiffusion":
+        """Set what the plane of the image shares with a still to what LDM learned; the rest counts zero."""
+        own, image = dict(frames.unet.state_dict()), LDM.channels
+        first = own.pop("input_blocks.0.0.weight")
+        last = {name: own.pop(name) for name in ("out.2.weight", "out.2.bias")}
+        self.unet.load_state_dict(own, strict=False)
+        weight = self.unet.get_parameter("input_blocks.0.0.weight")
+        weight.zero_()
+        weight[:, :image] = first[:, :image]
+        weight[:, self.config.channels : self.config.channels + image] = first[:, image : 2 * image]
+        weight[:, -LDM.labels :] = first[:, -LDM.labels :]
+        for name, given in last.items():
+            self.unet.get_parameter(name)[:image] = given
+        return self
 
     @torch.no_grad()
     def fit_power(self, before: Tensor, planes: Tensor) -> "PlaneDiffusion":
         """Set what the filter knows from clean planes (N, channels, tokens), and those before them."""
         own, known = self._images(planes.float()), self._images(before.float())
-        self.mean.copy_(torch.stack([own.mean(0), known.mean(0)]))
-        own, known = self._frequencies(own - self.mean[0]), self._frequencies(known - self.mean[1])
+        self.mean.copy_(own.mean(0))
+        own, known = self._frequencies(own - self.mean), self._frequencies(known - self.mean)
         self.foretold.copy_((own * known).mean(0) / known.square().mean(0).clamp(min=1e-8))
         left = own - self.foretold * known
         self.power.copy_(torch.stack([own.square().mean(0), left.square().mean(0)]))
@@ -140,17 +206,17 @@ class PlaneDiffusion(HasDevice, PyTorchModelHubMixin):
         kept: (B,) alpha bar. before: as `noisy`. told: (B,), 1 where there is a clip before, else 0.
         """
         kept, told = (one.view(-1, 1, 1, 1, 1) for one in (kept, told))
-        known = self._frequencies(self._images(before.float()) - self.mean[1])
+        known = self._frequencies(self._images(before.float()) - self.mean)
         expected = told * self.foretold * known
-        seen = self._frequencies(self._images(noisy.float()) - kept.sqrt() * self.mean[0])
+        seen = self._frequencies(self._images(noisy.float()) - kept.sqrt() * self.mean)
         power = told * self.power[1] + (1 - told) * self.power[0]
         gain = kept.sqrt() * power / (kept * power + 1 - kept)
         found = expected + gain * (seen - kept.sqrt() * expected)
-        return (self.cosines.T @ found @ self.cosines + self.mean[0]).flatten(2)
+        return (self.cosines.T @ found @ self.cosines + self.mean).flatten(2)
 
     def _images(self, rows: Tensor) -> Tensor:
         """Rows (B, channels, tokens) as squares (B, channels, planes, grid, grid)."""
-        return rows.unflatten(2, (len(PLANES), self.config.grid, self.config.grid))
+        return rows.unflatten(2, (len(PLANES), GRID, GRID))
 
     def _frequencies(self, images: Tensor) -> Tensor:
         return self.cosines @ images @ self.cosines.T
@@ -164,7 +230,12 @@ class PlaneDiffusion(HasDevice, PyTorchModelHubMixin):
             v = (kept.sqrt() * noisy.float() - guess) / (1 - kept).sqrt()
         known = told.view(-1, 1, 1).to(noisy.dtype)
         flag = known.expand(-1, 1, noisy.shape[2])
-        return v + self.unet(noisy, times, torch.cat([guess, known * before, flag], 1))
+        seen = torch.cat([noisy, guess, known * before[:, : LDM.channels], flag], 1)
+        # (B, C, planes, grid, grid) as an image for each plane
+        images = self._images(seen).transpose(1, 2).flatten(0, 1)
+        silent = images.new_zeros(len(images), self.config.labels, GRID, GRID)
+        found = self.unet(images, times.repeat_interleave(len(PLANES)), silent)
+        return v + found.unflatten(0, (-1, len(PLANES))).transpose(1, 2).flatten(2)
 
 
 def ending(planes: Tensor, last: Tensor) -> Tensor:

@@ -22,13 +22,9 @@ AROUND = "diffusion_model."  # before the released names
 
 @dataclass(frozen=True)
 class LatentVideoConfig(DenoiserConfig):
-    """The defaults are the published sizes. told: channels of what is known, beside the noisy latents.
-
-    grid: places along a frame's side. frames: of a clip.
-    """
+    """The defaults are the published sizes. grid: places along a frame's side. frames: of a clip."""
 
     channels: int = 4
-    told: int = 4
     width: int = 256
     multiples: tuple[int, ...] = (1, 2, 4, 4)
     blocks: int = 2
@@ -54,13 +50,13 @@ class LatentVideoUNet(Denoiser, PyTorchModelHubMixin):
     zeros: Tensor
 
     def __init__(self, config: LatentVideoConfig = PUBLISHED) -> None:
-        super().__init__(config, config.channels + config.told)
+        super().__init__(config, 2 * config.channels)
         before, after = self.widths
         # The first is the release's identity, which keeps the numbers of the others.
         self.input_attns = nn.ModuleList([nn.Identity(), *(self._attention(one) for one in before[1:])])
         self.mid_attn = self._attention(before[-1])
         self.output_attns = nn.ModuleList(self._attention(one) for one in after)
-        self.register_buffer("zeros", torch.zeros(1, config.told, config.tokens))
+        self.register_buffer("zeros", torch.zeros(1, config.channels, config.tokens))
 
     @classmethod
     def from_published(cls, path: str | Path, config: LatentVideoConfig = PUBLISHED) -> "LatentVideoUNet":
@@ -85,11 +81,11 @@ class LatentVideoUNet(Denoiser, PyTorchModelHubMixin):
         return ResBlock(channels, 4 * self.config.width, channels, "up")
 
     def forward(self, noisy: Tensor, times: Tensor, condition: Tensor | None = None) -> Tensor:
-        """noisy: (B, channels, tokens). times: (B,), 0 to 999. condition: (B, told, tokens), of the clip
-        before; zeros where there is none. Returns the noise, as `noisy`.
+        """noisy: (B, channels, tokens). times: (B,), 0 to 999. condition: of the clip before, as `noisy`;
+        zeros where there is none. Returns the noise, as `noisy`.
         """
         time = self.time(times)
-        before = self.zeros.expand(len(noisy), -1, -1) if condition is None else condition
+        before = self.zeros.expand_as(noisy) if condition is None else condition
         row, grid, frames = torch.cat([noisy, before], 1), self.config.grid, self.config.frames
         kept = []
         for block, attention in zip(self.input_blocks, self.input_attns, strict=True):

@@ -55,7 +55,7 @@ class ProjectedFilms(ClipByClip[PlaneDiffusion]):
         self.projection, self.frames = projection.eval(), frames.eval()
 
     def _shape(self) -> tuple[int, ...]:
-        return 1, self.network.config.channels, self.network.config.tokens
+        return 1, self.network.config.channels, self.projection.config.tokens
 
     def _predict(self, before: Tensor | None, part: slice) -> Predict:
         where = self.network.device

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
 from models.colonoscopy.synthesis.arsdm import denoising_loss, schedule
+from models.colonoscopy.synthesis.latent_diffusion import LatentDiffusion
 from models.colonoscopy.synthesis.training import noised
 from models.colonoscopy.video.base import CLIP
 from models.colonoscopy.video.clip_by_clip import ENDING
@@ -22,7 +23,7 @@ NAME = "pvdm"
 CLIPS = 800  # that are encoded, each twice as long as one that is drawn
 BATCH, PLANES_BATCH = 2, 4
 RATE = 1e-3
-PLANES_RATE = 4e-4
+PLANES_RATE = 3e-4
 GOES_ON = 0.5  # of the examples are told the clip before
 
 Pair = tuple[Tensor, Tensor]
@@ -104,10 +105,10 @@ def train_autoencoder(data: Path, minutes: float, out: Path) -> None:
 def train(data: Path, minutes: float, out: Path) -> None:
     """PVDM's U-Net in runs/pvdm for `minutes` in total; the average goes to `out` in fp16.
 
-    Raises UserError as `load_checkpoint`: the autoencoder is trained before.
+    Raises UserError as `load_checkpoint`: LDM and the autoencoder are trained before.
     """
     pairs = planes(load_checkpoint(ProjectedAutoencoder, NAME + ENDING), _latents(data))
-    network = PlaneDiffusion().fit_power(*pairs)
+    network = PlaneDiffusion().begin_as(load_checkpoint(LatentDiffusion, "ldm")).fit_power(*pairs)
     average, done = fit(
         NAME, network, partial(batches, pairs), ContinuationLosses(), rate=PLANES_RATE, minutes=minutes
     )

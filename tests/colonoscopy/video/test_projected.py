@@ -6,6 +6,7 @@ import torch
 
 from models.colonoscopy.synthesis.arsdm import clean_estimate
 from models.colonoscopy.synthesis.autoencoder import Autoencoder, AutoencoderConfig
+from models.colonoscopy.synthesis.latent_diffusion import LDM, LatentDiffusion
 from models.colonoscopy.video import pvdm_training
 from models.colonoscopy.video.base import FilmFrame, FilmOrder
 from models.colonoscopy.video.projected import (
@@ -22,6 +23,7 @@ from models.core.progress import Progress
 from tests.core.trainers import TINY_PLANES, TINY_PROJECTION
 
 ORDER = FilmOrder(np.ones((8, 8), bool), seconds=3.0, seed=3, steps=2)
+TOKENS = OF_LATENTS.tokens
 CLIPS = (2, OF_LATENTS.given, GRID, GRID, GRID)
 
 
@@ -37,7 +39,7 @@ def loud(network: torch.nn.Module) -> torch.nn.Module:
 def of_planes() -> PlaneDiffusion:
     torch.manual_seed(0)
     network = PlaneDiffusion(TINY_PLANES)
-    shape = (40, TINY_PLANES.channels, TINY_PLANES.tokens)
+    shape = (40, TINY_PLANES.channels, TOKENS)
     before = torch.randn(shape)
     return network.fit_power(before, 0.8 * before + 0.6 * torch.randn(shape) + 1)
 
@@ -62,7 +64,7 @@ def test_untrained_planes_say_what_drifts_along_one_axis_and_no_more():
     noise = torch.randn(CLIPS)
     assert (network(noise) - noise).square().mean() > 0.5
     row = network.encode(drifting)
-    assert row.shape == (2, OF_LATENTS.channels, OF_PLANES.tokens)
+    assert row.shape == (2, OF_LATENTS.channels, TOKENS)
     mean = separate(row, GRID, GRID)[0][:, : OF_LATENTS.given]
     assert torch.allclose(mean, drifting.mean(2), atol=1e-4)
 
@@ -73,7 +75,7 @@ def test_every_weight_hears_of_the_loss_and_comes_back_from_its_folder(name, tmp
     if name == "projection":
         network, given = ProjectedAutoencoder(TINY_PROJECTION), (torch.randn(CLIPS),)
     else:
-        row = torch.randn(2, TINY_PLANES.channels, TINY_PLANES.tokens)
+        row = torch.randn(2, TINY_PLANES.channels, TOKENS)
         network, given = of_planes(), (row, torch.tensor([10, 900]), row + 1, torch.tensor([0.0, 1.0]))
     answer = loud(network)(*given)
     assert answer.shape == given[0].shape
@@ -87,7 +89,7 @@ def test_every_weight_hears_of_the_loss_and_comes_back_from_its_folder(name, tmp
 
 def test_the_filter_knows_the_clip_before():
     """Under much noise the estimate is what is expected: the mean, or what the clip before foretells."""
-    network, torch_rows = of_planes().eval(), (3, TINY_PLANES.channels, TINY_PLANES.tokens)
+    network, torch_rows = of_planes().eval(), (3, TINY_PLANES.channels, TOKENS)
     before = torch.randn(torch_rows)
     clean = 0.8 * before + 1
     noise, kept = torch.randn(torch_rows), torch.full((3,), 1e-6)
@@ -103,6 +105,23 @@ def test_the_filter_knows_the_clip_before():
     found = clean_estimate(noisy, network(noisy, times, before, torch.ones(3)), kept)
     guess = network.linear_guess(noisy, kept, before, torch.ones(3))
     assert torch.allclose(found[1:], guess[1:], atol=1e-3)  # untrained, the network adds nothing
+
+
+def test_it_begins_as_ldm_does_with_stills():
+    """The plane of the image is drawn as a still is, before the planes have heard of one another."""
+    torch.manual_seed(0)
+    frames = LatentDiffusion(LDM).eval()
+    loud(frames)
+    network = PlaneDiffusion(OF_PLANES).begin_as(frames).eval()
+    row, times = torch.randn(1, OF_PLANES.channels, TOKENS), torch.tensor([400])
+    told = torch.zeros(1)
+    kept = network.kept[times]
+    guess = network.linear_guess(row, kept, row, told)
+    image, seen = (one[:, :32, : GRID * GRID].unflatten(2, (GRID, GRID)) for one in (row, guess))
+    lacks = frames.unet(torch.cat([image, seen], 1), times, torch.zeros(1, LDM.labels, GRID, GRID))
+    v = (kept.sqrt() * row - guess) / (1 - kept).sqrt()
+    found = (network(row, times, row, told) - v)[:, :32, : GRID * GRID].unflatten(2, (GRID, GRID))
+    assert torch.allclose(found, lacks, atol=1e-4) and lacks.std() > 1e-3
 
 
 def test_clips_are_cut_forth_and_back():
@@ -121,7 +140,7 @@ def test_planes_come_with_those_before_them_and_their_last_frame():
     still = torch.randn(3, 1, OF_LATENTS.given, GRID, GRID).expand(-1, 2 * GRID, -1, -1, -1).clone()
     still[:, GRID:] += 1
     before, after = pvdm_training.planes(network, still)
-    assert before.shape == after.shape == (3, OF_LATENTS.channels, OF_PLANES.tokens)
+    assert before.shape == after.shape == (3, OF_LATENTS.channels, TOKENS)
     image = slice(0, OF_LATENTS.given), slice(0, GRID * GRID)
     wanted = still[:, 0].flatten(2)
     assert torch.allclose(before[::2, *image], wanted[::2], atol=1e-4)
@@ -131,7 +150,7 @@ def test_planes_come_with_those_before_them_and_their_last_frame():
 
 def test_the_last_frame_takes_the_place_of_the_mean_alone():
     row, last = (
-        torch.zeros(1, OF_LATENTS.channels, OF_PLANES.tokens),
+        torch.zeros(1, OF_LATENTS.channels, TOKENS),
         torch.ones(1, OF_LATENTS.given, GRID, GRID),
     )
     told = ending(row, last)
