@@ -66,6 +66,18 @@ def run(ask: Any, key: str, name: str) -> bytes:
     return done.stdout
 
 
+def told(path: Path, key: str) -> str:
+    """What ffmpeg tells of a file. Raises UserError(key) where that takes too long."""
+    ask = [binary(), "-hide_banner", "-nostdin", *SAFE, "-i", str(path.resolve())]
+    try:
+        done = subprocess.run(
+            ask, stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise UserError(key, name=path.name) from error
+    return done.stderr[-200_000:].decode("utf-8", "replace")
+
+
 def still(path: Path, height: int) -> bytes:
     """The first picture of a film, scaled, as a JPEG. Raises UserError: video_unreadable, ffmpeg_missing."""
     picture = opened(path).filter("scale", -2, height)

@@ -1,6 +1,7 @@
 """Sound, pictures and clips: what goes in comes out, and what is hostile does not go in."""
 
 import subprocess
+import time
 
 import numpy as np
 import pytest
@@ -109,6 +110,18 @@ def test_sound_is_read_at_our_rate(tmp_path, rate):
     assert samples.dtype == np.float32 and abs(len(samples) - RATE) < 100
     assert abs(np.abs(np.fft.rfft(samples)).argmax() * RATE / len(samples) - 220) < 3
     assert frames_of(len(samples)) == FPS
+
+
+def test_a_rate_that_no_recorder_has_is_refused_at_once(tmp_path):
+    """Two damaged bytes of a header say a thousand million samples a second."""
+    wavfile.write(tmp_path / "a.wav", 22050, np.stack([tone(1.0, 22050)] * 2, axis=1).astype(np.float32))
+    data = bytearray((tmp_path / "a.wav").read_bytes())
+    data[24:28] = (1_828_732_544).to_bytes(4, "little")
+    (tmp_path / "a.wav").write_bytes(data)
+    began = time.monotonic()
+    with pytest.raises(UserError, match="sound_unreadable"):
+        sound_io.read_sound(tmp_path / "a.wav")
+    assert time.monotonic() - began < 10
 
 
 def test_the_sound_of_a_film_is_read(tmp_path):

@@ -20,6 +20,7 @@ from models.core.ffmpeg_calls import (
     check_media,
     opened,
     run,
+    told,
 )
 from models.core.notes import Note, note
 from models.core.upload_validation import check_file
@@ -55,7 +56,7 @@ def open_clip(path: Path) -> Clip:
     """
     check_file(path, MAX_FILE)
     check_media(path, "video_unreadable")
-    said = _said(path)
+    said = told(path, "video_unreadable")
     video = next(
         (line for line in said.splitlines() if " Video: " in line and "(attached pic)" not in line), ""
     )
@@ -94,25 +95,13 @@ def open_clip(path: Path) -> Clip:
     return Clip(path, int(header[1]), int(header[2]), seconds, playable, bright, tuple(notes))
 
 
-def _said(path: Path) -> str:
-    """What ffmpeg tells of a file."""
-    ask = [binary(), "-hide_banner", "-nostdin", *SAFE, "-i", str(path.resolve())]
-    try:
-        done = subprocess.run(
-            ask, stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise UserError("video_unreadable", name=path.name) from error
-    return done.stderr[-200_000:].decode("utf-8", "replace")
-
-
 def _length(path: Path, said: str) -> float:
     """Seconds of the picture, by what the header says where its packets agree, else by decoding.
 
     A recording by a browser tells none, and a file that was cut short tells what it had.
     """
-    told = re.search(r"Duration: (\d+):(\d+):(\d+(?:\.\d+)?)", said)
-    header = 3600 * int(told[1]) + 60 * int(told[2]) + float(told[3]) if told else 0.0
+    stated = re.search(r"Duration: (\d+):(\d+):(\d+(?:\.\d+)?)", said)
+    header = 3600 * int(stated[1]) + 60 * int(stated[2]) + float(stated[3]) if stated else 0.0
     if header and abs(header - _passed_over(path, copy=True)) < 0.5:
         return header
     return _passed_over(path, copy=False)

@@ -1,5 +1,6 @@
 """Sounds in and out: 16 kHz mono of any recording; what was made of its channels is told."""
 
+import re
 import wave
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,13 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from models.core.errors import UserError
-from models.core.ffmpeg_calls import MAX_FILE, check_media, opened, run
+from models.core.ffmpeg_calls import MAX_FILE, check_media, opened, run, told
 from models.core.notes import Note, note
 from models.core.upload_validation import check_file
 from models.face import FPS, RATE
 
 MAX_SECONDS = 15 * 60  # of a sound
 PIECE = 60 * RATE  # samples that are written at once
+FASTEST = 1_000_000  # samples a second: recorders have up to 768,000, a damaged header billions
 SILENT = 10 ** (-60 / 20)  # peak of a recording in which nothing is heard
 CANCELS = 0.1  # share of the better channel's power that a mix must keep
 
@@ -77,6 +79,9 @@ def _written(path: Path) -> np.ndarray | None:
 def _decoded(path: Path, limit: float) -> np.ndarray:
     """(N, C) samples of the first sound of any file, by ffmpeg."""
     check_media(path, "sound_unreadable")
+    rates = re.findall(r" Audio: .*?, (\d+) Hz", told(path, "sound_unreadable"))
+    if any(int(rate) > FASTEST for rate in rates):  # to bring such a rate down takes for ever
+        raise UserError("sound_unreadable", name=path.name)
     # More channels than two become two by ffmpeg's own matrix; one stays one.
     ask = (
         opened(path, vn=None, t=limit + 1)
