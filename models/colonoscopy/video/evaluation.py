@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.colonoscopy import MASKLESS, pipeline
 from models.colonoscopy.data.images import Frame, Mask, fitted, padded, read_pairs
@@ -27,7 +27,7 @@ from models.colonoscopy.video.clip_tensors import as_clips, as_frames
 from models.colonoscopy.video.clips import made_clips
 from models.colonoscopy.video.frame_by_frame import drawn_alone, judged
 from models.colonoscopy.video.motion import motion
-from models.colonoscopy.video.pvdm_autoencoder import PvdmAutoencoder
+from models.colonoscopy.video.projected import ProjectedAutoencoder
 from models.colonoscopy.video.reference_clips import REAL_FPS, held_out, real_boxes, real_clips, real_film
 from models.colonoscopy.video.registry import FILMS
 from models.core import device
@@ -41,6 +41,7 @@ ORDERS = 12  # masks that films are made under
 MOVES = ("still", "forward", "left", "around")
 EVERY = 4  # of ArSDM's frames, which are drawn one by one, only so many
 SIZE = 128  # of the clips that are looked at
+PLANES = "pvdm_autoencoder"
 LONG, SHORT = 20.0, 4.0  # seconds of the films whose memory is compared
 CORES = 2
 
@@ -144,31 +145,25 @@ def _repeated(clip: Sequence[Frame]) -> list[Frame]:
 
 
 def _autoencoders() -> dict[str, tuple[int, Again]]:
-    """Those that are here: the size each sees, and from clip to clip. LVDM's is LDM's, frame by frame."""
-    ways: dict[str, tuple[str, int, Callable[[str], Again]]] = {
-        "PVDM's": ("pvdm_autoencoder", SIZE, _by_pvdm),
-        "LVDM's": ("colonoscopy_autoencoder", FRAME, _by_frames),
-    }
-    return {title: (size, way(name)) for title, (name, size, way) in ways.items() if is_here(name)}
+    """Those that are here: the size each sees, and from clip to clip. LVDM's is LDM's, frame by frame; PVDM's
+    sees what that one makes of them. Its planes alone are the baseline of its transformers.
+    """
+    ways: dict[str, Callable[[], Callable[[Tensor], Tensor]]] = {"LVDM's": nn.Identity}
+    if is_here(PLANES):
+        ways["PVDM's, untrained"] = lambda: ProjectedAutoencoder().to(device.best()).eval()
+        ways["PVDM's"] = lambda: load_checkpoint(ProjectedAutoencoder, PLANES)
+    return {title: (FRAME, _by_latents(way())) for title, way in ways.items()}
 
 
-def _by_pvdm(checkpoint: str) -> Again:
-    autoencoder = load_checkpoint(PvdmAutoencoder, checkpoint)
-
-    @torch.inference_mode()
-    def again(clip: Sequence[Frame]) -> list[Frame]:
-        return list(as_frames(autoencoder(_pixels(clip))))
-
-    return again
-
-
-def _by_frames(checkpoint: str) -> Again:
-    autoencoder = load_checkpoint(Autoencoder, checkpoint)
+def _by_latents(through: Callable[[Tensor], Tensor]) -> Again:
+    """through: what becomes of the latents (1, channels, T, h, w) of a clip's frames."""
+    autoencoder = load_checkpoint(Autoencoder, "colonoscopy_autoencoder")
 
     @torch.inference_mode()
     def again(clip: Sequence[Frame]) -> list[Frame]:
-        frames = _pixels(clip)[0].transpose(0, 1).split(1)
-        drawn = torch.cat([autoencoder.decode(autoencoder.encode(one)) for one in frames])
+        latents = torch.cat([autoencoder.encode(one) for one in _pixels(clip)[0].transpose(0, 1).split(1)])
+        latents = through(latents.transpose(0, 1)[None])[0].transpose(0, 1)
+        drawn = torch.cat([autoencoder.decode(one) for one in latents.split(1)])
         return list(as_frames(drawn.transpose(0, 1)[None]))
 
     return again
