@@ -4,6 +4,8 @@ Source: Yu et al., CVPR 2023, section 3.3. The released sampler is DDIM of 400 s
 as everywhere in this lab.
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -19,6 +21,8 @@ from models.colonoscopy.video.projected import PlaneDiffusion, ProjectedAutoenco
 from models.colonoscopy.video.pvdm import LatentVideoUNet
 from models.colonoscopy.video.pvdm_autoencoder import PvdmAutoencoder
 from models.core.checkpoints import load_checkpoint
+
+FADING = 8  # frames in which the clip before fades away
 
 
 class PvdmFilms(ClipByClip[LatentVideoUNet]):
@@ -44,7 +48,11 @@ class PvdmFilms(ClipByClip[LatentVideoUNet]):
 
 
 class ProjectedFilms(ClipByClip[PlaneDiffusion]):
-    """A `VideoGenerator` of the networks that ship, which draw planes of LDM's latents."""
+    """A `VideoGenerator` of the networks that ship, which draw planes of LDM's latents.
+
+    What a clip is told of the one before does not make its first frame follow the last exactly, so the last
+    fades away in the latents of the first frames.
+    """
 
     _length = CLIP
 
@@ -61,16 +69,26 @@ class ProjectedFilms(ClipByClip[PlaneDiffusion]):
         where = self.network.device
         known, told = torch.zeros(self._shape(), device=where), torch.zeros(1, device=where)
         if before is not None:
-            known, told = ending(before, self.projection.decode(before)[:, :, -1]), told + 1
+            known, told = ending(self.projection.encode(before), before[:, :, -1]), told + 1
         return lambda noisy, times: self.network(noisy, times, known, told)
 
+    def _clip(
+        self, before: Tensor | None, part: slice, generator: torch.Generator, steps: int
+    ) -> Iterator[tuple[float, Tensor]]:
+        """See `ClipByClip`; here the latents are LDM's, of every frame (1, channels, T, h, w)."""
+        left = (1 - torch.arange(1.0, CLIP + 1) / (FADING + 1)).clamp(min=0).view(-1, 1, 1)
+        for share, planes in super()._clip(before, part, generator, steps):
+            clip = self.projection.decode(planes)
+            if before is not None:
+                clip = clip + left.to(clip.device) * (before[:, :, -1:] - clip[:, :, :1])
+            yield share, clip
+
     def _preview(self, latents: Tensor, at: int) -> Frame:
-        frame = self.projection.decode(latents)[:, :, at]
-        return as_frames(self.frames.decode(frame)[:, :, None])[0]
+        return as_frames(self.frames.decode(latents[:, :, at])[:, :, None])[0]
 
     def _decoded(self, latents: Tensor) -> Tensor:
-        clip = self.projection.decode(latents)[0].transpose(0, 1)
-        return torch.cat([self.frames.decode(frame) for frame in clip.split(1)]).transpose(0, 1)[None]
+        frames = latents[0].transpose(0, 1).split(1)
+        return torch.cat([self.frames.decode(frame) for frame in frames]).transpose(0, 1)[None]
 
 
 def load(checkpoint: str) -> ProjectedFilms:

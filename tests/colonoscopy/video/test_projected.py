@@ -1,5 +1,7 @@
 """PVDM as it ships: planes of LDM's latents, what a clip before foretells, training, films without a seam."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -164,7 +166,9 @@ def test_a_film_goes_on_from_its_last_frame():
     told: list[tuple[float, torch.Tensor]] = []
     network.register_forward_pre_hook(lambda module, given: told.append((given[3].item(), given[2])))
     projection = ProjectedAutoencoder(TINY_PROJECTION)
-    film = ProjectedFilms(network, projection, Autoencoder(AutoencoderConfig(widths=(8, 8, 8), blocks=1)))
+    autoencoder = Autoencoder(AutoencoderConfig(widths=(8, 8, 8), blocks=1))
+    autoencoder.basis.normal_(0, 0.05)
+    film = ProjectedFilms(network, projection, autoencoder)
     steps = list(film(ORDER))
     frames = [step for step in steps if isinstance(step, FilmFrame)]
     assert [one.index for one in frames] == list(range(30))
@@ -172,5 +176,7 @@ def test_a_film_goes_on_from_its_last_frame():
     shares = [step.fraction for step in steps if isinstance(step, Progress)]
     assert shares == sorted(shares) and shares[-1] == pytest.approx(1)
     assert [flag for flag, _ in told] == [0, 0, 1, 1]
+    jumps = [np.abs(two.frame.astype(float) - one.frame).mean() for one, two in itertools.pairwise(frames)]
+    assert jumps[15] < 2 * max(jumps[:15] + jumps[16:])
     again = [step.frame for step in film(ORDER) if isinstance(step, FilmFrame)]
     assert all(np.array_equal(one.frame, two) for one, two in zip(frames, again, strict=True))
