@@ -90,7 +90,10 @@ def check(claim: Claim, objects: Objects, peers: Peers, look: Look | None = None
     if claim.kind in ("row", "side"):
         found = _row(claim, objects, peers.places, look)
     else:
-        ways = {"corner": _corner, "between": _between, "without": _without}
+        ways = {
+            **{"corner": _corner, "between": _between, "without": _without},
+            **{"near": _by_distance, "far": _by_distance},
+        }
         found = ways[claim.kind](claim, objects, peers.places)
     if found is None:
         return None
@@ -146,9 +149,28 @@ def _ranked(claim: Claim, objects: Objects, places: NDArray[np.int64], look: Loo
     along = order(claim.side, objects, places, look)
     if along is None:
         return np.full(len(places), 1 / len(places))
+    return _rank_shares(claim, along)
+
+
+def _rank_shares(claim: Claim, along: NDArray[np.floating]) -> Shares:
+    """along: (M,) metres that rise from the first to the last."""
     apart = np.clip((along[:, None] - along[None]) / STEP, -30, 30)
     rank = (1 / (1 + np.exp(-apart))).sum(1) - 0.5
     return certainties(-RANK_ODDS * np.abs(rank - claim.rank))
+
+
+def distance(claim: Claim, objects: Objects, places: NDArray[np.int64]) -> NDArray[np.float32] | None:
+    """(M,) metres that rise from the first to the last of a rank by distance; None without its anchor."""
+    anchors = np.setdiff1d(peers_of(claim.anchors[0], objects).places, places)
+    if not len(anchors):
+        return None
+    gaps = box_gaps(objects.boxes[places], objects.boxes[anchors]).min(1)
+    return np.asarray(gaps if claim.kind == "near" else -gaps)
+
+
+def _by_distance(claim: Claim, objects: Objects, places: NDArray[np.int64]) -> Shares | None:
+    along = distance(claim, objects, places)
+    return None if along is None or claim.rank >= len(places) else _rank_shares(claim, along)
 
 
 def _corner(claim: Claim, objects: Objects, places: NDArray[np.int64]) -> Shares:

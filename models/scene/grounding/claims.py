@@ -36,6 +36,13 @@ _AT_THE_END = re.compile(
     r"\b(?:far(?:thest|ther)?|furthest|further|most)(?: (?:to|on))?(?: the| your)? ?(?P<side2>left|right)\b"
     r"(?! (?:wall|corner|side of|of the|end))"
 )
+# "second closest to the window", "third farthest from the door", "the second stall from the door"
+_BY_DISTANCE = re.compile(
+    rf"\b(?P<rank1>{RANK})[ -](?:most )?(?:closest|nearest)\b(?: [a-z-]+){{0,2}}? (?:to|from)\b|"
+    rf"\b(?P<rank2>{RANK})[ -](?:most )?(?P<far>farthest|furthest)\b(?: [a-z-]+){{0,2}}? from\b|"
+    rf"\b(?P<rank3>{RANK})\b(?: [a-z-]+){{0,4}}? from (?=the|a\b)"
+    r"(?!the (?:far |very )?(?:left|right|top|bottom|back|front|end|side|corner|ground|floor)\b)"
+)
 # "the chair on the left": not on the left of something
 _ON_A_SIDE = re.compile(
     r"\b(?:on|to|at|in) (?:the|your|my|its) (?:very |extreme )?(?:[a-z]+ )?(?P<side1>left|right)\b"
@@ -90,7 +97,8 @@ class Claim:
     """One claim.
 
     kind: "row" (rank-th from a side, 0 is the first), "side" (on one side), "corner" (of the room), "between"
-    (anchors: one noun or two), "without" (no such anchor is at it). negated: it is said not to be so.
+    (anchors: one noun or two), "without" (no such anchor is at it), "near" and "far" (rank-th by its distance
+    from an anchor). negated: it is said not to be so.
     """
 
     kind: str
@@ -154,7 +162,7 @@ def read_claims(sentence: str, labels: tuple[str, ...]) -> ReadClaims:
     named = mentions(text, labels)
     asked = head(text, named)
     read = _Text(text, named, asked, sorted(set(labels)))
-    claims = [*_rows(read), *_corners(read), *_betweens(read), *_withouts(read)]
+    claims = [*_rows(read), *_distances(read), *_corners(read), *_betweens(read), *_withouts(read)]
     return ReadClaims(asked.noun if asked else "", tuple(dict.fromkeys(claims)), _outlook(read))
 
 
@@ -180,6 +188,16 @@ def _rows(read: _Text) -> Iterator[Claim]:
                 yield Claim(kind, said["side"], _RANKS.get(said.get("rank", ""), 0))
         if found:
             return
+
+
+def _distances(read: _Text) -> Iterator[Claim]:
+    """Ranks by distance but the first, which the networks know as well as the boxes do."""
+    for one in _BY_DISTANCE.finditer(read.text):
+        anchor = read.after(one.end(), 4)
+        said = {name.rstrip("123"): value for name, value in one.groupdict().items() if value}
+        rank = _RANKS[said["rank"]]
+        if rank and anchor is not None and anchor != read.asked and read.about(*one.span()) != "other":
+            yield Claim("far" if "far" in said else "near", rank=rank, anchors=(anchor.noun,))
 
 
 def _corners(read: _Text) -> Iterator[Claim]:

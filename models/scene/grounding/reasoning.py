@@ -18,6 +18,7 @@ from models.scene.grounding.box_checks import (
     Look,
     Peers,
     check,
+    distance,
     look_of,
     middle_of,
     order,
@@ -33,7 +34,7 @@ from models.scene.types import Standpoint
 
 # How much a check counts beside a network whose certainty is calibrated; chosen on sentences of people about
 # train scenes. Checks of the closest and of the largest were tried and left out: networks know these better.
-WEIGHTS = {"row": 1.2, "side": 0.4, "corner": 0.5, "between": 0.8, "without": 1.2}
+WEIGHTS = {"row": 1.2, "side": 0.4, "corner": 0.5, "between": 0.8, "without": 1.2, "near": 0.8, "far": 0.8}
 TOLD_SIDE = 1.0  # the weight of a side where the sentence says where its person looks
 SURE = 0.5  # a check that gives its best so much is told as a reason
 # Words that tell no thing from another of its name.
@@ -161,7 +162,7 @@ def _too_few(read: ReadClaims, objects: Objects, peers: Peers) -> tuple[Note, ..
     return tuple(
         _ranked("too_few", claim, noun, count)
         for claim in read.claims
-        if claim.kind == "row" and claim.rank >= count
+        if claim.kind in ("row", "near", "far") and claim.rank >= count
     )
 
 
@@ -202,6 +203,11 @@ def _proof(
         return note("proof_between_two", anchors=plural(one))
     if claim.kind == "without":
         return note("proof_without", anchor=claim.anchors[0])
+    if claim.kind in ("near", "far"):
+        along = distance(claim, objects, places)
+        if along is None or _rank(along, np.arange(len(places)), at) != claim.rank:
+            return None
+        return note(f"proof_{claim.kind}", rank=claim.rank + 1, things=things, anchor=claim.anchors[0])
     own_row = next(row for row in rows_of(objects, places) if at in row)
     for row in (np.arange(len(places)), own_row):
         along = order(claim.side, objects, places[row], look)

@@ -47,6 +47,10 @@ LABELS = room().labels
         ("the chair on the far left", [Claim("row", "left")]),
         ("the second rightmost chair", [Claim("row", "right", 1)]),
         ("from left to right, the third chair", [Claim("row", "left", 2)]),
+        ("the chair that is second closest to the door", [Claim("near", rank=1, anchors=("door",))]),
+        ("the third chair from the brown door", [Claim("near", rank=2, anchors=("door",))]),
+        ("It is the chair third farthest from the lamp.", [Claim("far", rank=2, anchors=("lamp",))]),
+        ("the first chair from the door", []),
         ("the chair on the left", [Claim("side", "left")]),
         ("the table in the corner of the room", [Claim("corner")]),
         ("the table that is not in the corner", [Claim("corner", negated=True)]),
@@ -116,6 +120,28 @@ def test_a_reason_is_told_of_the_answer_that_it_proves():
     assert [one.key for one in reason("the table in the corner", objects, "table").proofs(objects, 5)] == [
         "proof_corner"
     ]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "place", "key"),
+    [
+        ("the chair that is second closest to the lamp", 1, "proof_near"),
+        ("the second chair from the lamp", 1, "proof_near"),
+        ("the chair second farthest from the lamp", 3, "proof_far"),
+    ],
+)
+def test_ranks_by_distance_are_measured(sentence, place, key):
+    objects = room((*THINGS[:5], ("lamp", -3.0, 4.0)))
+    known = reason(sentence, objects, "chair")
+    assert int(known.odds[:5].argmax()) == place
+    (proof,) = known.proofs(objects, place)
+    assert proof.key == key and proof.facts == {"rank": 2, "things": "chairs", "anchor": "lamp"}
+    assert known.proofs(objects, 2) == ()
+
+
+def test_a_rank_by_distance_that_no_thing_has_is_told():
+    known = reason("the seventh chair from the lamp", room(), "chair")
+    assert known.impossible and [one.key for one in known.notes] == ["too_few"]
 
 
 @pytest.mark.parametrize(
