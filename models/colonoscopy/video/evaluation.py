@@ -57,7 +57,8 @@ deviation of the affine motion that fits it. Real: the one dense film at hand, 5
 
 Clips of {CLIP} frames: {CLIPS} made of stills that nobody trained on (kvasir_test), and those of the one
 real film, at the size that each autoencoder sees. PSNR in decibels, the mean over clips, and SSIM, over
-frames. The last frame repeated is the baseline of a network that knows no motion.""",
+frames. The last frame repeated is the baseline of a network that knows no motion;
+of PVDM's transformers it is the planes that they begin with.""",
     "realism": f"""## Colonoscopy films: how real do clips look?
 
 Distance to {CLIPS} clips made of held-out stills, in features of EfficientNet-Lite2 as ImageNet left it:

@@ -20,7 +20,7 @@ from models.core.checkpoints import load_checkpoint
 from models.core.training import RUNS, first_alone, fit, save_half
 
 NAME = "pvdm"
-CLIPS = 800  # that are encoded, each twice as long as one that is drawn
+CLIPS = 700  # that are encoded, each twice as long as one that is drawn
 BATCH, PLANES_BATCH = 2, 4
 RATE = 1e-3
 PLANES_RATE = 3e-4
