@@ -6,6 +6,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from models.colonoscopy.data.mask_cleaning import cleaned, regions
+from models.colonoscopy.data.mask_encodings import decoded
 from models.colonoscopy.data.masks import read_cleaned
 from models.core.errors import UserError
 
@@ -206,3 +207,20 @@ def test_twenty_polyps_stay_twenty_and_a_lone_small_one_stays():
 def test_a_polyp_too_small_for_the_network_is_told(tmp_path):
     Image.fromarray(ellipse(axes=(0.02, 0.02)).astype(np.uint8) * 255).save(tmp_path / "m.png")
     assert [one.key for one in read_cleaned(tmp_path / "m.png").notes] == ["mask_tiny"]
+
+
+def test_a_mask_of_more_pixels_than_a_camera_has_is_refused_before_it_is_sorted(tmp_path):
+    Image.new("1", (64, 330_000)).save(tmp_path / "mask.tif")
+    with pytest.raises(UserError, match="image_too_large") as refused:
+        decoded(tmp_path / "mask.tif")
+    assert refused.value.facts["limit"] == 20
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_class_that_a_sample_of_the_pixels_misses_is_found(tmp_path, dtype):
+    levels = np.zeros((1200, 1300), dtype)
+    levels[100:400, 100:500] = 200
+    levels[601, 3] = 77  # one pixel in a million and a half
+    Image.fromarray(levels).save(tmp_path / "mask.png")
+    mask, _ = decoded(tmp_path / "mask.png")
+    assert np.array_equal(mask, levels == 200)

@@ -17,6 +17,7 @@ from models.core.notes import Note, note
 
 Mask = NDArray[np.bool_]
 
+MOST_PIXELS = 20_000_000  # a frame of 4K has 8
 EDGES = 0.2  # share of pixels between two levels that a mask with soft edges may have
 COLOUR = 24  # spread of channels from which a pixel is coloured
 FEW = 64  # exact values or colours up to which an image was drawn rather than compressed or blurred
@@ -32,9 +33,12 @@ Values = NDArray[np.float64]
 def decoded(path: Path) -> tuple[Mask, tuple[Note, ...]]:
     """The mask in an image file as its writer meant it, and what had to be understood for that.
 
-    Raises UserError: mask_not_one for a photograph, and as `opened` does.
+    Raises UserError: mask_not_one for a photograph, image_too_large, and as `opened` does.
     """
     with opened(path) as image:
+        if image.width * image.height > MOST_PIXELS:
+            size = {"width": image.width, "height": image.height}
+            raise UserError("image_too_large", name=path.name, limit=MOST_PIXELS // 1_000_000, **size)
         notes = []
         if image.format in ANIMATED and (count := getattr(image, "n_frames", 1)) > 1:
             notes.append(note("first_of", name=path.name, count=count))
@@ -116,11 +120,16 @@ def _drawn(levels: Values, channels: Values, grey: bool) -> tuple[Mask, int] | N
     some = np.unique(keys[:: max(1, keys.size // 4096)])
     if len(some) > FEW:
         return None
-    values, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    # Looked up among those that were met: sorting millions of pixels takes a minute and gigabytes.
+    place = np.searchsorted(some, keys).clip(max=len(some) - 1)
+    values = np.union1d(some, keys[some[place] != keys])
     if len(values) > FEW:
         return None
-    inverse = inverse.reshape(levels.shape)
-    level = np.array([levels.flat[np.argmax(inverse.ravel() == i)] for i in range(len(values))])
+    place = np.searchsorted(values, keys)
+    counts, inverse = np.bincount(place), place.reshape(levels.shape)
+    one_of_each = np.zeros(len(values), np.int64)
+    one_of_each[place] = np.arange(len(place))
+    level = levels.ravel()[one_of_each]
     if len(values) == 1:
         return np.full(levels.shape, level[0] > 0), 1
     ground = level.min()
