@@ -16,6 +16,7 @@ from models.colonoscopy import pipeline
 from models.colonoscopy.data.exports import mask_png
 from models.colonoscopy.data.film_exports import FilmMade
 from models.colonoscopy.video.registry import FILMS
+from models.core import checkpoints
 from models.core.errors import UserError
 from models.core.progress import Drawing, Progress
 from tests.colonoscopy import stand_in
@@ -157,8 +158,10 @@ def test_a_failure_keeps_the_film_before_and_the_next_works(session, monkeypatch
     assert len(list(film_service.film(session, order(), "conditioned"))) > 1
 
 
-def test_a_missing_checkpoint_is_told(session, monkeypatch):
+def test_a_missing_checkpoint_is_told(session, monkeypatch, tmp_path):
     monkeypatch.undo()
+    monkeypatch.setattr(checkpoints, "FOLDER", tmp_path)
+    monkeypatch.setattr(FILMS, "_loaded", {})
     assert key_of(lambda: list(film_service.film(session, order(), "pvdm"))) == "checkpoint_missing"
     assert key_of(lambda: list(film_service.film(session, order(), "gan"))) == "model_unknown"
 
