@@ -161,11 +161,16 @@ def _rank_shares(claim: Claim, along: NDArray[np.floating]) -> Shares:
 
 def distance(claim: Claim, objects: Objects, places: NDArray[np.int64]) -> NDArray[np.float32] | None:
     """(M,) metres that rise from the first to the last of a rank by distance; None without its anchor."""
+    gaps = _gaps(claim, objects, places)
+    return gaps if gaps is None or claim.kind == "near" else -gaps
+
+
+def _gaps(claim: Claim, objects: Objects, places: NDArray[np.int64]) -> NDArray[np.float32] | None:
+    """(M,) metres to the nearest of a claim's first anchors; None where there are none but the peers."""
     anchors = np.setdiff1d(peers_of(claim.anchors[0], objects).places, places)
     if not len(anchors):
         return None
-    gaps = box_gaps(objects.boxes[places], objects.boxes[anchors]).min(1)
-    return np.asarray(gaps if claim.kind == "near" else -gaps)
+    return np.asarray(box_gaps(objects.boxes[places], objects.boxes[anchors]).min(1))
 
 
 def _by_distance(claim: Claim, objects: Objects, places: NDArray[np.int64]) -> Shares | None:
@@ -203,8 +208,5 @@ def _between(claim: Claim, objects: Objects, places: NDArray[np.int64]) -> Share
 
 
 def _without(claim: Claim, objects: Objects, places: NDArray[np.int64]) -> Shares | None:
-    anchors = np.setdiff1d(peers_of(claim.anchors[0], objects).places, places)
-    if not len(anchors):
-        return None
-    gaps = box_gaps(objects.boxes[places], objects.boxes[anchors]).min(1)
-    return 1 - (1 - MISREAD) * np.exp(-gaps / AT)
+    gaps = _gaps(claim, objects, places)
+    return None if gaps is None else 1 - (1 - MISREAD) * np.exp(-gaps / AT)
