@@ -77,12 +77,12 @@ class ProjectedAutoencoder(PvdmAutoencoder):
 
     def decode(self, latents: Tensor) -> Tensor:
         """(B, channels, tokens) to (B, given, T, h, w)."""
-        summed = torch.zeros(())
+        summed = super().decode(latents)
         planes = separate(latents, self.config.grid, self.config.frames)
         for axis, loud, plane in zip((2, 3, 4), LOUD, planes, strict=True):
             along = plane.unflatten(1, (len(self.waves), -1)) / loud
-            summed = summed.to(along.device) + self._spread(along, axis)
-        return summed + super().decode(latents)
+            summed = summed + self._spread(along, axis)
+        return summed
 
     def _spread(self, along: Tensor, axis: int) -> Tensor:
         """Waves (B, waves, given, ., .) as the clips that they say."""
