@@ -131,6 +131,11 @@ def parser() -> argparse.ArgumentParser:
     given.add_argument("--masks", type=Path, help="a folder of masks")
     given.add_argument("--pairs", type=Path, help="a folder of images/ and masks/: real frames stand beside")
     sheet.add_argument("--films", action="store_true", help="films over time, with --masks")
+    sheet.add_argument(
+        "--reconstructions",
+        action="store_true",
+        help="what the films' autoencoders keep, with --masks",
+    )
     sheet.add_argument("--limit", type=some, default=6, help="only the first so many")
     sheet.add_argument("--out", type=Path, required=True, help="the PNG to write")
 
@@ -325,18 +330,18 @@ def _sheet(options: argparse.Namespace) -> None:
     from models.colonoscopy.synthesis.contact_sheet import write_sheet
     from models.colonoscopy.synthesis.whole_frames import whole
 
-    if options.films and options.masks:
-        from models.colonoscopy.video.contact_sheet import write_film_sheet
+    if options.masks:
+        masks = [read_drawn(path) for path in mask_files(options.masks)[: options.limit]]
+    if options.masks and (options.films or options.reconstructions):
+        from models.colonoscopy.video.contact_sheet import write_film_sheet, write_reconstructions
 
-        write_film_sheet(
-            [read_drawn(path) for path in mask_files(options.masks)[: options.limit]], options.out
-        )
+        (write_film_sheet if options.films else write_reconstructions)(masks, options.out)
     elif options.pairs:
         pairs = list(read_pairs(options.pairs, options.limit))
         squares = [whole(pair.frame, pair.mask) for pair in pairs]
         write_sheet([one.mask for one in squares], options.out, [one.frame for one in squares])
     else:
-        write_sheet([read_drawn(path) for path in mask_files(options.masks)[: options.limit]], options.out)
+        write_sheet(masks, options.out)
     print(options.out)
 
 

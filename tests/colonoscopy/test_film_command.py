@@ -15,6 +15,7 @@ from models.colonoscopy.data.images import read_mask
 from models.colonoscopy.synthesis.frames_folder import locked
 from models.colonoscopy.synthesis.registry import GENERATORS
 from models.colonoscopy.video import contact_sheet, evaluation, film_sampling
+from models.colonoscopy.video.base import CLIP, FPS
 from models.colonoscopy.video.registry import FILMS
 from models.core import spread
 from models.core.errors import UserError
@@ -235,6 +236,19 @@ def test_a_sheet_shows_the_films_over_time(masks, tmp_path, monkeypatch, filmed)
     row = sheet[contact_sheet.HEAD :][: contact_sheet.SIDE, contact_sheet.LEFT :]
     first, last = row[:, : contact_sheet.SIDE], row[:, 5 * step :][:, : contact_sheet.SIDE]
     assert np.abs(first.astype(int) - last).mean() > 2
+
+
+def test_a_sheet_shows_what_the_autoencoders_keep(masks, tmp_path, monkeypatch, filmed):
+    black = {"nothing": (64, lambda clip: [np.zeros_like(frame) for frame in clip])}
+    monkeypatch.setattr(contact_sheet, "autoencoders", lambda: black)
+    out, asked = tmp_path / "kept.png", ("--masks", str(masks), "--limit", "1")
+    assert command_line.main(["sheet", "--reconstructions", *asked, "--out", str(out)]) == 0
+    assert [order.seconds for order in filmed] == [CLIP / FPS]
+    sheet, step = np.asarray(Image.open(out)), contact_sheet.SIDE + contact_sheet.GAP
+    assert sheet.shape[0] == contact_sheet.HEAD + 2 * step
+    shown = sheet[contact_sheet.HEAD : contact_sheet.HEAD + 2 * step, contact_sheet.LEFT :]
+    middle = contact_sheet.SIDE // 2
+    assert shown[middle, middle].any() and not shown[step + middle, middle].any()
 
 
 def test_clips_have_features_and_rows_for_the_tables(monkeypatch):

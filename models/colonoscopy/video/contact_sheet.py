@@ -9,8 +9,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from models.colonoscopy.data import exports
 from models.colonoscopy.data.images import Frame, Mask, fitted, squared
-from models.colonoscopy.video.base import FPS, FilmOrder
+from models.colonoscopy.video.base import CLIP, FPS, FilmOrder
 from models.colonoscopy.video.frame_by_frame import drawn_alone, judged
+from models.colonoscopy.video.reconstruction import autoencoders
 from models.colonoscopy.video.registry import FILMS
 
 MOVES = ("forward", "left", "around", "still")
@@ -35,14 +36,32 @@ def write_film_sheet(masks: Sequence[Mask], out: Path) -> None:
             at = np.linspace(0, len(film) - 1, SHOWN).round().astype(int).tolist()
             times = [one / FPS for one in at]
             name = f"{FILMS[model].title}\n{order.move}" if film[0].mask is not None else FILMS[model].title
-            rows.append((name, [_outlined(film[one].frame, film[one].mask) for one in at]))
+            rows.append((name, [_marked(film[one].frame, film[one].mask) for one in at]))
             if model == FILMS.default:
-                alone = [_outlined(drawn_alone(film[one].mask, order.seed), film[one].mask) for one in at]
+                alone = [_marked(drawn_alone(film[one].mask, order.seed), film[one].mask) for one in at]
                 rows.append(("ArSDM\nframe by frame", alone))
     _write(rows, times, out)
 
 
-def _outlined(frame: Frame, mask: Mask | None) -> Frame:
+def write_reconstructions(masks: Sequence[Mask], out: Path) -> None:
+    """A PNG with a row for a clip of the film under each mask, and below it one for each autoencoder's.
+
+    No real frame is shown: the clips are drawn. Raises UserError as `pipeline.film` does.
+    """
+    rows: list[tuple[str, list[Frame]]] = []
+    at = np.linspace(0, CLIP - 1, SHOWN).round().astype(int).tolist()
+    for number, mask in enumerate(masks):
+        order = FilmOrder(mask, move=MOVES[number % len(MOVES)], seconds=CLIP / FPS, seed=SEED + number)
+        drawn = [step.frame for step in judged(order, FILMS.default)][:CLIP]
+        rows.append((f"input: film\nunder a mask,\n{order.move}", [_marked(drawn[one], None) for one in at]))
+        for title, (size, again) in autoencoders().items():
+            kept = again([squared(frame, size) for frame in drawn])
+            rows.append((f"{title}\nreconstruction", [_marked(kept[one]) for one in at]))
+    _write(rows, [one / FPS for one in at], out)
+
+
+def _marked(frame: Frame, mask: Mask | None = None) -> Frame:
+    """As it is shown: SIDE pixels, the asked outline, the mark."""
     picture = squared(frame, SIDE)
     if mask is not None:
         small = fitted(mask, SIDE, SIDE).astype(np.uint8)

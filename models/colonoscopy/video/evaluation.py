@@ -11,37 +11,28 @@ from typing import Any
 
 import numpy as np
 import torch
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.colonoscopy import MASKLESS, pipeline
 from models.colonoscopy.data.images import Frame, Mask, fitted, padded, read_pairs
 from models.colonoscopy.segmentation.metrics import dice
-from models.colonoscopy.synthesis.autoencoder import Autoencoder
 from models.colonoscopy.synthesis.fid_kid import frechet_distance, kernel_distance
-from models.colonoscopy.synthesis.latent_diffusion import SIZE as FRAME
 from models.colonoscopy.synthesis.memorization import features
 from models.colonoscopy.synthesis.whole_frames import training_frames, whole
 from models.colonoscopy.video.base import CLIP, FPS, FilmOrder
-from models.colonoscopy.video.clip_tensors import as_clips, as_frames
 from models.colonoscopy.video.clips import made_clips
 from models.colonoscopy.video.frame_by_frame import drawn_alone, judged
 from models.colonoscopy.video.motion import motion
-from models.colonoscopy.video.projected import ProjectedAutoencoder
+from models.colonoscopy.video.reconstruction import CLIPS, SIZE, reconstruction
 from models.colonoscopy.video.reference_clips import REAL_FPS, held_out, real_boxes, real_clips, real_film
 from models.colonoscopy.video.registry import FILMS
-from models.core import device
-from models.core.checkpoints import is_here, load_checkpoint
 from models.core.errors import UserError
 from models.core.results import markdown, peak_mebibytes, write
 
 OURS, BY_FRAME = "conditioned", "ArSDM, frame by frame"
-CLIPS = 20  # of each kind
 ORDERS = 12  # masks that films are made under
 MOVES = ("still", "forward", "left", "around")
 EVERY = 4  # of ArSDM's frames, which are drawn one by one, only so many
-SIZE = 128  # of the clips that are looked at
-PLANES = "pvdm_autoencoder"
 LONG, SHORT = 20.0, 4.0  # seconds of the films whose memory is compared
 CORES = 2
 
@@ -112,66 +103,6 @@ def moves(data: Path) -> Rows:
             | {name: f"{value:.2f}" for name, value in zip(names, spread, strict=True)}
         )
     return rows
-
-
-def reconstruction(data: Path) -> Rows:
-    """PSNR and SSIM of the autoencoders that ship."""
-    rows = []
-    for name, (size, again) in {"last frame repeated": (SIZE, _repeated), **_autoencoders()}.items():
-        sets = {
-            "made": [list(one.frames) for one in held_out(data, size, CLIPS)],
-            "real": real_clips(data, size)[::3],
-        }
-        for kind, clips in sets.items():
-            both = [(np.stack(clip), np.stack(again(clip))) for clip in clips]
-            pairs = [(a, b) for clip, drawn in both for a, b in zip(clip, drawn, strict=True)]
-            rows.append(
-                {
-                    "autoencoder": name,
-                    "pixels": size,
-                    "clips": kind,
-                    "PSNR": f"{np.mean([peak_signal_noise_ratio(*one) for one in both]):.2f}",
-                    "SSIM": f"{np.mean([structural_similarity(a, b, channel_axis=2) for a, b in pairs]):.3f}",
-                    "n": len(clips),
-                }
-            )
-    return rows
-
-
-Again = Callable[[Sequence[Frame]], list[Frame]]
-
-
-def _repeated(clip: Sequence[Frame]) -> list[Frame]:
-    return [clip[-1]] * len(clip)
-
-
-def _autoencoders() -> dict[str, tuple[int, Again]]:
-    """Those that are here: the size each sees, and from clip to clip. LVDM's is LDM's, frame by frame; PVDM's
-    sees what that one makes of them. Its planes alone are the baseline of its transformers.
-    """
-    ways: dict[str, Callable[[], Callable[[Tensor], Tensor]]] = {"LVDM's": nn.Identity}
-    if is_here(PLANES):
-        ways["PVDM's, untrained"] = lambda: ProjectedAutoencoder().to(device.best()).eval()
-        ways["PVDM's"] = lambda: load_checkpoint(ProjectedAutoencoder, PLANES)
-    return {title: (FRAME, _by_latents(way())) for title, way in ways.items()}
-
-
-def _by_latents(through: Callable[[Tensor], Tensor]) -> Again:
-    """through: what becomes of the latents (1, channels, T, h, w) of a clip's frames."""
-    autoencoder = load_checkpoint(Autoencoder, "colonoscopy_autoencoder")
-
-    @torch.inference_mode()
-    def again(clip: Sequence[Frame]) -> list[Frame]:
-        latents = torch.cat([autoencoder.encode(one) for one in _pixels(clip)[0].transpose(0, 1).split(1)])
-        latents = through(latents.transpose(0, 1)[None])[0].transpose(0, 1)
-        drawn = torch.cat([autoencoder.decode(one) for one in latents.split(1)])
-        return list(as_frames(drawn.transpose(0, 1)[None]))
-
-    return again
-
-
-def _pixels(clip: Sequence[Frame]) -> Tensor:
-    return as_clips(torch.from_numpy(np.stack(clip))[None]).to(device.best())
 
 
 @cache
