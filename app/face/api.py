@@ -88,7 +88,8 @@ class FaceApi:
             face = service.take_footage(session, video) if video else None
             face = service.take_portrait(session, portrait) if portrait else face
             speech = service.take_speech(session, audio) if audio else None
-            rest = (text, language, voice, stage, panels, marked, seed, consent)
+            speaker = voice or ("" if audio else service.fitting(session, language))
+            rest = (text, language, speaker, stage, panels, marked, seed, consent)
             wanted = service.order(face, bool(video), speech, *rest)
             for step in service.animate(session, wanted):
                 if isinstance(step, Made):

@@ -101,6 +101,7 @@ def take_portrait(session: FaceSession, path: str | Path | None) -> Path:
         track = look(image)
         if track is not None and track.covered is not None and track.covered.any():
             session.notes += (note("mouth_covered"),)
+        session.kind = pipeline.voice_of(image, track)
         Image.fromarray(image).save(kept, compress_level=1)
         session.track = kept, track
         return kept
@@ -137,7 +138,9 @@ def take_footage(session: FaceSession, path: str | Path | None) -> Path:
         kept = session.visit.folder / f"{_name()}{ending if ending in CONTAINERS else '.mp4'}"
         if not clip.playable:
             film_writer.write_preview(clip, preview_of(kept))
-        Image.fromarray(next(film_io.read_clip(clip))).save(first_frame_of(kept), quality=90)
+        first = next(film_io.read_clip(clip))
+        session.kind = pipeline.voice_of(first)
+        Image.fromarray(first).save(first_frame_of(kept), quality=90)
         return Path(shutil.move(file, kept))
 
     return _taken(path, keep)
@@ -264,6 +267,11 @@ def spoken(text: object, language: object, voice: object) -> tuple[str, str, str
     clean = voices.cleaned(text)
     voices.check_script(clean, language)
     return clean, language, chosen.name
+
+
+def fitting(session: FaceSession, language: object) -> str:
+    """The name of the voice of a language that fits the face that came last. Raises as `voices.fitting`."""
+    return voices.fitting(_short(language), session.kind).name
 
 
 def animate(session: FaceSession, wanted: Order) -> Iterator[Progress | Made]:

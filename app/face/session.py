@@ -21,12 +21,16 @@ class FaceSession(LabSession):
     track: of the portrait of that path.
     halt: set when the video that is being made is not wanted any more. at_work: held while one is made.
     heard: the voice that was listened to last. notes: what was read of the last file that came.
+    kind: of the voice that fits the last face that came, "" where none was found to. choosy: the visitor
+    chose a voice, which stays whatever face comes.
     """
 
     portrait: Path | None = None
     footage: Path | None = None
     speech: Path | None = None
     notes: tuple[Note, ...] = ()
+    kind: str = ""
+    choosy: bool = False
     made: Made | None = None
     heard: Path | None = None
     track: "tuple[Path, Track] | None" = None
@@ -38,3 +42,4 @@ class FaceSession(LabSession):
         self.halt.set()
         self.portrait = self.footage = self.speech = self.made = self.heard = self.track = None
         self.notes = ()
+        self.kind = ""

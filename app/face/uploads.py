@@ -40,11 +40,12 @@ class Bringing:
             (tab.footage, self.take_footage),
             (tab.speech, self.take_speech),
         ):
-            changed = [widget, self._beside(widget), tab.animate]
-            widget.input(**hold).then(take, widget, changed, **quiet)
+            changed = [widget, self._beside(widget), tab.animate, tab.voice]
+            widget.input(**hold).then(take, [widget, tab.language], changed, **quiet)
             widget.clear(self.forget(widget), None, self._beside(widget), **quiet)
-        changed = [tab.portrait, tab.refused, tab.animate]
-        tab.example.click(**hold).then(self.take_example, None, changed, **quiet)
+        changed = [tab.portrait, tab.refused, tab.animate, tab.voice]
+        tab.example.click(**hold).then(self.take_example, tab.language, changed, **quiet)
+        tab.voice.input(self.choose_voice, None, None, **quiet)
 
     def choose_who(self, who: str | None) -> Updates:
         """A picture or a video."""
@@ -60,24 +61,33 @@ class Bringing:
         spoken = says == "audio"
         return {self.tab.typed: gr.update(visible=not spoken), self.tab.speech: gr.update(visible=spoken)}
 
-    def take_portrait(self, file: str | None, request: gr.Request) -> Iterator[Updates]:
+    def choose_voice(self, request: gr.Request) -> None:
+        """A voice was chosen: it stays, whatever face comes."""
+        self.tab.session(request).choosy = True
+
+    def take_portrait(self, file: str | None, tongue: str | None, request: gr.Request) -> Iterator[Updates]:
         """A picture arrived."""
         doing = quiet(say(language(request), "progress.face_reads") + " …")
         yield {self.tab.refused: doing if file else ""}
-        yield self._taken(request, self.tab.portrait, service.take_portrait, file)
-
-    def take_example(self, request: gr.Request) -> Iterator[Updates]:
-        """The example portrait is wanted."""
-        yield {self.tab.refused: quiet(say(language(request), "progress.face_reads") + " …")}
-        yield self._taken(
-            request, self.tab.portrait, lambda session, _: service.take_example(session), "example"
+        yield self._with_voice(
+            request, tongue, self._taken(request, self.tab.portrait, service.take_portrait, file)
         )
 
-    def take_footage(self, file: str | None, request: gr.Request) -> Updates:
-        """A video arrived."""
-        return self._taken(request, self.tab.footage, service.take_footage, file)
+    def take_example(self, tongue: str | None, request: gr.Request) -> Iterator[Updates]:
+        """The example portrait is wanted."""
+        yield {self.tab.refused: quiet(say(language(request), "progress.face_reads") + " …")}
+        taken = self._taken(
+            request, self.tab.portrait, lambda session, _: service.take_example(session), "example"
+        )
+        yield self._with_voice(request, tongue, taken)
 
-    def take_speech(self, file: str | None, request: gr.Request) -> Updates:
+    def take_footage(self, file: str | None, tongue: str | None, request: gr.Request) -> Updates:
+        """A video arrived."""
+        return self._with_voice(
+            request, tongue, self._taken(request, self.tab.footage, service.take_footage, file)
+        )
+
+    def take_speech(self, file: str | None, _: str | None, request: gr.Request) -> Updates:
         """A recording arrived."""
         return self._taken(request, self.tab.speech, service.take_speech, file)
 
@@ -107,6 +117,15 @@ class Bringing:
             except Exception as error:  # a bug must end in a sentence as well
                 told = {widget: None, beside: why(request, error)}
         return told | {self.tab.animate: gr.update(interactive=not session.at_work.locked())}
+
+    def _with_voice(self, request: gr.Request, tongue: str | None, told: Updates) -> Updates:
+        """What came of a face, and the voice that fits it, unless the visitor chose one."""
+        session = self.tab.session(request)
+        taken = told.get(self.tab.portrait) or told.get(self.tab.footage)
+        if session.choosy or not session.kind or not taken:
+            return told
+        beside = told[self.tab.refused] + quiet(say(language(request), "face.voice_fits"))
+        return told | {self.tab.voice: service.fitting(session, tongue), self.tab.refused: beside}
 
     def _beside(self, widget: Any) -> gr.HTML:
         """Where it is told why a widget's file was refused."""

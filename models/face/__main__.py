@@ -22,7 +22,7 @@ from models.face.sources import face_model
 from models.face.types import ARTICULATION
 
 WITHOUT = ("grid_others", "vidtimit", "lipreading_course")
-TRAININGS = ("motion", "generator", "sync")
+TRAININGS = ("motion", "generator", "sync", "voice")
 EVALUATIONS = ("sync", "image", "speed", "voices")
 
 
@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     speech.add_argument("--audio", type=Path, help="speech, in any format that ffmpeg reads")
     speech.add_argument("--text", default="", help="a sentence to be spoken")
     animate.add_argument("--lang", default="en", help="of the text; `languages` lists them")
-    animate.add_argument("--voice", default="", help="of the text; the language's first where it is left out")
+    animate.add_argument("--voice", default="", help="of the text; one that fits the face if left out")
     animate.add_argument("--stage", default="generated", choices=STAGES, help="what the film shows")
     animate.add_argument(
         "--panels", action="store_true", help="the three stages side by side, OUT_stages.mp4"
@@ -194,12 +194,15 @@ def _track(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     from models.face.motion import training as motion_training
     from models.face.rendering import training as rendering_training
+    from models.face.speech import voice_matching_training
     from models.face.sync import training as sync_training
 
     name = f"face_{options.name}"
     if options.name == "motion":
         without = f"_without_{options.without}" if options.without else ""
         motion_training.train(options.data, options.out or FOLDER / f"{name}{without}", options.without)
+    elif options.name == "voice":
+        voice_matching_training.train(options.data, options.out or FOLDER / name)
     else:
         training = rendering_training if options.name == "generator" else sync_training
         training.train(options.data, options.out or FOLDER / name, options.minutes)

@@ -4,7 +4,7 @@ import csv
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ from models.face.types import ARTICULATION, Made, Order, Watch
 if TYPE_CHECKING:
     from models.face.motion.face_motion import Motion
     from models.face.sources.source import Sitter
+    from models.face.sources.tracking import Track
 
 PREVIEW = FPS  # frames that are shown before the long job
 TELLING = 8  # frames from one word about progress to the next
@@ -84,12 +85,39 @@ def _check(order: Order) -> None:
     least, most = ARTICULATION
     if not least <= order.articulation <= most:
         raise UserError("articulation_range", least=least, most=most)
+    if order.text:
+        voices.find(order.language, order.voice or None)
 
 
 def _speech(order: Order) -> np.ndarray:
     if order.audio:
         return sound_io.read_sound(order.audio)
-    return voices.speak(order.text, order.language, order.voice or None)
+    voice = order.voice or voices.fitting(order.language, _kind(order)).name
+    return voices.speak(order.text, order.language, voice)
+
+
+def _kind(order: Order) -> str:
+    """The kind of voice that fits the face, "" where that can't be told."""
+    with suppress(UserError):
+        if order.portrait:
+            return voice_of(portrait_io.read_portrait(order.portrait), order.track)
+        assert order.video is not None
+        return voice_of(next(film_io.read_clip(film_io.open_clip(order.video))))
+    return ""
+
+
+def voice_of(image: np.ndarray, track: "Track | None" = None) -> str:
+    """The kind of voice that fits the face of a picture (H, W, 3), "" where that can't be told.
+
+    track: of the picture, where it was made before. A proposal that can't be made ends nothing.
+    """
+    with LOADING:
+        from models.face.sources import tracking
+        from models.face.speech import voice_matching
+    with suppress(UserError):
+        found = track or tracking.track_image(image)
+        return voice_matching.kind_of(image, found.pixels()[0])
+    return ""
 
 
 def _sitter(order: Order, count: int) -> "Sitter":

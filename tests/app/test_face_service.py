@@ -460,8 +460,9 @@ def test_every_sentence_to_try_can_be_spoken():
 def test_a_portrait_is_tracked_when_it_arrives_and_not_again(monkeypatch, uploads):
     session, found, orders = Visit().lab(FaceSession), SimpleNamespace(covered=np.array([True])), []
     monkeypatch.setattr(service, "look", lambda image: found)
+    monkeypatch.setattr(pipeline, "voice_of", lambda image, track: "male" if track is found else "")
     kept = service.take_portrait(session, upload(uploads, png(Image.new("RGB", (64, 64))), "face.png"))
-    assert [one.key for one in session.notes] == ["mouth_covered"]
+    assert [one.key for one in session.notes] == ["mouth_covered"] and session.kind == "male"
     monkeypatch.setattr(pipeline, "animate", lambda wanted, folder: iter(orders.append(wanted) or ()))
     list(service.animate(session, pipeline.Order(portrait=kept, text="Hello")))
     list(service.animate(session, pipeline.Order(portrait=kept.with_name("other.png"), text="Hello")))

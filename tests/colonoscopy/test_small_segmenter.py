@@ -6,10 +6,10 @@ import torch
 from torch import nn
 
 from models.colonoscopy.segmentation import training as segmentation_training
-from models.colonoscopy.segmentation.efficientnet import EfficientNetLite
 from models.colonoscopy.segmentation.small import SmallSegmenter
 from models.colonoscopy.segmentation.training import as_tensors, exchanged, mean_dice, moved, recoloured
 from models.core import training
+from models.core.nn.efficientnet import EfficientNetLite
 from tests.colonoscopy.makers import frame_of, mask_of
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from models.colonoscopy.segmentation.efficientnet import EfficientNetLite
 from models.colonoscopy.segmentation.pranet import PraNet
 from models.colonoscopy.segmentation.small import SmallSegmenter
 from models.colonoscopy.synthesis import memorization
@@ -17,6 +16,7 @@ from models.colonoscopy.synthesis.latent_diffusion import LDM, LatentDiffusion
 from models.colonoscopy.synthesis.ldm_pipeline import LatentPipeline, schedule
 from models.colonoscopy.synthesis.sdm import SdmConfig, SdmUNet
 from models.core import device, text
+from models.core.nn.efficientnet import EfficientNetLite
 from models.face.methods import RENDERING
 from models.face.motion.face_motion import FaceMotion
 from models.face.rendering.blend import Blender

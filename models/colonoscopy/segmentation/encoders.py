@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from transformers import ResNetBackbone, ResNetConfig
 
-from models.colonoscopy.segmentation.efficientnet import EfficientNetLite
 from models.colonoscopy.segmentation.pvt import PyramidVisionTransformer
 from models.colonoscopy.segmentation.res2net import DEVIATION, MEAN, Res2Net50
+from models.core.nn.efficientnet import EfficientNetLite
 
 LITE = "lite0"
 

@@ -13,8 +13,8 @@ from torch.nn.functional import interpolate
 
 from models.colonoscopy.data.images import Frame, Mask, squared
 from models.colonoscopy.segmentation.base import mask_of
-from models.colonoscopy.segmentation.efficientnet import EfficientNetLite
 from models.core.checkpoints import load_checkpoint
+from models.core.nn.efficientnet import EfficientNetLite
 
 SIZE = 256  # of the square that a frame is scaled to, in pixels
 NAMES = ("polyps", "polyps_guide")

@@ -12,9 +12,9 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from models.colonoscopy.data.images import Frame, squared
-from models.colonoscopy.segmentation.efficientnet import EfficientNetLite, pooled
 from models.core import device
 from models.core.checkpoints import load_checkpoint
+from models.core.nn.efficientnet import EfficientNetLite, pooled
 
 NAME = "colonoscopy_memory"
 NETWORK = "lite2"

@@ -139,6 +139,15 @@ def find(language: str, name: str | None = None) -> Voice:
     raise UserError("voice_unknown", name=str(name)[:20], choices=", ".join(one.name for one in able))
 
 
+def fitting(language: str, kind: str) -> Voice:
+    """The first offered voice of a language of a kind, "female" or "male"; the first of all where none is.
+
+    Raises UserError("language_unknown").
+    """
+    able = [one for one in offered() if one.language == language and one.kind == kind]
+    return able[0] if able else find(language)
+
+
 def spoken(text: str, voice: Voice) -> Array:
     """A normalised text in any voice that is known: (N,) at 16 kHz, as loud as the others.
 

@@ -1,7 +1,8 @@
 """EfficientNet-Lite (Tan and Le, ICML 2019; Google's Lite variants of 2020): image networks for a plain CPU.
 
-Two jobs in this lab: the encoder of the small segmenters, and, as ImageNet left it, the feature space
-that synthetic frames are compared in. The weights come in packages of their own (Apache-2.0).
+Its jobs: the encoder of the colonoscopy lab's small segmenters and, as ImageNet left it, the feature space
+that synthetic frames are compared in and that a face is matched with a voice in. The weights come in packages
+of their own (Apache-2.0).
 """
 
 import importlib
