@@ -27,7 +27,7 @@ SMALL_SEGMENTERS = ("polyps", "polyps_guide")
 DETECTOR_NAMES = tuple(name for name, one in DETECTORS.shipped.items() if one.checkpoint == name)
 TOGETHER = ("segmenters", "detectors")  # those of the registries that share an encoder
 FILM_NETWORKS = ("film_base", "film_detail", "pvdm_autoencoder", "pvdm", "lvdm")
-STAGES = ("base", "upscaler", "sharpener", "sdm", "adaptive", "arsdm")  # of the cascade
+STAGES = ("base", "sharpener", "sdm", "adaptive", "arsdm")  # of the cascade
 TRAININGS = (
     *SMALL_SEGMENTERS,
     *TOGETHER,

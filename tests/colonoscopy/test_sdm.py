@@ -9,7 +9,7 @@ import torch
 from models.colonoscopy.synthesis.cascade import BaseSdm
 from models.colonoscopy.synthesis.latent_diffusion import LDM, LatentDiffusion
 from models.colonoscopy.synthesis.sdm import PUBLISHED, SdmConfig, SdmUNet, one_hot
-from models.colonoscopy.synthesis.super_resolution import Upscaler
+from models.colonoscopy.synthesis.super_resolution import Sharpener
 from models.core.errors import UserError
 
 TINY = SdmConfig(
@@ -46,7 +46,7 @@ def test_the_published_network_is_the_released_one():
     assert hashlib.sha256("\n".join(lines).encode()).hexdigest() == PUBLISHED_HASH
 
 
-@pytest.mark.parametrize("kind", [BaseSdm, Upscaler, LatentDiffusion])
+@pytest.mark.parametrize("kind", [BaseSdm, Sharpener, LatentDiffusion])
 def test_what_ships_fits_its_file(kind):
     network = kind()
     bytes_in_fp16 = 2 * sum(value.numel() for value in network.state_dict().values())

@@ -15,7 +15,6 @@ from models.colonoscopy.synthesis import (
     autoencoder_training,
     ldm_training,
     sharpener_training,
-    upscaler_training,
 )
 from models.colonoscopy.synthesis import training as cascade_training
 from models.colonoscopy.synthesis.autoencoder import Autoencoder
@@ -27,8 +26,6 @@ from models.colonoscopy.synthesis.latent_diffusion import LDM, LatentDiffusion
 from models.colonoscopy.synthesis.super_resolution import (
     Sharpener,
     SharpenerConfig,
-    Upscaler,
-    UpscalerConfig,
 )
 from models.colonoscopy.synthesis.whole_frames import TrainingFrames
 from models.colonoscopy.video import film_training, lvdm_2d, lvdm_2d_training, projected, pvdm_training
@@ -227,16 +224,6 @@ def _base(name: str, refined: bool, **how: Any) -> Any:
     return fit(name, BaseSdm(replace(BASE, **UNET)), drawn, losses, rate=1e-3, **how)
 
 
-def _upscaler(name: str, **how: Any) -> Any:
-    with patch.object(PerceptualLoss, "load_vgg16", lambda self: self):
-        losses = upscaler_training.UpscalerLosses()
-    network, drawn = (
-        Upscaler(UpscalerConfig((8, 8, 8), (1, 1, 1), 1)),
-        partial(upscaler_training.crops, _whole()),
-    )
-    return fit(name, network, drawn, losses, rate=1e-3, beside={"judge": losses}, **how)
-
-
 def _ldm(name: str, **how: Any) -> Any:
     network = LatentDiffusion(replace(LDM, width=32, blocks=1, hidden=4, head=16))
     losses = ldm_training.LatentLosses(Autoencoder())
@@ -320,7 +307,6 @@ TRAINERS: dict[str, Trainer] = {
     "sharpener": _sharpener,
     "base": partial(_base, refined=False),
     "arsdm": partial(_base, refined=True),
-    "upscaler": _upscaler,
     "ldm": _ldm,
     "film_base": _film_base,
     "film_detail": _film_detail,

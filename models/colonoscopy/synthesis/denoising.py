@@ -23,13 +23,15 @@ def denoise(
     steps: int,
     sampler: str,
     until: int = 0,
+    since: int = 0,
 ) -> Iterator[tuple[float, Tensor]]:
     """The share of steps done and the clean image expected then, now and again; the last is the image.
 
     schedule: the one that the network learned under; it says whether v or the noise is predicted. noisy:
     (1, ...), noise alone. sampler: "dpm", of second order, or "ddim", which adds fresh noise at each step as
     the paper does (eta 1). until: of "dpm", the time at which the network is asked last, where another one
-    draws what is finer; 0 for the schedule's own.
+    draws what is finer; 0 for the schedule's own. since: of "dpm", the time at which it is asked first, where
+    `noisy` is an image under as much noise; 0 for the schedule's last.
     """
     options: dict[str, Any] = {}
     scheduler: Any
@@ -41,9 +43,11 @@ def denoise(
         scheduler = DPMSolverMultistepScheduler.from_config(
             schedule.config, timestep_spacing="trailing", steps_offset=0
         )
+    last = schedule.config.num_train_timesteps - 1
     if until:
-        last = schedule.config.num_train_timesteps - 1
         scheduler.set_timesteps(timesteps=torch.linspace(last, until, steps).round().long())
+    elif since:
+        scheduler.set_timesteps(timesteps=torch.linspace(since, 0, steps + 1)[:-1].round().long())
     else:
         scheduler.set_timesteps(steps)
     kept = schedule.alphas_cumprod.to(noisy.device)

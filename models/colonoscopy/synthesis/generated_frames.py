@@ -88,7 +88,8 @@ def enlarged_again(given: Squares, cascade: Cascade) -> list[Frame]:
         small = adaptive_avg_pool2d(pixels(frame), SMALL).to(cascade.base.device)
         polyp = torch.from_numpy(mask)[None].float().to(small)
         generator = torch.Generator().manual_seed(SEED + index)
-        found.append(picture(cascade.enlarge(small, polyp, generator)))
+        *_, (_, drawn) = cascade.detail(small, polyp, generator)
+        found.append(picture(drawn))
     return found
 
 

@@ -5,28 +5,30 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from models.colonoscopy import LOOKS
 from models.colonoscopy.data.images import Frame, Mask, fitted
 from models.colonoscopy.synthesis.base import Step, check, one_after_another
 from models.colonoscopy.synthesis.cascade import ANY, SMALL, BaseSdm, cosine_schedule, small_label
 from models.colonoscopy.synthesis.denoising import Predict, denoise, guided
-from models.colonoscopy.synthesis.super_resolution import MIDDLE, Sharpener, Upscaler, enlarged
+from models.colonoscopy.synthesis.latent_detail import LatentDetail
+from models.colonoscopy.synthesis.latent_detail import load as load_detail
+from models.colonoscopy.synthesis.super_resolution import enlarged
 from models.core import device
 from models.core.checkpoints import load_checkpoint
 
 SIZE = 256
 GUIDANCE = 2.0
+OF_BASE = 0.6  # of the work
 
 
 class Cascade:
-    """A `FrameGenerator` of three networks."""
+    """A `FrameGenerator` of two stages."""
 
     looks = LOOKS
 
-    def __init__(self, base: BaseSdm, upscaler: Upscaler, sharpener: Sharpener) -> None:
-        self.base, self.upscaler, self.sharpener = base.eval(), upscaler.eval(), sharpener.eval()
+    def __init__(self, base: BaseSdm, detail: LatentDetail) -> None:
+        self.base, self.detail = base.eval(), detail
         self.schedule = cosine_schedule()
 
     @torch.inference_mode()
@@ -59,8 +61,9 @@ class Cascade:
         generator = torch.Generator().manual_seed(seed)
         small = torch.zeros(1, 3, SMALL, SMALL)
         for share, small in self._small(mask, generator, steps, sampler, look, guidance):
-            yield 0.99 * share, picture(enlarged(small, SIZE // SMALL))
-        yield 1.0, picture(self.enlarge(small, mask, generator))
+            yield OF_BASE * share, picture(enlarged(small, SIZE // SMALL))
+        for share, frame in self.detail(small, mask, generator):
+            yield OF_BASE + (1 - OF_BASE) * share, picture(frame)
 
     def _small(
         self, mask: Tensor, generator: torch.Generator, steps: int, sampler: str, look: str, guidance: float
@@ -74,16 +77,6 @@ class Cascade:
             guidance,
         )
         yield from self._denoise(v, SMALL, generator, steps, sampler)
-
-    def enlarge(self, small: Tensor, mask: Tensor, generator: torch.Generator) -> Tensor:
-        """Small frames (1, 3, SMALL, SMALL) as frames (1, 3, SIZE, SIZE)."""
-        return self.sharpener(self.upscale(small, mask, generator))
-
-    def upscale(self, small: Tensor, mask: Tensor, generator: torch.Generator) -> Tensor:
-        """Small frames (1, 3, SMALL, SMALL) as frames (1, 3, MIDDLE, MIDDLE)."""
-        polyp = interpolate(mask[:, None], (MIDDLE, MIDDLE))
-        level = torch.zeros(1, device=small.device)  # drawn small frames are clean enough
-        return self.upscaler(small, polyp, level, generator).clamp(-1, 1)
 
     def _denoise(
         self, v: Predict, size: int, generator: torch.Generator, steps: int, sampler: str
@@ -111,9 +104,4 @@ def picture(frame: Tensor) -> Frame:
 
 def load(name: str) -> Cascade:
     """The cascade whose base is checkpoints/NAME. Raises as `load_checkpoint` does."""
-    base = load_checkpoint(BaseSdm, name)
-    networks = (
-        load_checkpoint(Upscaler, "colonoscopy_upscaler"),
-        load_checkpoint(Sharpener, "colonoscopy_sharpener"),
-    )
-    return Cascade(*(network.to(device.best()) for network in (base, *networks)))
+    return Cascade(load_checkpoint(BaseSdm, name).to(device.best()), load_detail())

@@ -10,14 +10,12 @@ from models.colonoscopy.synthesis.autoencoder_training import train_autoencoder
 from models.colonoscopy.synthesis.ldm_training import train_ldm
 from models.colonoscopy.synthesis.sharpener_training import train_sharpener
 from models.colonoscopy.synthesis.training import train_base
-from models.colonoscopy.synthesis.upscaler_training import train_upscaler
 from models.core.checkpoints import FOLDER
 from models.core.training import RUNS, save_half
 
 # The base is no checkpoint: what ships are the three that were trained on from it.
 BY_TIME: dict[str, tuple[Callable[[Path, float], nn.Module], Path]] = {
     "base": (train_base, RUNS / "base"),
-    "upscaler": (train_upscaler, FOLDER / "colonoscopy_upscaler"),
     "sharpener": (train_sharpener, FOLDER / "colonoscopy_sharpener"),
     "autoencoder": (train_autoencoder, FOLDER / "colonoscopy_autoencoder"),
     "ldm": (train_ldm, FOLDER / "ldm"),

@@ -21,14 +21,16 @@ from models.colonoscopy.data.images import Frame, Mask
 from models.colonoscopy.synthesis.arsdm import clean_estimate
 from models.colonoscopy.synthesis.cascade import SMALL, small_label
 from models.colonoscopy.synthesis.denoising import Predict, guided
-from models.colonoscopy.synthesis.generator import SIZE, Cascade, look_place, picture, pixels
-from models.colonoscopy.synthesis.super_resolution import MIDDLE, enlarged
+from models.colonoscopy.synthesis.generator import OF_BASE, SIZE, Cascade, look_place, picture, pixels
+from models.colonoscopy.synthesis.super_resolution import enlarged
 
-ROUND = 2.4  # sides of the square that is drawn, in sides of the polyp's box
+# Sides of the square that is drawn, in sides of the polyp's box. The networks know whole frames: in a tighter
+# one they take the polyp for a large one and what is around it for the lumen, and draw it dark.
+ROUND = 4.0
 LEAST = 96  # pixels of that square, at least
-RIM = 0.15  # of the square's side: how far beyond the mask pixels may change
+RIM = 0.08  # of the square's side: how far beyond the mask pixels may change
 TIMES = 3  # how often RePaint takes each step of the base
-GUIDANCE = 2.5
+GUIDANCE = 1.5, 2.0  # of the base, of the detail, where a polyp is drawn; tissue needs none, nor bears any
 
 
 @dataclass(frozen=True)
@@ -88,31 +90,32 @@ def inpaint(
 def _squares(
     cascade: Cascade, known: Frame, mask: Mask, hole: Mask, seed: int, steps: int, look: str, remove: bool
 ) -> Iterator[tuple[float, Frame]]:
-    """The square (SIZE, SIZE, 3) with its hole filled, at 32 pixels, at 128, at 256."""
+    """The square (SIZE, SIZE, 3) with its hole filled, at 32 pixels, then at 256."""
     where = cascade.base.device
     generator = torch.Generator().manual_seed(seed)
     frame = pixels(known).to(where)
     polyp = torch.from_numpy(mask & (not remove)).float()[None].to(where)
     holes = torch.from_numpy(hole).float()[None, None].to(where)
     places = torch.tensor([look_place(look)], device=where)
-    # The other side of the guidance: no polyp where one is wanted, and one where it is to go.
-    opposite = torch.from_numpy(mask & remove).float()[None].to(where)
+    of_base, of_detail = (1.0, 1.0) if remove else GUIDANCE
+    none = torch.zeros_like(polyp)  # guidance leads away from "no polyp", not from no word of any
     base = guided(
         lambda noisy, times, label: cascade.base(noisy, times, label, places.expand(len(times))),
         small_label(polyp, SMALL),
-        GUIDANCE,
-        small_label(opposite, SMALL),
+        of_base,
+        small_label(none, SMALL),
     )
     small_hole = (adaptive_avg_pool2d(holes, SMALL) > 0).float()
     small = frame
     for share, small in _repaint(
         cascade, base, adaptive_avg_pool2d(frame, SMALL), small_hole, generator, steps
     ):
-        yield 0.99 * share, picture(enlarged(small, SIZE // SMALL))
-    middle_hole = adaptive_avg_pool2d(holes, MIDDLE)
-    middle = middle_hole * cascade.upscale(small, polyp, generator)
-    middle = middle + (1 - middle_hole) * adaptive_avg_pool2d(frame, MIDDLE)
-    yield 1.0, picture(cascade.sharpener(middle))
+        yield OF_BASE * share, picture(enlarged(small, SIZE // SMALL))
+    known_too = frame, (holes > 0).float()
+    for share, square in cascade.detail(
+        small, polyp, generator, guidance=of_detail, opposite=none, known=known_too
+    ):
+        yield OF_BASE + (1 - OF_BASE) * share, picture(square)
 
 
 def _repaint(

@@ -16,7 +16,7 @@ from models.colonoscopy.synthesis.latent_diffusion import SIZE, LatentDiffusion,
 from models.core import device
 from models.core.checkpoints import load_checkpoint
 
-GUIDANCE = 2.0
+GUIDANCE = 3.0
 
 
 class LatentPipeline(DiffusionPipeline):

@@ -7,9 +7,9 @@ from models.core.registry import Method, Published, Registry
 if TYPE_CHECKING:
     from models.colonoscopy.synthesis.base import FrameGenerator
 
-# What the three models of the paper share: a base at 32 pixels each, and what enlarges its frames.
+# What the three models of the paper share: a base at 32 pixels each, and LDM, which goes on from its frames.
 BASE = "models.colonoscopy.synthesis.cascade:BaseSdm"
-STAGES = ("colonoscopy_upscaler", "colonoscopy_sharpener")
+STAGES = ("ldm", "colonoscopy_autoencoder")
 
 
 def _latent(kind: type[Any], checkpoint: str) -> "FrameGenerator":

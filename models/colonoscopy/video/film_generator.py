@@ -19,7 +19,7 @@ from models.colonoscopy.data.images import Frame, Mask, fitted, outside
 from models.colonoscopy.synthesis.cascade import SMALL, cosine_schedule
 from models.colonoscopy.synthesis.denoising import denoise
 from models.colonoscopy.synthesis.generator import SIZE, Cascade, picture
-from models.colonoscopy.synthesis.super_resolution import MIDDLE, enlarged
+from models.colonoscopy.synthesis.super_resolution import MIDDLE, Sharpener, enlarged
 from models.colonoscopy.synthesis.whole_frames import hull
 from models.colonoscopy.video.base import CLIP, FilmFrame, FilmOrder
 from models.colonoscopy.video.camera import (
@@ -64,13 +64,14 @@ class _Moving:
 
 
 class ConditionedFilms:
-    """A `VideoGenerator` of the cascade of frames, for the first one, and the film's two networks."""
+    """A `VideoGenerator` of the cascade of frames, for the first one, and the film's three networks."""
 
     knows_mask = True
     looks = LOOKS
 
-    def __init__(self, cascade: Cascade, base: FilmBase, detail: FilmDetail) -> None:
+    def __init__(self, cascade: Cascade, base: FilmBase, detail: FilmDetail, sharpener: Sharpener) -> None:
         self.cascade, self.base, self.detail = cascade, base.eval(), detail.eval()
+        self.sharpener = sharpener.eval()
         self.schedule = cosine_schedule()
 
     @torch.inference_mode()
@@ -152,7 +153,7 @@ class ConditionedFilms:
             one = slice(at, at + 1)
             part = Condition(given.carried[:, one], given.known[:, one], given.polyp[:, one])
             middle = self.detail(clip[:, one], part, noise[:, one])[:, 0].clamp(-1, 1)
-            yield _under(picture(self.cascade.sharpener(middle)), window.lens)
+            yield _under(picture(self.sharpener(middle)), window.lens)
 
     def _denoised(self, given: Condition, order: FilmOrder, start: int) -> Iterator[Tensor]:
         """What the small clip (1, T, 3, SMALL, SMALL) is expected to be; the last is it."""
@@ -201,4 +202,4 @@ def _under(frame: Frame, lens: Mask) -> Frame:
 def load(name: str) -> ConditionedFilms:
     """The networks of a film. Raises as `load_checkpoint` does."""
     networks = load_checkpoint(FilmBase, name), load_checkpoint(FilmDetail, "film_detail")
-    return ConditionedFilms(shipped_cascade(), *networks)
+    return ConditionedFilms(shipped_cascade(), *networks, load_checkpoint(Sharpener, "colonoscopy_sharpener"))

@@ -25,7 +25,7 @@ from torch.nn.functional import (
 from models.colonoscopy.synthesis.autoencoder import Residual
 from models.colonoscopy.synthesis.cascade import FOLD, SMALL, cosine_schedule
 from models.colonoscopy.synthesis.sdm import HasDevice, sinusoid, zeroed
-from models.colonoscopy.synthesis.super_resolution import enlarged
+from models.colonoscopy.synthesis.super_resolution import MIDDLE, enlarged
 from models.colonoscopy.video.base import CLIP
 
 GROUPS = 16
@@ -204,9 +204,9 @@ class FilmDetail(HasDevice, PyTorchModelHubMixin):
         Returns (B, T, 3, MIDDLE, MIDDLE).
         """
         shape = small.shape[:2]
-        coarse = enlarged(small.flatten(0, 1))
+        coarse = enlarged(small.flatten(0, 1), MIDDLE // SMALL)
         carried, known = given.carried.flatten(0, 1), given.known.flatten(0, 1)
-        fine = carried - enlarged(adaptive_avg_pool2d(carried, SMALL))
+        fine = carried - enlarged(adaptive_avg_pool2d(carried, SMALL), MIDDLE // SMALL)
         seen = torch.cat([coarse, fine, known, given.polyp.flatten(0, 1), noise.flatten(0, 1)], 1)
         drawn = coarse + known * fine + pixel_shuffle(self.body(pixel_unshuffle(seen, FOLD)), FOLD)
         return drawn.unflatten(0, shape)

@@ -65,7 +65,7 @@ FILMS: "Registry[VideoGenerator]" = Registry(
         "film_base",
         f"{HERE}.film_networks:FilmBase",
         _conditioned,
-        ("film_detail", "arsdm", "colonoscopy_upscaler", "colonoscopy_sharpener"),
+        ("film_detail", "arsdm", "ldm", "colonoscopy_autoencoder", "colonoscopy_sharpener"),
     ),
     Method(
         "lvdm_masked",

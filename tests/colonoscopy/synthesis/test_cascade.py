@@ -6,17 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from models.colonoscopy.synthesis import picture_losses, sharpener_training, upscaler_training
+from models.colonoscopy.synthesis import picture_losses, sharpener_training
 from models.colonoscopy.synthesis import training as base_training
+from models.colonoscopy.synthesis.autoencoder import Autoencoder, AutoencoderConfig
 from models.colonoscopy.synthesis.cascade import ANY, BASE, BaseSdm
 from models.colonoscopy.synthesis.generator import Cascade
-from models.colonoscopy.synthesis.super_resolution import (
-    Sharpener,
-    SharpenerConfig,
-    Upscaler,
-    UpscalerConfig,
-    enlarged,
-)
+from models.colonoscopy.synthesis.latent_detail import LatentDetail
+from models.colonoscopy.synthesis.latent_diffusion import LDM, LatentDiffusion
+from models.colonoscopy.synthesis.super_resolution import Sharpener, SharpenerConfig, enlarged
 from models.colonoscopy.synthesis.whole_frames import TrainingFrames
 from models.core.errors import UserError
 from models.core.progress import Progress
@@ -26,19 +23,20 @@ MASK[20:60, 30:80] = True
 
 
 def tiny():
-    """The three networks with few channels, woken from their zero initialisation."""
+    """The base and the detail with few channels, woken from their zero initialisation."""
     torch.manual_seed(0)
     unet = {"width": 32, "multiples": (1, 1), "blocks": 1, "attention": (2,), "head": 32, "hidden": 4}
+    frames = torch.rand(4, 3, 256, 256) * 2 - 1
     networks = (
         BaseSdm(replace(BASE, **unet)),
-        Upscaler(UpscalerConfig((16, 16, 8), (1, 1, 1), 2)),
-        Sharpener(SharpenerConfig(width=8, blocks=1)),
+        LatentDiffusion(replace(LDM, **unet)),
+        Autoencoder(AutoencoderConfig(widths=(8, 8, 8), blocks=1)).fit_components(frames),
     )
     with torch.no_grad():
         for network in networks:
             for parameter in network.parameters():
                 parameter.add_(torch.randn_like(parameter) * 0.01)
-    return networks
+    return networks[0], LatentDetail(*networks[1:])
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +100,8 @@ def test_what_is_asked_wrongly_is_refused(generator, asked, key):
 
 
 def test_networks_keep_their_configuration(tmp_path):
-    for network in tiny():
+    base, detail = tiny()
+    for network in (base, detail.unet, detail.autoencoder):
         network.half().save_pretrained(tmp_path / type(network).__name__)
         again = type(network).from_pretrained(tmp_path / type(network).__name__)
         assert all(torch.equal(a, b) for a, b in zip(network.parameters(), again.parameters(), strict=True))
@@ -148,44 +147,39 @@ def test_the_base_learns_a_batch_by_heart(training):
     learnt(network, losses, batch)
 
 
-@pytest.fixture
-def upscaler_losses(monkeypatch):
-    monkeypatch.setattr(picture_losses.PerceptualLoss, "load_vgg16", lambda self: self)
-    torch.manual_seed(0)
-    return upscaler_training.UpscalerLosses()
+def detailed(detail, small, seed=0, mask=None, **more):
+    """The last of what the second stage shows."""
+    polyp = torch.zeros(1, 256, 256) if mask is None else mask
+    *_, (share, frame) = detail(small, polyp, torch.Generator().manual_seed(seed), **more)
+    assert share == 1.0 and frame.shape == (1, 3, 256, 256)
+    return frame
 
 
-def test_super_resolution_learns_what_a_small_frame_does_not_show(training, upscaler_losses, monkeypatch):
-    monkeypatch.setattr(upscaler_training, "CROP", 32)
-    monkeypatch.setattr(upscaler_training, "BATCH", 1)
-    stripes = np.where(np.arange(256) % 8 < 4, 60, 200).astype(np.uint8)
-    striped = np.broadcast_to(stripes[None, None, :, None], training.frames.shape).copy()
-    batch = next(upscaler_training.crops(replace(training, frames=striped), 0))
-    learnt(tiny()[1], upscaler_losses, batch, steps=60)
+@torch.no_grad()
+def test_the_detail_hears_the_small_frame_the_mask_and_the_noise():
+    detail, small = tiny()[1], torch.rand(1, 3, 32, 32) - 0.5
+    mask = torch.zeros(1, 256, 256)
+    mask[:, 60:140, 80:180] = 1
+    first = detailed(detail, small)
+    assert torch.equal(first, detailed(detail, small))
+    assert not torch.equal(first, detailed(detail, small, seed=1))
+    assert not torch.equal(first, detailed(detail, small, mask=mask))
+    assert not torch.equal(first, detailed(detail, -small))
+    assert not torch.equal(
+        detailed(detail, small, mask=mask), detailed(detail, small, mask=mask, opposite=1 - mask)
+    )
 
 
-def test_the_upscaler_begins_as_bicubic_and_is_asked_by_the_judge(training, upscaler_losses):
-    small, level, polyp, wanted = next(upscaler_training.crops(training, 0))
-    network = Upscaler(UpscalerConfig((16, 16, 8), (1, 1, 1), 2))
-    assert torch.equal(network(small, polyp, level), enlarged(small)) and wanted.shape[-1] == 96
-    for spent in (0.0, 0.2, 0.9):
-        network.zero_grad()
-        found = upscaler_losses(network, (small, level, polyp, wanted), spent)
-        found["loss"].backward()
-        assert network.out.weight.grad.abs().sum() > 0
-        assert ("judge" in found, "fooled" in found) == (spent > 0.1, spent > 0.5)
-
-
-def test_polyp_level_and_noise_are_heard(training):
-    network = tiny()[1]
-    small, level, polyp, _ = next(upscaler_training.crops(training, 0))
-
-    def drawn(polyp=polyp, level=level, seed=0):
-        return network(small, polyp, level, torch.Generator().manual_seed(seed))
-
-    assert torch.equal(drawn(), drawn())
-    for other in ({"polyp": 1 - polyp}, {"level": level + 0.1}, {"seed": 1}):
-        assert not torch.equal(drawn(), drawn(**other)), other
+@torch.no_grad()
+def test_what_is_known_stays_around_a_hole():
+    detail = tiny()[1]
+    frame, hole = torch.rand(1, 3, 256, 256) - 0.5, torch.zeros(1, 1, 256, 256)
+    hole[..., 96:160, 96:160] = 1
+    again = detail.autoencoder.decode(detail.autoencoder.encode(frame))
+    drawn = detailed(detail, torch.zeros(1, 3, 32, 32), known=(frame, hole))
+    gone = (drawn - again).abs().amax(1)[0]
+    assert gone[:64].max() < 2e-3 and gone[:, 192:].max() < 2e-3  # where no pixel of the hole reaches
+    assert gone[96:160, 96:160].mean() > 0.05
 
 
 def learnt(network, losses, batch, steps=15):
@@ -209,19 +203,6 @@ def test_what_is_not_seen_is_not_learnt(training):
     network.zero_grad()
     base_training.BaseLosses()(network, (clean, label, torch.zeros_like(seen), look), 0.0)["loss"].backward()
     assert all(p.grad is None or not p.grad.any() for p in network.parameters())
-
-
-def test_crops_lie_over_their_small_frames(training, monkeypatch):
-    """A crop of a smooth frame and the small crop, enlarged, show one place; the polyp lies there."""
-    monkeypatch.setattr(upscaler_training, "AUGMENTED", 0.0)
-    ramp = np.tile(np.linspace(0, 255, 256)[None, :, None], (256, 1, 3)).astype(np.uint8)
-    masks = np.stack([ramp[..., 0] > 128, ramp[..., 0].T > 128])
-    smooth = TrainingFrames(
-        np.stack([ramp, ramp.transpose(1, 0, 2)]), masks, training.seen[:2], training.looks[:2]
-    )
-    small, level, polyp, wanted = next(upscaler_training.crops(smooth, 0))
-    assert not level.any() and (wanted - enlarged(small)).abs().max() < 0.1
-    assert torch.equal(polyp[:, 0] > 0, wanted[:, 0] > 0.015)
 
 
 def test_the_sharpener_begins_as_bicubic_and_learns(training, monkeypatch):

@@ -17,14 +17,13 @@ from models.colonoscopy.synthesis import (
     ldm_training,
     picture_losses,
     sharpener_training,
-    upscaler_training,
     whole_frames,
 )
 from models.colonoscopy.synthesis import training as base_training
 from models.colonoscopy.synthesis.autoencoder import Autoencoder
 from models.colonoscopy.synthesis.cascade import BASE, BaseSdm
 from models.colonoscopy.synthesis.latent_diffusion import LDM, LatentDiffusion
-from models.colonoscopy.synthesis.super_resolution import Sharpener, Upscaler
+from models.colonoscopy.synthesis.super_resolution import Sharpener
 from models.core import training
 from models.core.nn.patch_discriminator import edge_loss
 
@@ -95,7 +94,6 @@ DRAWN = base_training.batches
 UNET = {"width": 32, "multiples": (1, 1), "blocks": 1, "attention": (2,), "head": 16, "hidden": 4}
 KINDS = {
     "base": BaseSdm,
-    "upscaler": Upscaler,
     "sharpener": Sharpener,
     "sdm": BaseSdm,
     "adaptive": BaseSdm,
@@ -117,7 +115,7 @@ def small(monkeypatch):
         ldm_training, "LatentDiffusion", partial(LatentDiffusion, replace(LDM, **{**UNET, "attention": ()}))
     )
     monkeypatch.setattr(ldm_training, "batches", partial(ldm_training.batches, batch=2))
-    for module in (upscaler_training, sharpener_training, autoencoder_training):
+    for module in (sharpener_training, autoencoder_training):
         monkeypatch.setattr(module, "BATCH", 1)
     monkeypatch.setattr(arsdm_training.small, "load", lambda name: SmallSegmenter(8).eval())
 

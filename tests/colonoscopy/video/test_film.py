@@ -38,10 +38,7 @@ def condition(count=1, frames=4, size=SMALL):
 
 
 class TinyCascade:
-    """Stands for the cascade of frames: one that is known, and the last stage."""
-
-    def __init__(self):
-        self.sharpener = Sharpener(SharpenerConfig(8, 1)).eval()
+    """Stands for the cascade of frames: one that is known."""
 
     def __call__(self, mask, **how):
         yield from draws(mask, how["count"], how["seed"])
@@ -49,7 +46,9 @@ class TinyCascade:
 
 @pytest.fixture(scope="module")
 def films():
-    return ConditionedFilms(TinyCascade(), FilmBase(TINY), FilmDetail(FilmDetailConfig(8, 1)))
+    return ConditionedFilms(
+        TinyCascade(), FilmBase(TINY), FilmDetail(FilmDetailConfig(8, 1)), Sharpener(SharpenerConfig(8, 1))
+    )
 
 
 def test_the_shipped_base_has_its_size():
