@@ -23,7 +23,7 @@ NETWORK, WIDTH = "lite2", 520
 SIDE = 224  # pixels of the square that a face is looked at in
 ROOM, RAISED = 1.7, 0.08  # its side in sizes of the face's mesh; how far above the mesh's middle its own lies
 BETWEEN = 165.0  # Hz: most women's voices are higher, most men's lower
-UNSURE = 0.1  # of the logarithm, around that: no voice is proposed
+UNSURE = 0.15  # of the logarithm, around that: no voice is proposed
 
 Picture = NDArray[np.uint8]
 
