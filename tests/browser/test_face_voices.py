@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
+from models.face import pipeline
 from tests.browser.patience import SLOW, patient, watched
 from tests.browser.test_face_tab import animate, opened, prepared
 from tests.face import stand_in
@@ -120,3 +121,19 @@ def test_a_voice_is_kept_in_kind_and_called_in_the_page_s_language(lab: Page) ->
     expect(lab.locator("#tl-face-voice input")).to_have_value("Robot, man")
     lab.locator("[data-set='lang=zh-CN']").click()
     expect(lab.locator("#tl-face-voice input")).to_have_value("机器人，男声")
+
+
+def test_a_face_brings_a_voice_that_fits_until_one_is_chosen(
+    lab: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    voice, told = lab.locator("#tl-face-voice input"), lab.get_by_text("The voice was chosen to fit the face")
+    expect(voice).to_have_value("Heart, woman")
+    monkeypatch.setattr(pipeline, "voice_of", lambda *_: "male")
+    lab.locator("#tl-face-example").click()
+    expect(told).to_be_visible()
+    expect(voice).to_have_value("Michael, man")
+    choose(lab, "Bella, woman")
+    lab.locator("#tl-face-example").click()
+    expect(told).to_have_count(0)
+    expect(lab.locator("#tl-face-portrait img")).to_be_visible()
+    expect(voice).to_have_value("Bella, woman")
