@@ -314,11 +314,26 @@ def test_evaluate_without_anything_to_measure_on(tmp_path, capsys):
 
 def test_a_sheet_shows_what_each_model_draws(masks, pairs, tmp_path, drawn, monkeypatch):
     monkeypatch.setattr(GENERATORS, "installed", lambda: ("arsdm", "adaptive", "sdm"))
+    altered = []
+
+    def lighter(order):
+        altered.append(order)
+        frame = np.minimum(order.frame, 245) + 10
+        asked = order.mask
+        yield pipeline.Sample(
+            frame, asked, asked, 1.0, 2.0, 50.0, order.seed, "arsdm", "", 20, "repaint", 0.1
+        )
+
+    monkeypatch.setattr(pipeline, "inpaint", lighter)
     assert run("sheet", "--masks", masks, "--limit", 2, "--out", tmp_path / "sheet.png") == 0
     assert [order.model for order in drawn] == ["sdm", "sdm", "adaptive", "adaptive", "arsdm", "arsdm"]
     assert {order.seed for order in drawn} == {2000, 2001}  # a row begins with the same noise everywhere
     sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
-    assert sheet.shape == (30 + 2 * 264, 8 + 4 * 264, 3)
+    assert sheet.shape == (30 + 2 * 264, 8 + 6 * 264, 3)
+    assert [(order.seed, order.remove) for order in altered] == [
+        (seed, remove) for remove in (True, False) for seed in (2000, 2001)
+    ]
+    assert np.array_equal(altered[2].frame, np.minimum(altered[0].frame, 245) + 10)  # from what was left
     mask = np.repeat(255 * read_mask(masks / "m2.png").astype(np.uint8)[..., None], 3, 2)
     assert np.array_equal(sheet[30 + 264 :][:256, 8 : 8 + 256], mask)
     assert run("sheet", "--pairs", pairs, "--limit", 1, "--out", tmp_path / "real.png") == 0

@@ -19,12 +19,25 @@ GAP, HEAD = 8, 30  # pixels between pictures, and above the columns
 def write_sheet(masks: Sequence[Mask], out: Path, real: Sequence[Frame] | None = None) -> None:
     """A PNG with a row for each mask: the mask, a frame of each model, marked, and the mask's real frame.
 
+    From ArSDM's frame the polyp is taken away too, and from what is left another is drawn there.
+
     real: frames of the masks, of any size; then the picture shows patients and is for one's own eyes only.
     Raises UserError as `pipeline.draw` does.
     """
     columns = {"mask": [_grey(fitted(mask, SIZE, SIZE)) for mask in masks]}
     for model in reversed(GENERATORS.installed()):  # the baselines first
         columns[GENERATORS[model].title] = [_drawn(mask, SEED + row, model) for row, mask in enumerate(masks)]
+    clean = columns[GENERATORS[pipeline.INPAINTER].title]
+    for title, remove in {"taken away": True, "another drawn": False}.items():
+        clean = [
+            _altered(frame, mask, SEED + row, remove)
+            for row, (frame, mask) in enumerate(zip(clean, masks, strict=True))
+        ]
+        columns[title] = clean
+    columns = {
+        title: pictures if title == "mask" else [exports.burnt(one) for one in pictures]
+        for title, pictures in columns.items()
+    }
     if real is not None:
         columns["real"] = [np.asarray(Image.fromarray(frame).resize((SIZE, SIZE))) for frame in real]
     side = SIZE + GAP
@@ -40,7 +53,12 @@ def write_sheet(masks: Sequence[Mask], out: Path, real: Sequence[Frame] | None =
 
 def _drawn(mask: Mask, seed: int, model: str) -> Frame:
     steps = pipeline.draw(pipeline.Order(mask, count=1, seed=seed, model=model))
-    return exports.burnt(next(step.frame for step in steps if isinstance(step, pipeline.Sample)))
+    return next(step.frame for step in steps if isinstance(step, pipeline.Sample))
+
+
+def _altered(frame: Frame, mask: Mask, seed: int, remove: bool) -> Frame:
+    steps = pipeline.inpaint(pipeline.Alteration(frame, fitted(mask, SIZE, SIZE), seed=seed, remove=remove))
+    return next(step.frame for step in steps if isinstance(step, pipeline.Sample))
 
 
 def _grey(mask: Mask) -> Frame:
