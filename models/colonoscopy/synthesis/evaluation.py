@@ -50,7 +50,7 @@ Distances between real test frames and as many others, in features of EfficientN
 Frechet's is not, and compares only within its set. Precision: the share of the other frames inside the
 manifold of the real ones; recall: of the real ones inside theirs (k = 3). Told apart: balanced accuracy, over
 five folds, of a linear classifier between the two on the same features; 50 % is chance. Another clinic's real
-frames are the scale, and what the cascade's last two stages make of the real frames themselves, made small as
+frames are the scale, and what the cascade's second stage makes of the real frames themselves, made small as
 its base draws them, is what the base could reach at best.""",
     "memory": """## Colonoscopy: are training frames remembered?
 
