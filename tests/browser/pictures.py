@@ -27,7 +27,7 @@ SHOTS = {
     "caption": ({"__theme": "light", "q": ""}, (1440, 900)),
     "raw": ({"__theme": "light", "q": ""}, (1440, 900)),
     **{name: ({"__theme": "light", "q": ""}, (1440, 1080)) for name in ODD},
-    "colonoscopy": ({"__theme": "light", "lab": "colonoscopy"}, (1440, 900)),
+    "colonoscopy-page": ({"__theme": "light", "lab": "colonoscopy"}, (1440, 900)),
     "face": ({"__theme": "light", "lab": "face", "say": "Good morning! I am only a picture."}, (1440, 900)),
 }
 RAW = "room_office_01"  # shown without its labels
@@ -52,7 +52,7 @@ def main(names: list[str]) -> None:
             if name in ODD:
                 bring(tab, name)
             else:
-                {"caption": look, "raw": find, "face": speak, "colonoscopy": draw}.get(name, answered)(tab)
+                SHOWN.get(name, answered)(tab)
             tab.wait_for_timeout(2000)
             tab.screenshot(path=DOCS / f"{name}.png")
             tab.close()
@@ -112,6 +112,8 @@ def speak(tab: Page) -> None:
     tab.wait_for_timeout(2000)
     tab.locator("#tl-face-screen video").evaluate("video => { video.pause(); video.currentTime = 0.6; }")
 
+
+SHOWN = {"caption": look, "raw": find, "face": speak, "colonoscopy-page": draw}  # what is done before
 
 if __name__ == "__main__":
     main(sys.argv[1:])
