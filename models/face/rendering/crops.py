@@ -9,7 +9,7 @@ import numpy as np
 from models.face.sources import mesh
 from models.face.types import MouthBox
 
-SIDE = 96  # pixels of a cut square
+SIDE = 128  # pixels of a cut square
 SPAN = 7.05  # cm that it covers
 LOW = 0.375  # cm from the middle of the lips down to its own middle
 CLOSE = 1.2  # times the square that is shown of a mouth, so that it has a face around it

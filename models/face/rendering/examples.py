@@ -19,7 +19,7 @@ from models.face.sources.close_mouth import closed
 from models.face.sources.speaker_split import taught
 
 FOLDER = RUNS / "face_generator"
-COUNT = 8_000
+COUNT = 12_000
 CLIPS = 80  # of a person at most: moments of a clip are cheaper than clips
 PORTRAIT = 0.6  # of the examples start as a portrait does: one frame is all that is known of the person
 ROOT = 0.35  # power of the number of clips by which a person counts

@@ -1,7 +1,7 @@
 """The generator: what the blend lacks around the mouth, added by a small U-Net.
 
 After GSmoothFace's TAFT (Zhang et al., 2024), which turns a blended frame and a
-reference of the person into a clean one. Here it sees a square of 96 pixels
+reference of the person into a clean one. Here it sees a square of 128 pixels
 and answers with a change and where to make it, so that what the blend has from
 the source stays as sharp as the source is.
 """

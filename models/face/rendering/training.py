@@ -9,23 +9,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, max_pool2d
 
-from models.core.nn.patch_discriminator import Adversary, edge_loss
+from models.core.nn.patch_discriminator import edge_loss
+from models.core.perceptual import PerceptualLoss
 from models.core.training import first_alone, fit, save_half
 from models.face.rendering.examples import Examples, training_examples
 from models.face.rendering.generator import NAME, MouthGenerator, inputs
 
 BATCH = 12
-RATE = 1.5e-3
-JUDGE_RATE = 1e-3
+SEEN = 4  # of a batch, whose mouths the perceptual loss sees: its network costs more than the generator
+RATE = 7e-4
 MOUTH = 4.0  # how much more a place of the mouth counts
 # Between the lips nobody knows where the tongue was: asked for pixels there, a network answers with the grey
-# in the middle of all that might be. So its tone is asked for, and the judge asks that it looks like a mouth.
+# in the middle of all that might be. So its tone is asked for, and the perceptual loss asks for a mouth.
 INSIDE, TONE = 0.2, 16  # what a pixel between the lips counts, and pixels of a cell whose tone is compared
 COARSE, REACH = 4, 2  # pixels of a cell, and cells around the lips that are the mouth's too
-LOOKED = (14, 74), (8, 88)  # rows and columns that the judge looks at: the mouth, however it moves
-ALONE = 0.25  # of the budget, before the judge has a say; it learns from half of that on
-SHARE = 2.0  # of the judge in the gradient on the picture
-FEATURES = 0.1  # weight of the difference between the judge's features
+LOOKED = (19, 99), (11, 117)  # rows and columns that the perceptual loss sees: the moving mouth
+PERCEPTUAL = 0.05
 
 Batch = tuple[Tensor, Tensor]
 
@@ -54,13 +53,14 @@ def _lit(parts: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
     return [np.clip(part**gamma * gain.astype(np.float32), 0, 1) for part in parts]
 
 
-class GeneratorLosses(Adversary):
-    """The losses of a batch, and the judge with its own optimiser."""
+class GeneratorLosses(nn.Module):
+    """The losses of a batch. Raises UserError("package_missing")."""
 
     def __init__(self) -> None:
-        super().__init__(JUDGE_RATE)
+        super().__init__()
+        self.perceptual = PerceptualLoss().load_vgg16()
 
-    def __call__(self, network: nn.Module, batch: Batch, spent: float) -> dict[str, Tensor]:
+    def forward(self, network: nn.Module, batch: Batch, spent: float) -> dict[str, Tensor]:
         """batch: as `batches` gives it."""
         given, wanted = batch
         change, share = network(given).float().split([3, 1], dim=1)
@@ -69,25 +69,19 @@ class GeneratorLosses(Adversary):
         around = 1 + (MOUTH - 1) * mouth
         weight = torch.lerp(around, torch.full_like(around, INSIDE), given[:, 7:8])
         weight = weight / weight.mean()
+        (top, bottom), (left, right) = LOOKED
+        real, fake = (picture[:SEEN, :, top:bottom, left:right] for picture in (wanted, drawn))
         found = {
             "l1": ((drawn - wanted).abs() * weight).mean(),
             "edges": edge_loss(drawn, wanted, weight),
             "coarse": edge_loss(avg_pool2d(drawn, 2), avg_pool2d(wanted, 2), avg_pool2d(weight, 2)),
             "tone": (avg_pool2d(drawn - wanted, TONE).abs() * avg_pool2d(around, TONE)).mean(),
             "outside": (change * share).abs().mul(1 - mouth).mean(),
+            "perceptual": self.perceptual(fake, real),
             "blend": ((given[:, :3] - wanted).abs() * weight).mean().detach(),
         }
-        plain = (
-            found["l1"] + found["edges"] + 0.5 * (found["coarse"] + found["tone"]) + 0.1 * found["outside"]
-        )
-        (top, bottom), (left, right) = LOOKED
-        real, fake = wanted[..., top:bottom, left:right], drawn[..., top:bottom, left:right]
-        if spent > ALONE / 2:
-            found["judge"] = self.teach(real, fake.detach())
-        if spent < ALONE:
-            return {"loss": plain, **found}
-        asked = self.asks(real, fake, plain, SHARE, FEATURES)
-        return {**found, **asked, "loss": plain + asked["loss"]}
+        loss = found["l1"] + found["edges"] + 0.5 * (found["coarse"] + found["tone"])
+        return {**found, "loss": loss + 0.1 * found["outside"] + PERCEPTUAL * found["perceptual"]}
 
 
 def _mouth(lips: Tensor) -> Tensor:
@@ -103,16 +97,14 @@ def train(data: Path, out: Path, minutes: float) -> None:
     """
     with first_alone():
         examples = training_examples(data)
-    losses = GeneratorLosses()
     network = MouthGenerator().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     found, done = fit(
         NAME,
         network,
         partial(batches, examples),
-        losses,
+        GeneratorLosses(),
         rate=RATE,
         minutes=minutes,
-        beside={"judge": losses},
     )
     print(NAME, done, flush=True)
     save_half(found, out)
