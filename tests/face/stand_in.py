@@ -108,6 +108,7 @@ def stand_in(patch: pytest.MonkeyPatch, animate: Animate | None = None) -> None:
     """Let `animate` answer instead of the lab's networks."""
     patch.setattr(service, "ready", lambda: None)
     patch.setattr(service, "look", lambda image: None)
+    patch.setattr(pipeline, "voice_of", lambda *_: "")
     patch.setattr(service, "warm_up", lambda: None)
     patch.setattr(pipeline, "animate", animate or animating())
     patch.setattr(pipeline, "checkpoints", list)
