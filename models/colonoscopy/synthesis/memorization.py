@@ -12,9 +12,8 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from models.colonoscopy.data.images import Frame, squared
-from models.core import device
 from models.core.checkpoints import load_checkpoint
-from models.core.nn.efficientnet import EfficientNetLite, pooled
+from models.core.nn.efficientnet import imagenet, pooled
 
 NAME = "colonoscopy_memory"
 NETWORK = "lite2"
@@ -60,19 +59,13 @@ class Memory(nn.Module, PyTorchModelHubMixin):
 
 def features(frames: list[Frame]) -> Tensor:
     """(N, 520) of frames of any size."""
-    network = feature_network()
+    network = imagenet(NETWORK)
     where = next(network.parameters()).device
     found = []
     for start in range(0, len(frames), AT_ONCE):
         pixels = torch.stack([torch.from_numpy(squared(f, SIZE)) for f in frames[start : start + AT_ONCE]])
         found.append(pooled(network, pixels.to(where).permute(0, 3, 1, 2).float() / 255).cpu())
     return torch.cat(found)
-
-
-@cache
-def feature_network() -> EfficientNetLite:
-    """ImageNet's network, kept in memory. Raises UserError("package_missing")."""
-    return EfficientNetLite(NETWORK).load_imagenet().eval().to(device.best())
 
 
 @cache

@@ -6,12 +6,14 @@ of their own (Apache-2.0).
 """
 
 import importlib
+from functools import cache
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.core import device
 from models.core.errors import UserError
 from models.core.pretrained import load_published
 
@@ -74,6 +76,12 @@ class EfficientNetLite(nn.Module):
         path = getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path()
         load_published(self, Path(path), _renamed)
         return self
+
+
+@cache
+def imagenet(size: str) -> EfficientNetLite:
+    """The network as ImageNet left it, kept in memory. Raises UserError("package_missing")."""
+    return EfficientNetLite(size).load_imagenet().eval().to(device.best())
 
 
 class Block(nn.Module):

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from models.core import device
 from models.core.checkpoints import load_checkpoint
-from models.core.nn.efficientnet import EfficientNetLite, pooled
+from models.core.nn.efficientnet import imagenet, pooled
 
 NAME = "face_voice"
 NETWORK, WIDTH = "lite2", 520
@@ -89,12 +89,7 @@ def seen(image: Picture, pixels: NDArray[np.float32]) -> Tensor:
     place = np.array([[scale, 0, SIDE / 2 - scale * middle[0]], [0, scale, SIDE / 2 - scale * middle[1]]])
     face = cv2.warpAffine(image, place, (SIDE, SIDE), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
     both = torch.from_numpy(np.stack([face, face[:, ::-1]])).permute(0, 3, 1, 2).float() / 255
-    return pooled(_encoder(), both.to(device.best())).mean(0).cpu()
-
-
-@cache
-def _encoder() -> EfficientNetLite:
-    return EfficientNetLite(NETWORK).load_imagenet().eval().to(device.best())
+    return pooled(imagenet(NETWORK), both.to(device.best())).mean(0)
 
 
 @cache

@@ -73,7 +73,7 @@ def faces(clips: Sequence[Clip]) -> Faces:
             continue
         place = int(there[len(there) // 2])
         frame = next(islice(read_clip(open_clip(clip.path)), place, None))
-        face = seen(frame, clip.track.pixels()[place])
+        face = seen(frame, clip.track.pixels()[place]).cpu()
         rows.append((face, np.log(pitch), min(count, TRUSTED), clip.person))
     features, pitches, trust, people = zip(*rows, strict=True)
     return Faces(
