@@ -14,7 +14,6 @@ from models.colonoscopy.synthesis.denoising import Predict, denoise, guided
 from models.colonoscopy.synthesis.latent_detail import LatentDetail
 from models.colonoscopy.synthesis.latent_detail import load as load_detail
 from models.colonoscopy.synthesis.super_resolution import enlarged
-from models.core import device
 from models.core.checkpoints import load_checkpoint
 
 SIZE = 256
@@ -104,4 +103,4 @@ def picture(frame: Tensor) -> Frame:
 
 def load(name: str) -> Cascade:
     """The cascade whose base is checkpoints/NAME. Raises as `load_checkpoint` does."""
-    return Cascade(load_checkpoint(BaseSdm, name).to(device.best()), load_detail())
+    return Cascade(load_checkpoint(BaseSdm, name), load_detail())

@@ -18,7 +18,6 @@ from models.colonoscopy.synthesis.autoencoder import FACTOR, Autoencoder, label_
 from models.colonoscopy.synthesis.denoising import Predict, denoise, guided
 from models.colonoscopy.synthesis.latent_diffusion import SIZE, LatentDiffusion
 from models.colonoscopy.synthesis.super_resolution import enlarged
-from models.core import device
 from models.core.checkpoints import load_checkpoint
 
 SINCE, STEPS = 600, 10  # of the schedule's 1,000 times; how often the network is asked
@@ -77,5 +76,5 @@ class LatentDetail:
 @cache
 def load() -> LatentDetail:
     """The stage that ships, the same for all cascades. Raises as `load_checkpoint` does."""
-    unet = load_checkpoint(LatentDiffusion, "ldm").to(device.best())
-    return LatentDetail(unet, load_checkpoint(Autoencoder, "colonoscopy_autoencoder").to(device.best()))
+    unet = load_checkpoint(LatentDiffusion, "ldm")
+    return LatentDetail(unet, load_checkpoint(Autoencoder, "colonoscopy_autoencoder"))

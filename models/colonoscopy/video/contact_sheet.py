@@ -49,12 +49,13 @@ def write_reconstructions(masks: Sequence[Mask], out: Path) -> None:
     No real frame is shown: the clips are drawn. Raises UserError as `pipeline.film` does.
     """
     rows: list[tuple[str, list[Frame]]] = []
+    kinds = autoencoders()
     at = np.linspace(0, CLIP - 1, SHOWN).round().astype(int).tolist()
     for number, mask in enumerate(masks):
         order = FilmOrder(mask, move=MOVES[number % len(MOVES)], seconds=CLIP / FPS, seed=SEED + number)
         drawn = [step.frame for step in judged(order, FILMS.default)][:CLIP]
-        rows.append((f"input: film\nunder a mask,\n{order.move}", [_marked(drawn[one], None) for one in at]))
-        for title, (size, again) in autoencoders().items():
+        rows.append((f"input: film\nunder a mask,\n{order.move}", [_marked(drawn[one]) for one in at]))
+        for title, (size, again) in kinds.items():
             kept = again([squared(frame, size) for frame in drawn])
             rows.append((f"{title}\nreconstruction", [_marked(kept[one]) for one in at]))
     _write(rows, [one / FPS for one in at], out)
