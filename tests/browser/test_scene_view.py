@@ -53,7 +53,7 @@ def address() -> Iterator[str]:
         told = gr.Textbox(elem_id="told")
         sends = {
             "scan": lambda: scene_view.show(scene_view.scan_payload(SCAN)),
-            "cloud": lambda: scene_view.show(scene_view.scan_payload(_cloud(furnished_room(0.05)))),
+            "cloud": lambda: scene_view.show(scene_view.scan_payload(_cloud(furnished_room(0.07)))),
             "roof": lambda: scene_view.show(scene_view.scan_payload(roofed(furnished_room(0.15)))),
             "answer": lambda: scene_view.lay_over(scene_view.overlay_payload(ANSWER)),
             "broken": lambda: scene_view.show(scene_view.scan_payload(SCAN)[:5000] + '"}]}'),

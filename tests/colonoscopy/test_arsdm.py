@@ -14,6 +14,7 @@ from models.colonoscopy.synthesis.arsdm import (
     refinement_loss,
     schedule,
     structure_loss,
+    v_of,
 )
 from models.colonoscopy.synthesis.cascade import BASE, BaseSdm
 from models.colonoscopy.synthesis.training import BaseLosses, batches, small_frames
@@ -59,7 +60,9 @@ def test_the_clean_estimate_is_exact_for_the_true_v():
     clean, noise, times = torch.randn(3, 4, 8, 8), torch.randn(3, 4, 8, 8), torch.tensor([5, 500, 999])
     noisy = noises.add_noise(clean, noise, times)
     v = noises.get_velocity(clean, noise, times)
-    assert torch.allclose(clean_estimate(noisy, v, noises.alphas_cumprod[times]), clean, atol=1e-5)
+    kept = noises.alphas_cumprod[times]
+    assert torch.allclose(clean_estimate(noisy, v, kept), clean, atol=1e-5)
+    assert torch.allclose(v_of(noisy, clean, kept.view(-1, 1, 1, 1)), v, atol=1e-4)
 
 
 def test_the_schedule_is_the_papers_and_ends_in_noise_alone():

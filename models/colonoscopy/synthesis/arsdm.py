@@ -61,6 +61,11 @@ def clean_estimate(noisy: Tensor, v: Tensor, kept: Tensor) -> Tensor:
     return kept.sqrt() * noisy - (1 - kept).sqrt() * v
 
 
+def v_of(noisy: Tensor, clean: Tensor, kept: Tensor) -> Tensor:
+    """The v that points at a clean image: `clean_estimate` turned round. kept: of the images' dimensions."""
+    return (kept.sqrt() * noisy - clean) / (1 - kept).sqrt()
+
+
 def refinement_loss(
     frames: Tensor, masks: Tensor, segment: Callable[[Tensor], Tensor], sure: Tensor
 ) -> Tensor:

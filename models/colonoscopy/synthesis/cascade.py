@@ -12,6 +12,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, pixel_shuffle, pixel_unshuffle
 
+from models.colonoscopy.synthesis.arsdm import v_of
 from models.colonoscopy.synthesis.latent_diffusion import cosine_transform
 from models.colonoscopy.synthesis.sdm import HasDevice, SdmConfig, SdmUNet, one_hot
 from models.colonoscopy.synthesis.whole_frames import LOOKS
@@ -111,7 +112,7 @@ class BaseSdm(HasDevice, PyTorchModelHubMixin):
         kept = self.kept[times].view(-1, 1, 1, 1)
         with torch.autocast(noisy.device.type, enabled=False):  # it is exact or it is of no use
             guess = self.linear_guess(noisy.float(), kept)
-            v = (kept.sqrt() * noisy.float() - guess) / (1 - kept).sqrt()
+            v = v_of(noisy.float(), guess, kept)
         x = torch.cat([pixel_unshuffle(noisy, FOLD), pixel_unshuffle(guess, FOLD)], 1)
         return v + pixel_shuffle(self.unet(x, times, pixel_unshuffle(label, FOLD), self.look(look)), FOLD)
 

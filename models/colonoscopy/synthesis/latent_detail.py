@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
-from models.colonoscopy.synthesis.arsdm import clean_estimate, schedule
+from models.colonoscopy.synthesis.arsdm import clean_estimate, schedule, v_of
 from models.colonoscopy.synthesis.autoencoder import FACTOR, Autoencoder, label_maps
 from models.colonoscopy.synthesis.denoising import Predict, denoise, guided
 from models.colonoscopy.synthesis.latent_diffusion import SIZE, LatentDiffusion
@@ -68,7 +68,7 @@ class LatentDetail:
         def knowing(noisy: Tensor, times: Tensor) -> Tensor:
             left = self.schedule.alphas_cumprod.to(noisy.device)[times]
             clean = open_ * clean_estimate(noisy, predict(noisy, times), left) + (1 - open_) * kept
-            return (left.sqrt() * noisy - clean) / (1 - left).sqrt()
+            return v_of(noisy, clean, left)
 
         return knowing
 

@@ -16,7 +16,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
-from models.colonoscopy.synthesis.arsdm import schedule
+from models.colonoscopy.synthesis.arsdm import schedule, v_of
 from models.colonoscopy.synthesis.autoencoder import FACTOR, FOLD, PATCH
 from models.colonoscopy.synthesis.sdm import HasDevice, SdmConfig, SdmUNet
 
@@ -77,7 +77,7 @@ class LatentDiffusion(HasDevice, PyTorchModelHubMixin):
         kept = self.kept[timesteps].view(-1, 1, 1, 1)
         with torch.autocast(image.device.type, enabled=False):  # the filter is exact or it is of no use
             guess = self.linear_guess(image, kept)
-            v = (kept.sqrt() * image.float() - guess) / (1 - kept).sqrt()
+            v = v_of(image.float(), guess, kept)
         return v + self.unet(torch.cat([image, guess], 1), timesteps, label)
 
 

@@ -22,6 +22,7 @@ from torch.nn.functional import (
     silu,
 )
 
+from models.colonoscopy.synthesis.arsdm import v_of
 from models.colonoscopy.synthesis.autoencoder import Residual
 from models.colonoscopy.synthesis.cascade import FOLD, SMALL, cosine_schedule
 from models.colonoscopy.synthesis.sdm import HasDevice, sinusoid, zeroed
@@ -163,7 +164,7 @@ class FilmBase(HasDevice, PyTorchModelHubMixin):
                 x = block(x, told, frames)
         found = pixel_shuffle(self.last(silu(x)), FOLD).unflatten(0, noisy.shape[:2])
         clean = guess + variance.sqrt() * found.float()
-        return (kept.sqrt() * noisy.float() - clean) / (1 - kept).sqrt()
+        return v_of(noisy.float(), clean, kept)
 
 
 def likely(noisy: Tensor, kept: Tensor, given: Condition) -> tuple[Tensor, Tensor]:

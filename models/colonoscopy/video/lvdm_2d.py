@@ -17,7 +17,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
-from models.colonoscopy.synthesis.arsdm import schedule
+from models.colonoscopy.synthesis.arsdm import schedule, v_of
 from models.colonoscopy.synthesis.autoencoder import FOLD, PATCH
 from models.colonoscopy.synthesis.latent_diffusion import LDM, SIZE, LatentDiffusion, cosine_transform
 from models.colonoscopy.synthesis.sdm import GROUPS, HasDevice, SdmConfig, SdmUNet, fitted, sinusoid, zeroed
@@ -158,7 +158,7 @@ class ClipDiffusion(HasDevice, PyTorchModelHubMixin):
         kept = self.kept[times].view(-1, 1, 1, 1, 1)
         with torch.autocast(noisy.device.type, enabled=False):  # the filter is exact or it is of no use
             guess = self.linear_guess(noisy, self.kept[times], told)
-            v = (kept.sqrt() * noisy.float() - guess) / (1 - kept).sqrt()
+            v = v_of(noisy.float(), guess, kept)
         seen = torch.cat([noisy, guess, told], 2).flatten(0, 1)
         found = self.unet(seen, times.repeat_interleave(CLIP), label.flatten(0, 1))
         return v + found.unflatten(0, (-1, CLIP))

@@ -16,7 +16,7 @@ import torch
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
-from models.colonoscopy.synthesis.arsdm import schedule
+from models.colonoscopy.synthesis.arsdm import schedule, v_of
 from models.colonoscopy.synthesis.autoencoder import FACTOR
 from models.colonoscopy.synthesis.latent_diffusion import LDM, SIZE, LatentDiffusion, cosine_transform
 from models.colonoscopy.synthesis.sdm import GROUPS, HasDevice, SdmConfig, SdmUNet, fitted, sinusoid, zeroed
@@ -227,7 +227,7 @@ class PlaneDiffusion(HasDevice, PyTorchModelHubMixin):
         with torch.autocast(noisy.device.type, enabled=False):  # the filter is exact or it is of no use
             guess = self.linear_guess(noisy, kept, before, told)
             kept = kept.view(-1, 1, 1)
-            v = (kept.sqrt() * noisy.float() - guess) / (1 - kept).sqrt()
+            v = v_of(noisy.float(), guess, kept)
         known = told.view(-1, 1, 1).to(noisy.dtype)
         flag = known.expand(-1, 1, noisy.shape[2])
         seen = torch.cat([noisy, guess, known * before[:, : LDM.channels], flag], 1)
