@@ -9,7 +9,8 @@ from typing import Any
 from models.core.checkpoints import card, load_checkpoint
 from models.core.results import markdown, write
 from models.core.training import RUNS
-from models.scene.grounding.compared import RIVALS, STEPS
+from models.scene.grounding import seeds
+from models.scene.grounding.compared import REFERIT_COLUMNS, RIVALS, STEPS
 from models.scene.grounding.evaluation import (
     DETECTIONS,
     TITLES,
@@ -52,7 +53,6 @@ TALK_REFERIT: Mapping[str, Mapping[str, tuple[float, ...]]] = {
 SCANREFER_COLUMNS = tuple(
     (part, f"acc@{bound}") for part in ("unique", "multiple", "overall") for bound in (0.25, 0.5)
 )
-REFERIT_COLUMNS = ("easy", "hard", "view_dependent", "view_independent", "overall")
 UNLEARNED = "first label named (no learning)"
 MODULE = "python -m models.scene"
 DIFFERS = (
@@ -98,7 +98,7 @@ def evaluate_method(
 
 
 def evaluate(data: Path) -> dict[str, Any]:
-    """Both tables of the talk, of the methods whose checkpoints are there.
+    """Both tables of the talk, of the methods whose checkpoints are there, and the spread over seeds.
 
     What was measured of a checkpoint stays in runs/, so that a method that comes later costs only itself.
     """
@@ -106,6 +106,7 @@ def evaluate(data: Path) -> dict[str, Any]:
     return {
         "scanrefer": _table_one(data, encoder),
         **{task: _table_two(data, task, encoder) for task in ("nr3d", "sr3d")},
+        "seeds": seeds.evaluate(data, encoder),
     }
 
 

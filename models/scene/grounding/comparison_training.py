@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from models.core.text import phrase_vectors
-from models.core.training import RUNS, fit, save_half
+from models.core.training import fit, save_half
 from models.scene.grounding.batches import Targets
-from models.scene.grounding.compared import RIVALS, STEPS
+from models.scene.grounding.compared import RIVALS, SEED_STEPS, SEEDS, folder
 from models.scene.grounding.instancerefer.open_instancerefer import OpenBatch
 from models.scene.grounding.instancerefer.open_perception import NEVER
 from models.scene.grounding.registry import GROUNDERS
@@ -19,7 +19,6 @@ from models.scene.grounding.scene_objects import point_encoder
 from models.scene.grounding.sentence_vectors import WordIndices
 from models.scene.grounding.training import BATCH, GENERATED, Corpus, dev_accuracy, fit_version
 
-SEEDS = 5
 RATE = 2e-3
 SAID, LABELS = 0.3, 0.3  # weights of the auxiliary class losses
 
@@ -80,11 +79,6 @@ def start_words(embedding: nn.Embedding, vocabulary: Sequence[str]) -> None:
         embedding.weight[2:] = torch.cat(parts) * embedding.embedding_dim**0.5
 
 
-def folder(name: str, seed: int) -> Path:
-    """Where a compared network lies, once it is trained."""
-    return RUNS / f"comparison_{name}_{seed}"
-
-
 def train_comparison(data: Path) -> None:
     """Train every method with each seed, for the same number of steps; resumable.
 
@@ -101,10 +95,10 @@ def train_comparison(data: Path) -> None:
             if name == "instancerefer":
                 config = {"vocabulary": len(corpus.words)}
                 average, done = fit_version(
-                    corpus, out.name, config, steps=STEPS, seed=seed, first_words=first
+                    corpus, out.name, config, steps=SEED_STEPS, seed=seed, first_words=first
                 )
             else:
-                average, done = fit_rival(corpus, name, out.name, steps=STEPS, seed=seed)  # type: ignore[assignment]
+                average, done = fit_rival(corpus, name, out.name, steps=SEED_STEPS, seed=seed)  # type: ignore[assignment]
             average.save_pretrained(out / "final")
             corpus.words.save(out / "final" / "words.json")
             print(name, seed, done, flush=True)
