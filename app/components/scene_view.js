@@ -278,7 +278,7 @@ function startViewer() {
     plot.style.cursor = found ? 'pointer' : 'grab';
     if (!found) return;
     const frame = stage.getBoundingClientRect();
-    tip.textContent = found.instance.label;
+    tip.textContent = named(found.instance);
     tip.style.setProperty('--sv-colour', found.instance.colour);
     const x = Math.min(event.clientX - frame.left + 14, frame.width - tip.offsetWidth - 6);
     const y = Math.max(event.clientY - frame.top - tip.offsetHeight - 10, 6);

@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.components.component import Component
+from models.scene.chinese.caption import name_of
 from models.scene.data import scan as scans
 from models.scene.data.scan import Instance, Scan
 from models.scene.types import Answer, Caption, Standpoint
@@ -210,15 +211,15 @@ def overlay_payload(
 
 def marks_payload(
     marks: Iterable[Mapping[str, Any]],
-    legend: Iterable[Mapping[str, str]],
+    legend: Iterable[Mapping[str, Any]],
     title: str,
     picked: int | None = None,
     standpoint: Standpoint | None = None,
 ) -> str:
     """Boxes in colours of their own, as JSON, and the eye from which left and right were judged.
 
-    marks: "id" of an instance, "box" (6,), "colour" (#rrggbb), "text". legend: "colour" and "text", which a
-    saved picture shows under `title`.
+    marks: "id" of an instance, "box" (6,), "colour" (#rrggbb), "method": who means it, "" for all. legend:
+    "colour", "method", "id" and how many "fits", which a saved picture shows under `title`.
     """
     eye = asdict(standpoint) if standpoint else None
     body = {"picked": picked, "marks": list(marks), "legend": list(legend), "title": title, "eye": eye}
@@ -245,6 +246,7 @@ def _described(instance: Instance) -> dict[str, Any]:
     return {
         "id": instance.id,
         "label": instance.label,
+        "names": {"zh-CN": chinese} if (chinese := name_of(instance.label)) else {},
         "box": _round(instance.box),
         "colour": f"#{red:02x}{green:02x}{blue:02x}",
     }

@@ -26,7 +26,7 @@ function savePicture(glplot, state, style, width) {
     paint.fillText(tag.textContent, box.x + parseFloat(look.paddingLeft), box.y + box.h / 2);
   }
   const {legend = [], title = ''} = state.overlay ?? {};
-  if (legend.length) paintLegend(paint, legend, title, picture.height / zoom);
+  if (legend.length) paintLegend(paint, legend.map(one => ({...one, text: `${one.method}: ${meant(state.scan, one)}`})), title, picture.height / zoom);
   picture.toBlob(blob => {
     const link = document.createElement('a');
     link.href = URL.createObjectURL(blob);

@@ -122,6 +122,15 @@ function eyeTrace(scan, {at: [x, y], ahead: [dx, dy]}) {
   return pieces.trace('eye');
 }
 
+// An instance's label in the page's language.
+const named = instance => instance.names?.[document.documentElement.lang] ?? instance.label;
+
+// Where a method's legend says what it means: "chair 7", "chair × 4" where so many fit, or nothing.
+function meant(scan, {id, fits}) {
+  const instance = scan.byId.get(id);
+  return instance ? `${named(instance)} ${fits ? `× ${fits}` : id}` : '–';
+}
+
 // An overlay -> {traces, labels}. A label: {text, at (metres), kind, id, rank}; the first ones matter most.
 function overlayOf(scan, overlay, words) {
   const traces = [], labels = [];
@@ -129,6 +138,7 @@ function overlayOf(scan, overlay, words) {
   const strongest = overlay.candidates.find(candidate => candidate.strongest);
   const percent = share => `${Math.round(share * 100)} %`;
   if (overlay.cell) traces.push(...cellTraces(scan, overlay.cell));
+  const called = candidate => named(scan.byId.get(candidate.id) ?? candidate);
   const others = new Pieces();
   for (const candidate of overlay.candidates) {
     const wins = candidate === strongest;
@@ -136,7 +146,7 @@ function overlayOf(scan, overlay, words) {
       const box = new Pieces();
       box.box(candidate.box, 0.035, css(COLOURS.middle));
       traces.push(box.trace('candidates'), highlight(scan.drawn, scan.byId.get(candidate.id)?.place, COLOURS.middle, 0.6, 'winner object'));
-      labels.push({text: `${candidate.label} ${candidate.id}`, at: topOf(candidate.box), kind: 'fits', colour: css(COLOURS.middle), id: candidate.id, rank: candidate.rank});
+      labels.push({text: `${called(candidate)} ${candidate.id}`, at: topOf(candidate.box), kind: 'fits', colour: css(COLOURS.middle), id: candidate.id, rank: candidate.rank});
       continue;
     }
     const colour = wins ? (candidate.score < SURE ? COLOURS.middle : COLOURS.winner) : scoreColour(0.75 * candidate.score / best);
@@ -145,17 +155,18 @@ function overlayOf(scan, overlay, words) {
       box.box(candidate.box, 0.045, css(colour));
       traces.push(box.trace('winner'), highlight(scan.drawn, scan.byId.get(candidate.id)?.place, colour, 0.75, 'winner object'));
     } else others.box(candidate.box, 0.02, css(colour));
-    const text = wins ? `${candidate.rank} · ${candidate.label} · ${percent(candidate.score)}` : `${candidate.rank} · ${percent(candidate.score)}`;
+    const text = wins ? `${candidate.rank} · ${called(candidate)} · ${percent(candidate.score)}` : `${candidate.rank} · ${percent(candidate.score)}`;
     labels.push({text, at: topOf(candidate.box), kind: wins ? (candidate.score < SURE ? 'guess' : 'winner') : 'candidate', colour: css(colour), id: candidate.id, rank: wins ? 0 : candidate.rank});
   }
   if (others.x.length) traces.push(others.trace('candidates'));
   const marks = new Pieces();
-  for (const {id, score, colour: own, text, box} of overlay.marks) {
+  for (const {id, score, colour: own, method, box} of overlay.marks) {
     const instance = scan.byId.get(id);
     if (!instance) continue;
     const colour = own ?? css(scoreColour(0.5 * score));
     marks.box(box ?? instance.box, own ? 0.03 : 0.014, colour);
-    labels.push({text: text ?? `${instance.label} · ${percent(score)}`, at: topOf(box ?? instance.box), kind: 'candidate', colour, id, rank: 10 - score});
+    const told = own ? `${named(instance)} ${id}` : `${named(instance)} · ${percent(score)}`;
+    labels.push({text: method ? `${method} · ${named(instance)}` : told, at: topOf(box ?? instance.box), kind: 'candidate', colour, id, rank: 10 - score});
   }
   if (marks.x.length) traces.push(marks.trace('marks', 0.8));
   const lines = new Pieces();
@@ -165,7 +176,7 @@ function overlayOf(scan, overlay, words) {
     if (!instance) continue;
     lines.dashes(topOf(from.box), topOf(instance.box), 0.02 + 0.03 * anchor.weight, css(COLOURS.anchor));
     lines.box(instance.box, 0.016, css(COLOURS.anchor));
-    labels.push({text: anchor.label, at: topOf(instance.box), kind: 'anchor', colour: css(COLOURS.anchor), id: anchor.object_id, rank: 0.5});
+    labels.push({text: named(instance), at: topOf(instance.box), kind: 'anchor', colour: css(COLOURS.anchor), id: anchor.object_id, rank: 0.5});
   }
   if (lines.x.length) traces.push(lines.trace('anchors'));
   const picked = scan.byId.get(overlay.picked);
@@ -174,7 +185,7 @@ function overlayOf(scan, overlay, words) {
     box.box(picked.box, 0.025, css(COLOURS.picked));
     if (picked.id !== strongest?.id) traces.push(highlight(scan.drawn, picked.place, COLOURS.picked, 0.45, 'picked object'));
     traces.push(box.trace('picked'));
-    if (picked.id !== strongest?.id) labels.push({text: picked.label, at: topOf(picked.box), kind: 'picked', colour: css(COLOURS.picked), id: picked.id, rank: 0.2});
+    if (picked.id !== strongest?.id) labels.push({text: named(picked), at: topOf(picked.box), kind: 'picked', colour: css(COLOURS.picked), id: picked.id, rank: 0.2});
   }
   if (overlay.cell) {
     const [x0, y0, , x1, y1] = scan.bounds;

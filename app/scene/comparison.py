@@ -12,6 +12,7 @@ from app.components import scene_view
 from app.i18n import language, say
 from app.messages import Updates, quiet
 from app.scene import object_views, service, views
+from app.scene.labels import note_said, numbered, shown
 from app.scene.layout import SceneWidgets
 from app.scene.session import SceneSession
 from models.scene.grounding import base
@@ -56,16 +57,17 @@ def overlay(found: Sequence[Grounding], picked: int | None = None) -> str:
         grown = 0.035 * shell
         low, high = one.best.box[:3], one.best.box[3:]
         box = [round(v - grown, 3) for v in low] + [round(v + grown, 3) for v in high]
-        title = GROUNDERS[one.method].title
-        text = f"{title} · {one.best.label}"
         marks.append(
             {
                 **{"id": one.best.object_id, "score": one.best.score, "box": box},
-                **{"colour": colour(one.method), "text": text},
+                **{"colour": colour(one.method), "method": GROUNDERS[one.method].title},
             }
         )
     legend = [
-        {"colour": colour(one.method), "text": f"{GROUNDERS[one.method].title}: {_named(one)}"}
+        {
+            **{"colour": colour(one.method), "method": GROUNDERS[one.method].title},
+            **{"id": one.best.object_id if one.best else None, "fits": len(one.fits)},
+        }
         for one in found
     ]
     seen = next((one.standpoint for one in found if one.standpoint), None)  # the same for all that have one
@@ -75,7 +77,7 @@ def overlay(found: Sequence[Grounding], picked: int | None = None) -> str:
 def _alike(method: str, one: RankedObject) -> dict[str, Any]:
     return {
         **{"id": one.object_id, "score": one.score, "box": [round(value, 3) for value in one.box]},
-        **{"colour": colour(method), "text": f"{one.label} {one.object_id}"},
+        **{"colour": colour(method), "method": ""},
     }
 
 
@@ -132,13 +134,13 @@ def _row(name: str, one: Grounding, found: Sequence[Grounding]) -> str:
 
 
 def _said(name: str, one: Grounding) -> str:
-    return _named(one) if one.best else say(name, "scene.nothing")
+    return _named(name, one) if one.best else say(name, "scene.nothing")
 
 
-def _named(one: Grounding) -> str:
+def _named(name: str, one: Grounding) -> str:
     if one.best and one.fits:
-        return f"{one.best.label} × {len(one.fits)}"
-    return f"{one.best.label} {one.best.object_id}" if one.best else "–"
+        return f"{shown(name, one.best.label)} × {len(one.fits)}"
+    return f"{shown(name, one.best.label)} {one.best.object_id}" if one.best else "–"
 
 
 def _own(name: str, one: Grounding) -> str:
@@ -150,11 +152,9 @@ def _own(name: str, one: Grounding) -> str:
         body = views.panel(name, one.reasons, False, how, best)
     else:
         words = views.words(one.words) if one.words else quiet(say(name, "scene.no_words"))
-        asked = quiet(say(name, "scene.asked_for", target=one.target))
-        told = "".join(
-            quiet(say(name, f"notes.{note.key}", **note.facts)) for note in (*one.proofs, *one.notes)
-        )
-        body = asked + told + words + _table(name, one.ranked) + f'<p class="tl-how">{escape(how)}</p>'
+        asked = quiet(say(name, "scene.asked_for", target=shown(name, one.target)))
+        notes = "".join(quiet(note_said(name, note)) for note in (*one.proofs, *one.notes))
+        body = asked + notes + words + _table(name, one.ranked) + f'<p class="tl-how">{escape(how)}</p>'
     summary = escape(say(name, "scene.own_reasons", method=entry.title))
     return f'<details data-method="{one.method}"><summary>{summary}</summary>{body}</details>'
 
@@ -164,7 +164,7 @@ def _table(name: str, ranked: Sequence[RankedObject]) -> str:
     heads = "".join(f'<th scope="col">{escape(say(name, f"scene.{term}"))}</th>' for term in terms)
     rows = "".join(
         f'<tr data-object="{one.object_id}" tabindex="0" aria-selected="false"><th scope="row"><i>{rank}</i> '
-        f"{escape(one.label)}&nbsp;{one.object_id}</th>"
+        f"{numbered(name, one.label, one.object_id)}</th>"
         f'<td class="tl-score" style="--w:{one.score:.3f}">{round(100 * one.score)} %</td>'
         + "".join(f"<td>{one.scores[term]:.2f}</td>" for term in terms)
         + "</tr>"

@@ -10,6 +10,7 @@ import numpy as np
 
 from app.i18n import say
 from app.messages import quiet
+from app.scene.labels import note_said, numbered, shown
 from app.scene.session import SceneSession
 from app.validation import MAX_LABEL
 from models.core.progress import Progress
@@ -40,7 +41,7 @@ def looked_at(
     said: None while words are found, or where there will be none (mute). how: the checkpoint that said it.
     repairing: the tools are open. compared: what several methods say, by their names.
     """
-    name = f"<b>{escape(found.label)}&nbsp;{found.id}</b>"
+    name = f"<b>{numbered(language, found.label, found.id)}</b>"
     sure = (
         f"<span>{escape(say(language, 'scene.confidence', percent=_percent(found.confidence)))}</span>"
         if found.confidence < 1
@@ -119,10 +120,9 @@ def _said(language: str, scan: Scan, said: Caption, how: str) -> Iterable[str]:
         title = escape(say(language, "scene.others"))
         yield f'<section><h3>{title}</h3><ul class="tl-others">{others}</ul></section>'
     if said.anchors:
-        yield (
-            f"<section><h3>{escape(say(language, 'scene.read_from'))}</h3>"
-            f'<p class="tl-anchors">{"".join(_chip(anchor) for anchor in said.anchors)}</p></section>'
-        )
+        chips = "".join(_chip(language, anchor) for anchor in said.anchors)
+        title = escape(say(language, "scene.read_from"))
+        yield f'<section><h3>{title}</h3><p class="tl-anchors">{chips}</p></section>'
     took = say(language, "scene.took", seconds=f"{said.seconds:.2f}")
     yield f'<p class="tl-how">{escape(took)}<span>{escape(how)}</span></p>'
 
@@ -171,10 +171,10 @@ def _odds(language: str, odds: float | None) -> str:
     return f'<i title="{escape(say(language, "scene.word_odds_help"))}">{told}</i>'
 
 
-def _chip(anchor: Anchor) -> str:
+def _chip(language: str, anchor: Anchor) -> str:
     return (
         f'<button type="button" class="tl-anchor" data-object="{anchor.object_id}">'
-        f"{escape(anchor.label)}&nbsp;{anchor.object_id} <i>{_percent(anchor.weight)}</i></button>"
+        f"{numbered(language, anchor.label, anchor.object_id)} <i>{_percent(anchor.weight)}</i></button>"
     )
 
 
@@ -198,7 +198,9 @@ def _merge(language: str, session: SceneSession, found: Instance, word: str) -> 
     if not others:
         return ""
     told = escape(say(language, "scene.merge_with"))
-    options = "".join(f'<option value="{one.id}">{escape(one.label)} {one.id}</option>' for one in others)
+    options = "".join(
+        f'<option value="{one.id}">{escape(shown(language, one.label))} {one.id}</option>' for one in others
+    )
     return (
         f'<form data-do="merge"><select name="value" aria-label="{told}" title="{told}">{options}</select>'
         f"<button>{word}</button></form>"
@@ -239,7 +241,7 @@ def facts(language: str, session: SceneSession, scan: Scan) -> str:
             if upright
             else say(language, "scene.tilt", degrees=f"{session.tilt:.0f}")
         )
-    notes = "".join(quiet(say(language, f"notes.{one.key}", **one.facts)) for one in scan.notes)
+    notes = "".join(quiet(note_said(language, one)) for one in scan.notes)
     return quiet(" · ".join(told)) + notes
 
 
@@ -305,10 +307,11 @@ def _list(language: str, session: SceneSession, scan: Scan, selected: int | None
 
 def _row(language: str, one: Instance, text: str, found: bool, lit: bool) -> str:
     sure = f"<i>{_percent(one.confidence)}</i>" if found else ""
-    caption = _caption(language, text) if text else ""
+    caption, name = _caption(language, text) if text else "", shown(language, one.label)
+    named = f' data-label="{escape(one.label)}"' if name != one.label else ""  # is searched too
     return (
         f'<li data-object="{one.id}"><button type="button" aria-pressed="{str(lit).lower()}">'
-        f"<b>{escape(one.label)}&nbsp;{one.id}</b> {sure}{caption}</button></li>"
+        f"<b{named}>{escape(name)}&nbsp;{one.id}</b> {sure}{caption}</button></li>"
     )
 
 

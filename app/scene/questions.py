@@ -7,6 +7,7 @@ from app import validation
 from app.components.history_strip import Past
 from app.history import Work
 from app.i18n import say
+from app.scene.labels import shown
 from app.scene.session import SceneSession
 from models.scene.data.scan import Scan
 from models.scene.grounding.registry import GROUNDERS
@@ -17,8 +18,8 @@ class Question(Work):
     """A question and what was found.
 
     shipped: name of the scan that ships. own: a visitor's scan, which can be asked as long as it is open, and
-    own_id tells it from others. name: of the scan. found: label and id of the object, or how many fit, "" for
-    none.
+    own_id tells it from others. name: of the scan. label: of the object that was found, "" for none.
+    which: its id, or how many fit.
     """
 
     sentence: str
@@ -27,7 +28,8 @@ class Question(Work):
     shipped: str = ""
     own_id: int = 0
     own: "weakref.ref[Scan] | None" = field(default=None, compare=False)
-    found: str = field(default="", compare=False)
+    label: str = field(default="", compare=False)
+    which: str = field(default="", compare=False)
 
     def there(self) -> bool:
         """See `Work`."""
@@ -41,12 +43,11 @@ class Question(Work):
 def asked(session: SceneSession, sentence: object) -> Question:
     """The question that was answered last."""
     assert session.original is not None
-    found = [f"{one.best.label} {one.best.object_id}" for one in session.compared if one.best]
+    found = [(one.best.label, str(one.best.object_id)) for one in session.compared if one.best]
     if session.answer is not None:
-        found = [f"{one.label} {one.object_id}" for one in session.answer.candidates[:1]]
+        found = [(one.label, str(one.object_id)) for one in session.answer.candidates[:1]]
     fits = session.answer.fits if session.answer else session.compared[0].fits if session.compared else ()
-    if fits:
-        found = [f"{found[0].rsplit(' ', 1)[0]} × {len(fits)}"]
+    label, which = found[0] if found else ("", "")
     return Question(
         sentence=validation.sentence(sentence),
         methods=session.methods,
@@ -54,7 +55,8 @@ def asked(session: SceneSession, sentence: object) -> Question:
         shipped=session.shipped,
         own_id=0 if session.shipped else id(session.original),
         own=None if session.shipped else weakref.ref(session.original),
-        found=found[0] if found else "",
+        label=label,
+        which=f"× {len(fits)}" if fits else which,
     )
 
 
@@ -64,5 +66,6 @@ def past(name: str, number: int, one: Question, title: str) -> Past:
     by = "" if one.methods == (GROUNDERS.default,) else titles[0]
     if len(titles) > 1:
         by = say(name, "history.methods", count=len(titles))
-    told = [title, one.found or say(name, "history.nothing"), by]
+    found = f"{shown(name, one.label)} {one.which}" if one.label else say(name, "history.nothing")
+    told = [title, found, by]
     return Past(number, one.sentence, (" · ".join(text for text in told if text),))

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.i18n import say
 from app.messages import quiet
+from app.scene.labels import note_said, numbered, shown
 from models.core.notes import Note
 from models.scene.types import Answer, Candidate
 
@@ -22,8 +23,8 @@ def waiting(language: str) -> str:
 def panel(language: str, answer: Answer, stored: bool, checkpoint: str, selected: int | None) -> str:
     """The whole panel. `selected`: id of the row that is lit; `checkpoint`: name and hash as shown."""
     parts = [_verdict(language, answer)]
-    told = [one for one in (*answer.proofs, *answer.notes) if one.key not in IN_VERDICT]
-    parts += [quiet(say(language, f"notes.{one.key}", **one.facts)) for one in told]
+    notes = [one for one in (*answer.proofs, *answer.notes) if one.key not in IN_VERDICT]
+    parts += [quiet(note_said(language, one)) for one in notes]
     if answer.words:
         parts.append(_section(say(language, "scene.words"), words(answer.words)))
     if answer.candidates:
@@ -48,11 +49,12 @@ def _verdict(language: str, answer: Answer) -> str:
     if several is not None and answer.fits:
         return several_fit(language, several)
     if not answer.candidates:
-        key = "nothing_named" if answer.missing else "nothing_understood"
-        why = say(language, f"scene.{key}", **({"missing": answer.missing} if answer.missing else {}))
+        why = say(language, "scene.nothing_understood")
+        if answer.missing:
+            why = say(language, "scene.nothing_named", missing=shown(language, answer.missing))
         for one in answer.notes:
             if one.key == "too_few":
-                why = say(language, "notes.too_few", **one.facts)
+                why = note_said(language, one)
         return (
             f'<div class="tl-verdict tl-none" role="status"><b>{escape(say(language, "scene.nothing"))}</b>'
             f"<p>{escape(why)}</p></div>"
@@ -62,17 +64,18 @@ def _verdict(language: str, answer: Answer) -> str:
     unsure = best.score < SURE
     perhaps = f"<i>{escape(say(language, 'scene.perhaps'))}</i> " if unsure else ""
     heard = " ".join(word for word, _ in answer.words)  # the sentence in English
-    asked = "" if _named(best.label, heard) else say(language, "scene.called", label=best.label)
+    label = shown(language, best.label)
+    asked = "" if _named(best.label, heard) else say(language, "scene.called", label=label)
     return (
         f'<div class="tl-verdict{" tl-unsure" if unsure else ""}" role="status">'
-        f"<b>{perhaps}{escape(best.label)}&nbsp;{best.object_id}</b>"
+        f"<b>{perhaps}{numbered(language, best.label, best.object_id)}</b>"
         f"<span>{sure}</span>{f'<p>{escape(asked)}</p>' if asked else ''}</div>"
     )
 
 
-def several_fit(language: str, told: Note) -> str:
+def several_fit(language: str, found: Note) -> str:
     """The verdict where a sentence fits several things alike."""
-    title = escape(say(language, "scene.several_fit", **told.facts))
+    title = escape(note_said(language, found, "scene.several_fit"))
     more = escape(say(language, "scene.several_fit_help"))
     return f'<div class="tl-verdict tl-unsure" role="status"><b>{title}</b><p>{more}</p></div>'
 
@@ -97,7 +100,7 @@ def _anchors(language: str, answer: Answer) -> str:
         return quiet(say(language, "scene.no_anchors"))
     chips = (
         f'<button type="button" class="tl-anchor" data-object="{anchor.object_id}">'
-        f"{escape(anchor.label)}&nbsp;{anchor.object_id} <i>{_percent(anchor.weight)}</i></button>"
+        f"{numbered(language, anchor.label, anchor.object_id)} <i>{_percent(anchor.weight)}</i></button>"
         for anchor in answer.anchors
     )
     return f'<p class="tl-anchors">{" ".join(chips)}</p>'
@@ -129,7 +132,7 @@ def _table(language: str, answer: Answer, selected: int | None) -> str:
         for name in scores
     )
     rows = "".join(
-        _row(rank, one, spans, one.object_id == selected)
+        _row(language, rank, one, spans, one.object_id == selected)
         for rank, one in enumerate(answer.candidates[:SHOWN], start=1)
     )
     more = len(answer.candidates) - SHOWN
@@ -141,12 +144,12 @@ def _table(language: str, answer: Answer, selected: int | None) -> str:
     )
 
 
-def _row(rank: int, one: Candidate, spans: dict[str, tuple[float, float]], lit: bool) -> str:
+def _row(language: str, rank: int, one: Candidate, spans: dict[str, tuple[float, float]], lit: bool) -> str:
     cells = "".join(_bar(getattr(one, name), *span) for name, span in spans.items())
     return (
         f'<tr data-object="{one.object_id}"><th scope="row">'
         f'<button type="button" aria-pressed="{str(lit).lower()}"><i>{rank}</i> '
-        f"{escape(one.label)}&nbsp;{one.object_id}</button></th>"
+        f"{numbered(language, one.label, one.object_id)}</button></th>"
         f'<td class="tl-score" style="--w:{one.score:.3f}">{_percent(one.score)}</td>{cells}</tr>'
     )
 

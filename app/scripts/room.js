@@ -15,7 +15,11 @@ element.addEventListener('click', event => {
   if (names.includes(name)) trigger(name, {});
 });
 function search() {
-  for (const row of rows()) row.hidden = !row.textContent.toLowerCase().includes(sought.trim().toLowerCase());
+  const wanted = sought.trim().toLowerCase();
+  for (const row of rows()) {
+    const label = row.querySelector('[data-label]')?.dataset.label ?? ''; // what it is called in the scan's own language
+    row.hidden = !`${row.textContent} ${label}`.toLowerCase().includes(wanted);
+  }
 }
 element.addEventListener('input', event => {
   sought = event.target.value;

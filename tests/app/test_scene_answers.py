@@ -24,7 +24,7 @@ def answer(count: int, **more) -> Answer:
 
 
 @pytest.mark.parametrize(
-    ("language", "verdict"), [("en", "<b>4 chairs fit</b>"), ("zh-CN", "<b>有 4 个 chairs 都符合</b>")]
+    ("language", "verdict"), [("en", "<b>4 chairs fit</b>"), ("zh-CN", "<b>有 4 个椅子都符合</b>")]
 )
 def test_four_chairs_fit(language: str, verdict: str) -> None:
     shown = views.panel(language, answer(4, fits=(0, 1, 2, 3), notes=(SEVERAL,)), False, "c", None)
@@ -32,7 +32,7 @@ def test_four_chairs_fit(language: str, verdict: str) -> None:
     assert "% sure" not in shown and "把握" not in shown and "tl-floor" not in shown
 
 
-@pytest.mark.parametrize(("language", "told"), [("en", "only 4 chairs"), ("zh-CN", "只有 4 个 chairs")])
+@pytest.mark.parametrize(("language", "told"), [("en", "only 4 chairs"), ("zh-CN", "只有 4 个椅子")])
 def test_none_fits(language: str, told: str) -> None:
     bare = replace(answer(1), candidates=(), notes=(FEW,))
     shown = views.panel(language, bare, False, "c", None)
@@ -41,10 +41,16 @@ def test_none_fits(language: str, told: str) -> None:
 
 @pytest.mark.parametrize(
     ("language", "told"),
-    [("en", "number 2 from the left, of 5 chairs"), ("zh-CN", "5 个 chairs 中从左数第 2 个")],
+    [("en", "number 2 from the left, of 5 chairs"), ("zh-CN", "5 个椅子中从左数第 2 个")],
 )
 def test_a_proof_is_told(language: str, told: str) -> None:
     assert told in views.panel(language, answer(1, proofs=(PROOF,)), False, "c", None)
+
+
+def test_a_thing_without_a_chinese_name_keeps_its_own() -> None:
+    found = replace(answer(1), candidates=(Candidate(7, "hoverboard", (0, 0, 0, 1, 1, 1), 0.9, 0, 0, 0),))
+    assert "hoverboard&nbsp;7" in views.panel("zh-CN", found, False, "c", None)
+    assert "椅子&nbsp;0" in views.panel("zh-CN", answer(1), False, "c", None)
 
 
 def test_methods_that_cannot_tell_things_apart_say_so_together() -> None:
@@ -54,7 +60,7 @@ def test_methods_that_cannot_tell_things_apart_say_so_together() -> None:
         for name in ("scanrefer", "tgnn")
     ]
     assert "4 chairs fit" in comparison.panel("en", found, "room")
-    assert comparison.overlay(found).count('"text":"chair ') == 4
+    assert comparison.overlay(found).count('"method":""') == 4
 
 
 def test_an_earlier_question_tells_how_many_fitted() -> None:
@@ -62,4 +68,6 @@ def test_an_earlier_question_tells_how_many_fitted() -> None:
     session.original = Scan.__new__(Scan)
     object.__setattr__(session.original, "name", "room")
     session.answer = answer(4, fits=(0, 1, 2, 3))
-    assert questions.asked(session, "the chair").found == "chair × 4"
+    asked = questions.asked(session, "the chair")
+    assert questions.past("en", 1, asked, "Room").lines == ("Room · chair × 4",)
+    assert questions.past("zh-CN", 1, asked, "客厅").lines == ("客厅 · 椅子 × 4",)

@@ -56,7 +56,7 @@ def test_a_question_is_asked_again(page: Page, address: str) -> None:
     survives(page, "questions", "之前的提问")
     entries(page, "questions").first.click()
     expect(page.locator(FIELD)).to_have_value("the chair")
-    expect(page.locator(".tl-verdict b")).to_contain_text("chair")
+    expect(page.locator(".tl-verdict b")).to_contain_text("椅子")
 
 
 def test_the_strip_is_one_stop_of_the_keyboard(page: Page, address: str) -> None:

@@ -197,6 +197,9 @@ def test_chinese_by_link_by_switch_and_by_the_browser(page: Page, browser: Brows
     expect(page.locator("#tl-find")).to_have_text("查找")
     expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
     expect(page.locator("[data-do=top]")).to_have_attribute("aria-label", "俯视")
+    expect(page.locator("#tl-room li")).to_contain_text(["桌子", "椅子"])
+    page.locator(".tl-search").fill("chair")  # its English name is found too
+    expect(page.locator("#tl-room li:visible")).to_have_count(1)
     ask(page, " ")
     expect(page.locator("#tl-notice")).to_contain_text("还没有句子")
     page.get_by_role("button", name="English").click()

@@ -415,8 +415,12 @@ def test_words_change_without_the_scan(shown: Page) -> None:
     speak = (
         "lang => { document.documentElement.lang = lang; document.dispatchEvent(new Event('tl:language')); }"
     )
+    shown.locator("#answer").click()
+    label = shown.locator(".sv-winner")
+    expect(label).to_contain_text("chair")
     shown.evaluate(speak, "zh-CN")
     expect(shown.locator("[data-do=top]")).to_have_attribute("aria-label", "俯视")
+    expect(label).to_contain_text("椅子")
     expect(shown.locator(".sv[data-state=ready]")).to_be_visible()
     shown.evaluate(speak, "en")
 
