@@ -23,15 +23,15 @@ root.lang = languageOf();
 root.classList.toggle('talk', asked().get('talk') === '1');
 
 const asset = name => new URL(`assets/${name}`, location.href).href;
-for (const name of SCRIPTS) {
-  document.head.append(Object.assign(document.createElement('link'), {rel: 'modulepreload', href: asset(name), crossOrigin: ''}));
-}
 for (const {as, href, parameter, else: other} of AHEAD[labOf()] ?? []) {
   const link = Object.assign(document.createElement('link'), {rel: 'preload', as});
   link.href = href + (parameter ? new URLSearchParams({'': asked().get(parameter) || other}).toString().slice(1) : '');
   if (as === 'fetch') link.crossOrigin = 'anonymous';
-  if (as === 'script') link.fetchPriority = 'low';  // Gradio's own come first: one can ask before the room turns
+  if (as === 'script') link.fetchPriority = 'high';
   document.head.append(link);
+}
+for (const name of SCRIPTS) {
+  document.head.append(Object.assign(document.createElement('link'), {rel: 'modulepreload', href: asset(name), crossOrigin: ''}));
 }
 
 // ---- the address
