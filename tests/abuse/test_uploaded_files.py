@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from app import page, uploads
+from app.components import scene_view
 from tests.abuse.test_page import META, call
 from tests.launched import lying
 from tests.scene.scan_makers import scannet
@@ -41,7 +42,8 @@ def upload(address: str, *files: tuple[str, bytes]) -> list[str]:
 def served_file(address: str) -> Path:
     """A file of a package that the page serves, by the path that /config tells everybody."""
     config = json.dumps(httpx.get(f"{address}config", timeout=90).json())
-    return Path("/" + unquote(config.split("plotly.min.js")[0].rsplit("file=/", 1)[1]) + "plotly.min.js")
+    name = scene_view.plotly().name
+    return Path("/" + unquote(config.split(name)[0].rsplit("file=/", 1)[1]) + name)
 
 
 def test_every_widget_that_takes_files_takes_only_what_was_uploaded_for_it():

@@ -125,7 +125,7 @@ def test_language_colours_and_stage_change_in_place_and_nothing_is_lost(page: Pa
     assert float(page.locator(".mp").get_attribute("data-area") or 0) > 9
     go(page, "场景")
     expect(page.locator("#tl-panel")).to_contain_text("候选物品")
-    expect(page.locator(".tl-verdict b")).to_contain_text("table")
+    expect(page.locator(".tl-verdict b")).to_contain_text("桌子")
     expect(page.locator("#tl-object")).to_contain_text("0.50 × 0.50 × 0.00 米")
     expect(page.locator(FIELD)).to_have_value("the chair at the table")
     page.locator("#tl-header").get_by_role("button", name="English").click()
