@@ -2,62 +2,81 @@
 
 A speaker with a listener (Andreas and Klein, "Reasoning about Pragmatics", EMNLP 2016; D3Net, Chen et al.,
 ECCV 2022, with the listener's word as a reward). Beside the captioner's own captions stand those whose second
-sentence the boxes prove to be true of this object and of no other (synthetic_language). The listener is
-ScanRefer's network; what judges captions in the tables is another.
+sentence the boxes prove to be true of this object and of no other: made ones (synthetic_language), and ranks
+by distance and in a row. The listener is ScanRefer, TGNN and ReferIt3DNet as the lab asks them, with what
+boxes prove of a sentence; what judges captions in the tables is another network.
 """
 
 import random
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from models.scene.data.scan import Instance
+from models.scene.grounding.box_checks import distance, order, rows_of
+from models.scene.grounding.claims import ORDINALS, Claim
 from models.scene.grounding.instancerefer.open_instancerefer import OpenBatch
 from models.scene.grounding.predictor import ObjectGrounder
-from models.scene.grounding.scanrefer import ScanReferLocalizer
+from models.scene.grounding.reasoning import combined, reason
+from models.scene.grounding.registry import GROUNDERS
 from models.scene.objects.batching import padded_objects
 from models.scene.objects.object_set import Objects
 from models.scene.synthetic_language.sentences import make_sentences
-from models.scene.synthetic_language.vocabulary import SYNONYMS, is_plural, named
+from models.scene.synthetic_language.vocabulary import STRUCTURE, SYNONYMS, is_plural, named
 
-CHECKPOINT = "scanrefer"
+NETWORKS = ("scanrefer", "tgnn", "referit3dnet")
 ROUNDS = 8  # of made sentences: each puts a relation another way
 EACH = 200  # sentences of a kind and a room
-CLAUSES = 16  # of an object, at most
+CLAUSES = 16  # made ones of an object, at most
+RANKS = 8  # of an object, at most
+CLEAR = 0.15  # metres by which ranks must differ
+SURE = 1.0  # by how much a caption must mean its object, log-odds, that no other is looked for
 
 
 class Listener:
-    """Hears sentences in a room and says which object each means."""
+    """Hears sentences in a room and says how surely each means an object: the mean of several networks."""
 
     def __init__(self) -> None:
         """Raises UserError("checkpoint_missing" or "checkpoint_broken")."""
-        self.grounder = ObjectGrounder(ScanReferLocalizer, CHECKPOINT)
+        self.grounders = [cast(ObjectGrounder, GROUNDERS.loaded(name)) for name in NETWORKS]
 
-    @torch.inference_mode()
     def __call__(self, objects: Objects, place: int, sentences: Sequence[str]) -> NDArray[np.float32]:
         """By how much each sentence means the object at a place more than any other; below 0, another."""
-        read = [
-            torch.tensor([index for index, *_ in self.grounder.vocabulary.read(one)]) for one in sentences
-        ]
-        words = torch.nn.utils.rnn.pad_sequence(read, batch_first=True)
-        mask = torch.nn.utils.rnn.pad_sequence([torch.ones(len(one)) for one in read], batch_first=True) > 0
-        batch = OpenBatch(**padded_objects([objects] * len(read)), words=words, word_mask=mask)
-        scores = self.grounder.network(batch.to(self.grounder.device)).scores[:, : len(objects)].float()
-        own = scores[:, place].clone()
-        scores[:, place] = -torch.inf
-        margin: NDArray[np.float32] = (own - scores.amax(1)).cpu().numpy()
-        return margin
+        return np.mean([_margins(one, objects, place, sentences) for one in self.grounders], axis=0)
+
+
+@torch.inference_mode()
+def _margins(
+    grounder: ObjectGrounder, objects: Objects, place: int, sentences: Sequence[str]
+) -> NDArray[np.float32]:
+    """What one network says, log-odds, with what boxes prove; -inf for a sentence that tells no object."""
+    read = [torch.tensor([index for index, *_ in grounder.vocabulary.read(one)]) for one in sentences]
+    words = torch.nn.utils.rnn.pad_sequence(read, batch_first=True)
+    mask = torch.nn.utils.rnn.pad_sequence([torch.ones(len(one)) for one in read], batch_first=True) > 0
+    batch = OpenBatch(**padded_objects([objects] * len(read)), words=words, word_mask=mask)
+    found = grounder.network(batch.to(grounder.device))
+    scores = found.scores[:, : len(objects)].float().cpu().numpy()
+    margins = np.full(len(read), -np.inf, np.float32)
+    for row, asked in enumerate(found.said.argmax(1).tolist()):
+        reasoning = reason(sentences[row], objects, grounder.network.classes[asked])
+        if reasoning.impossible or reasoning.fits:
+            continue
+        temperature = grounder.network.temperature
+        logits = combined(scores[row], objects.confidence, reasoning.odds, temperature)
+        margins[row] = logits[place] - np.delete(logits, place).max()
+    return margins
 
 
 def proven(objects: Objects, coloured: bool = True) -> Mapping[int, list[str]]:
     """By the place of an object that has rivals of its label: what the boxes prove of it and of none of them.
 
-    Each is what "It is ..." goes on with: "closest to the door", "the largest table". coloured: whether the
-    colours of the objects are known, or made up.
+    Each is what "It is ..." goes on with: "closest to the door", "the largest table"; ranks come last.
+    coloured: whether the colours of the objects are known, or made up.
     """
     told = [
         Instance(int(id_), label, box, 255 * colour)
@@ -76,7 +95,48 @@ def proven(objects: Objects, coloured: bool = True) -> Mapping[int, list[str]]:
             clause = _clause(objects.labels[place], said.sentence)
             if counts[objects.labels[place]] > 1 and clause and clause not in found[place]:
                 found[place].append(clause)
+    for place, clauses in ranked(objects).items():
+        found[place] = found[place][:CLAUSES] + clauses
     return found
+
+
+def ranked(objects: Objects) -> Mapping[int, list[str]]:
+    """By the place of an object: its clear ranks among those of its label, the lowest first."""
+    found: dict[int, list[tuple[int, str]]] = defaultdict(list)
+    names = sorted(set(objects.labels) - STRUCTURE)
+    for label in names:
+        places = np.array([place for place, one in enumerate(objects.labels) if one == label])
+        if len(places) < 3:
+            continue
+        for anchor in names:
+            along = distance(Claim("near", anchors=(anchor,)), objects, places)
+            if anchor != label and along is not None:
+                _rank(found, places, along, f"closest to the {anchor}", first="")
+        for row in rows_of(objects, places):
+            for side in ("left", "right"):
+                along = order(side, objects, places[row], None)
+                if along is not None and len(row) == len(places):
+                    _rank(found, places, along, f"from the {side}", first=ORDINALS[0])
+    return {place: [text for _, text in sorted(ranks)[:RANKS]] for place, ranks in found.items()}
+
+
+def _rank(
+    found: dict[int, list[tuple[int, str]]],
+    places: NDArray[np.int64],
+    along: NDArray[np.float32],
+    what: str,
+    first: str,
+) -> None:
+    """Add the ranks of objects along a direction, metres, where no neighbour is nearer than CLEAR.
+
+    first: what the first rank is called, "" where it has no rank.
+    """
+    turn = np.argsort(along)
+    gaps = np.diff(along[turn], prepend=-np.inf, append=np.inf)
+    for rank, place in enumerate(places[turn[: len(ORDINALS) // 2]].tolist()):
+        name = ORDINALS[rank] if rank else first
+        if name and min(gaps[rank], gaps[rank + 1]) >= CLEAR:
+            found[place].append((rank, f"the {name} {what}"))
 
 
 def _clause(label: str, sentence: str) -> str:
@@ -99,10 +159,10 @@ def told_apart(
     """
     label = objects.labels[place]
     it_is = "They are" if is_plural(label) else "It is"
-    made = [f"{named(label)} {it_is} {clause}." for clause in clauses[:CLAUSES]]
+    made = [f"{named(label)} {it_is} {clause}." for clause in clauses]
     every = [*texts, *made]
     margins = listener(objects, place, every)
-    if margins[0] > 0:
+    if margins[0] > SURE:
         return list(texts)
     start = len(texts) if made else 0
     best = start + int(margins[start:].argmax())

@@ -23,7 +23,9 @@ ABOUT = f"""## Captions that tell things apart
 Every object of the shipped rooms but walls, floors and ceilings is described, and its caption asked of
 {JUDGE} in the same room: per cent that come back to their object, over all and over those with rivals of the
 same label; distinct: captions that stand once in their room. The listener that chooses among the captions is
-`scanrefer`, another network than the judge."""
+ScanRefer, TGNN and ReferIt3DNet together, other networks than the judge; that boxes are held against what a
+sentence claims (`reasoning.py`) they and the judge have in common. How sure the listener must be of the
+captioner's own words was chosen on other made rooms."""
 
 
 def evaluate(scans: Sequence[str] = ()) -> dict[str, Any]:

@@ -26,6 +26,7 @@ MEASURES = {
 }
 NAME = r"[a-z][a-z -]*?"
 AT = r"(?:the |a |an |its )?"
+RANKS = tuple(zip(("first", "second", "third", "fourth", "fifth"), "一二三四五", strict=True))
 # What stands behind "it is", and what is said for it: {a} and {b} are things.
 PLACES: tuple[tuple[str, str], ...] = (
     (rf"(?:to|on|at) the (?:far )?right(?: side| hand side)? of {AT}(?P<a>{NAME})", "在{a}的右边"),
@@ -40,8 +41,9 @@ PLACES: tuple[tuple[str, str], ...] = (
     ),
     (r"in the (?:middle|center)(?: of the others)", "在其他同类中间"),
     (r"away from the others|(?:farthest|furthest) from the others", "离其他同类较远"),
-    (r"(?:the )?second from the left", "是左起第二"),
-    (r"(?:the )?second from the right", "是右起第二"),
+    *((rf"(?:the )?{rank} from the left", f"是左起第{number}") for rank, number in RANKS),
+    *((rf"(?:the )?{rank} from the right", f"是右起第{number}") for rank, number in RANKS),
+    *((rf"the {rank} closest to {AT}(?P<a>{NAME})", f"离{{a}}第{number}近") for rank, number in RANKS),
     (r"(?:in|on) the middle", "在中间"),
     (r"in the (?:middle|center)(?: of the room)?", "在房间中间"),
     (r"in the corner(?: of the room)?|in a corner", "在房间的角落里"),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.scene.captioning.listener import Listener, proven, told_apart
+from models.scene.captioning.listener import Listener, proven, ranked, told_apart
 from models.scene.data.scan import Instance
 from models.scene.objects.object_set import from_instances
 from models.scene.synthetic_language.templates import CLOSEST
@@ -46,6 +46,16 @@ def test_no_colour_is_proven_of_a_scan_without(room):
     assert "red" in coloured and "red" not in without
 
 
+def test_ranks_are_told_where_they_are_clear(room):
+    found = ranked(room)
+    assert "the second closest to the door" in found[1] and "the third closest to the door" in found[2]
+    assert not any("wall" in clause for clauses in found.values() for clause in clauses)
+    level = from_instances(
+        [*(thing(n, "chair", 2.0 * n, 0) for n in range(3)), thing(9, "lamp", 2.1, 1.5, 0.3)]
+    )
+    assert not any("lamp" in clause for clause in ranked(level).get(0, ())), "two chairs are as far from it"
+
+
 class Told:
     """A listener that finds an object by the sentences it was given."""
 
@@ -53,7 +63,7 @@ class Told:
         self.understood = understood
 
     def __call__(self, objects, place, sentences):
-        return np.array([1.0 if one in self.understood else -1.0 for one in sentences])
+        return np.array([2.0 if one in self.understood else -1.0 for one in sentences])
 
 
 def test_a_caption_by_which_the_object_is_found_stays(room):
