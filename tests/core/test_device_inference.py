@@ -22,6 +22,7 @@ from models.face.motion.face_motion import FaceMotion
 from models.face.rendering.blend import Blender
 from models.face.rendering.generator import MouthGenerator
 from models.face.rendering.predictor import Generator
+from models.face.speech.voice_matching import WIDTH, VoiceMatcher
 from models.face.sync.syncnet import SyncNet, measure
 from models.scene import pipeline
 from models.scene.captioning.decoding import say
@@ -81,6 +82,7 @@ FORWARDS: dict[str, tuple[Callable[[], Any], Callable[[], Any], Callable[[Any, A
         lambda: torch.rand(1, 3, 64, 64),
         lambda n, x: n(x)[-1],
     ),
+    "voice": (VoiceMatcher, lambda: torch.rand(2, WIDTH), lambda n, x: n(x)),
     "polyps": (lambda: SmallSegmenter(8), lambda: torch.rand(1, 3, 64, 64), lambda n, x: n(x)),
 }
 
