@@ -75,8 +75,9 @@ def _margins(
 def proven(objects: Objects, coloured: bool = True) -> Mapping[int, list[str]]:
     """By the place of an object that has rivals of its label: what the boxes prove of it and of none of them.
 
-    Each is what "It is ..." goes on with: "closest to the door", "the largest table"; ranks come last.
-    coloured: whether the colours of the objects are known, or made up.
+    Each is what "It is ..." goes on with: "closest to the door", "the largest table"; ranks only where there
+    is nothing else, for networks know them less well than boxes do. coloured: whether the colours of the
+    objects are known, or made up.
     """
     told = [
         Instance(int(id_), label, box, 255 * colour)
@@ -95,9 +96,9 @@ def proven(objects: Objects, coloured: bool = True) -> Mapping[int, list[str]]:
             clause = _clause(objects.labels[place], said.sentence)
             if counts[objects.labels[place]] > 1 and clause and clause not in found[place]:
                 found[place].append(clause)
-    for place, clauses in ranked(objects).items():
-        found[place] = found[place][:CLAUSES] + clauses
-    return found
+    ranks = ranked(objects)
+    rivals = [place for place, label in enumerate(objects.labels) if counts[label] > 1]
+    return {place: found[place][:CLAUSES] or ranks.get(place, []) for place in rivals}
 
 
 def ranked(objects: Objects) -> Mapping[int, list[str]]:
