@@ -27,7 +27,7 @@ for (const {as, href, parameter, else: other} of AHEAD[labOf()] ?? []) {
   const link = Object.assign(document.createElement('link'), {rel: 'preload', as});
   link.href = href + (parameter ? new URLSearchParams({'': asked().get(parameter) || other}).toString().slice(1) : '');
   if (as === 'fetch') link.crossOrigin = 'anonymous';
-  if (as === 'script') link.fetchPriority = 'high';
+  link.fetchPriority = 'high';
   document.head.append(link);
 }
 for (const name of SCRIPTS) {

@@ -56,6 +56,12 @@ def truth(words: list[str], objects: Objects, place: int, known: Iterable[str]) 
     return sum(1 if right else -1 for right in claims)
 
 
+def falsehoods(text: str, objects: Objects, place: int) -> int:
+    """How many claims of a caption the scan contradicts. Its own labels count as names of neighbours."""
+    verdict = judge(caption_words(text), objects, place, set(objects.labels))
+    return sum(right is False for right in verdict.values())
+
+
 def names_of(label: str) -> list[str]:
     """The ways to say a label: itself, its last word, synonyms; as caption words."""
     forms = [label, label.split()[-1] if label else "", *SYNONYMS.get(label, ())]

@@ -15,6 +15,7 @@ from models.core.checkpoints import load_checkpoint
 from models.core.errors import UserError
 from models.scene.captioning.around import chosen, collate, places_around
 from models.scene.captioning.base import SpeakingNetwork
+from models.scene.captioning.faithfulness import falsehoods
 from models.scene.captioning.listener import Listener, proven, told_apart
 from models.scene.captioning.spoken_words import PAD, SILENT
 from models.scene.data.scan import Scan
@@ -83,7 +84,13 @@ class Captioner:
         likely = (scores / (ids[..., 1:] != PAD).sum(-1)).exp().cpu()
         written = [[readable(self.network.spoken.text(said)) for said in row] for row in ids.tolist()]
         chosen_texts = [
-            told_apart(self.listener, objects, target, texts, clauses.get(target, ()))
+            told_apart(
+                self.listener,
+                objects,
+                target,
+                sorted(texts, key=lambda text: falsehoods(text, objects, target)),
+                clauses.get(target, ()),
+            )
             for target, texts in zip(targets, written, strict=True)
         ]
         # Of those said first, which of the network's own it is; None for one that boxes prove.
