@@ -1,7 +1,8 @@
 """What a camera sees of a scan: rays meet a mesh, and the points of a cloud are splatted into a z-buffer."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from itertools import product
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ from models.scene.grounding.rendered_views.views import (
     directions,
     projected,
 )
+
+if TYPE_CHECKING:
+    from open3d.t.geometry import RaycastingScene
 
 SPLAT = 0.75  # a splat's half side, in distances between a point and its fourth neighbour
 LARGEST_SPLAT = 9  # pixels from a splat's middle to its side
@@ -76,16 +80,16 @@ class ScanMesh:
         return painted(pose, depth, hit, colours, self.scan.vertex_instance[nearest])
 
 
-def cast(scene: "object", pose: Pose) -> tuple[Array, NDArray[np.int64], Array, Array]:
+def cast(scene: "RaycastingScene", pose: Pose) -> tuple[Array, NDArray[np.int64], Array, Array]:
     """Depth (H, W), 0 where a ray meets nothing; of the P that meet something the triangle (P,), the place on
-    it (P, 2) and the cosine (P,) between ray and normal. scene: Open3D's RaycastingScene.
+    it (P, 2) and the cosine (P,) between ray and normal.
     """
     import open3d as o3d
 
     rays = (directions() @ pose[:3, :3].T).astype(np.float32)
     origins = np.broadcast_to(pose[:3, 3].astype(np.float32), rays.shape)
     both = np.ascontiguousarray(np.concatenate([origins, rays], -1))
-    found = scene.cast_rays(o3d.core.Tensor.from_numpy(both), nthreads=1)  # type: ignore[attr-defined]
+    found = scene.cast_rays(o3d.core.Tensor.from_numpy(both), nthreads=1)
     depth = found["t_hit"].numpy()
     hit = np.isfinite(depth)
     cosine = np.abs((found["primitive_normals"].numpy() * rays).sum(-1)) / np.linalg.norm(rays, axis=-1)
@@ -94,7 +98,7 @@ def cast(scene: "object", pose: Pose) -> tuple[Array, NDArray[np.int64], Array, 
 
 
 def painted(
-    pose: Pose, depth: Array, hit: NDArray[np.bool_], colours: Array, owners: NDArray[np.int32]
+    pose: Pose, depth: Array, hit: NDArray[np.bool_], colours: NDArray[np.number], owners: NDArray[np.int32]
 ) -> AnnotatedView:
     """A view whose pixels `hit` have these colours (P, 3), 0-255, and owners (P,)."""
     colour = np.full((HEIGHT, WIDTH, 3), NOTHING, np.uint8)
@@ -115,21 +119,7 @@ class ScanPoints:
     def seen(self, pose: Pose) -> AnnotatedView:
         """As `Surface` says; small holes between the squares are closed from their rim."""
         pixels, depth = projected(self.points, pose)
-        there = np.flatnonzero(depth > NEAR)
-        there = there[
-            np.argsort(-depth[there], kind="stable")
-        ]  # what is nearer is drawn over what is farther
-        half = np.clip(np.round(SPLAT * self.reach * FOCAL / depth[there]), 0, LARGEST_SPLAT).astype(np.int64)
-        column, row = np.floor(pixels[there]).astype(np.int64).T
-        nearest = np.zeros((HEIGHT, WIDTH), np.int64)
-        for reach in np.unique(half):
-            some = np.flatnonzero(half == reach)
-            for dy in range(-reach, reach + 1):
-                for dx in range(-reach, reach + 1):
-                    y, x = row[some] + dy, column[some] + dx
-                    inside = (y >= 0) & (y < HEIGHT) & (x >= 0) & (x < WIDTH)
-                    np.maximum.at(nearest, (y[inside], x[inside]), some[inside] + 1)
-        drawn = np.concatenate([[-1], there])[nearest]
+        drawn = self._splatted(pixels, depth)
         # Closed and not widened: the outline of what is seen stays where it is.
         closed = binary_closing(drawn >= 0, iterations=GAP, border_value=1)
         rim = distance_transform_edt(drawn < 0, return_distances=False, return_indices=True)
@@ -139,3 +129,18 @@ class ScanPoints:
         shown = np.zeros((HEIGHT, WIDTH), np.float32)
         shown[hit] = depth[found]
         return painted(pose, shown, hit, self.scan.colours[found], self.scan.vertex_instance[found])
+
+    def _splatted(self, pixels: Array, depth: Array) -> NDArray[np.int64]:
+        """(H, W) the nearest point whose square covers each pixel, -1 for none."""
+        there = np.flatnonzero(depth > NEAR)
+        there = there[np.argsort(-depth[there], kind="stable")]  # a higher place is nearer
+        half = np.clip(np.round(SPLAT * self.reach * FOCAL / depth[there]), 0, LARGEST_SPLAT).astype(np.int64)
+        column, row = np.floor(pixels[there]).astype(np.int64).T
+        nearest = np.zeros((HEIGHT, WIDTH), np.int64)
+        for reach in np.unique(half):
+            some = np.flatnonzero(half == reach)
+            for dy, dx in product(range(-reach, reach + 1), repeat=2):
+                y, x = row[some] + dy, column[some] + dx
+                inside = (y >= 0) & (y < HEIGHT) & (x >= 0) & (x < WIDTH)
+                np.maximum.at(nearest, (y[inside], x[inside]), some[inside] + 1)
+        return np.concatenate([[-1], there])[nearest]
