@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from models.core import results
 from models.scene.data.datasets import Sentence
 from models.scene.data.scan import Scan, instances_of
-from models.scene.grounding.rendered_views import training
+from models.scene.grounding.rendered_views import evaluation, training
 from models.scene.grounding.rendered_views.boxes2d import iou_2d, visible_boxes, whole_boxes
 from models.scene.grounding.rendered_views.examples import answerable
 from models.scene.grounding.rendered_views.lifting import lift
@@ -224,3 +225,21 @@ def test_weights_come_back_from_disk(tmp_path):
     again = OneStage.from_pretrained(tmp_path).eval()
     seen, words, _ = batch()
     torch.testing.assert_close(again(seen, words).scores, network(seen, words).scores)
+
+
+def test_the_table_has_chance_ours_the_bound_and_the_talk(scan, monkeypatch, tmp_path):
+    said = [Sentence("room", "the red box", CRATE), Sentence("room", "the wall", ROOM)]
+    asked = evaluation.AskedScan(scan, said, [evaluation.SHIPPED] * 2)
+    monkeypatch.setattr(evaluation, "asked_scans", lambda data: [asked])
+    monkeypatch.setattr(evaluation, "load_checkpoint", lambda *_: OneStage(**TINY).eval())
+    monkeypatch.setattr(type(evaluation.GROUNDERS), "installed", lambda self: [])
+    monkeypatch.setattr(results, "RESULTS", tmp_path / "RESULTS.md")
+    rows = evaluation.evaluate(tmp_path)["grounding-2d"]
+    chance, ours, lifted = rows[:3]
+    assert [row["model"] for row in rows[:3]] == [evaluation.CHANCE, evaluation.OURS, evaluation.LIFTED]
+    assert chance["acc@0.25"] == chance["acc@0.5"] == 50 and chance["2D@0.5"] == ""
+    assert 0 <= ours["acc@0.5"] <= ours["acc@0.25"] <= 100 and ours["n"] == 2
+    assert lifted["acc@0.5"] >= 50 and lifted["2D@0.5"] == 100, "the crate's true rectangle is lifted to it"
+    assert [row["acc@0.5"] for row in rows[3:5]] == [6.45, 9.04]
+    written = (tmp_path / "RESULTS.md").read_text()
+    assert "evaluate grounding-2d" in written and "What differs from the talk" in written
