@@ -78,7 +78,7 @@ def parser() -> argparse.ArgumentParser:
         "name",
         choices=(
             *("shapes", "grounding", "ablation", "comparison", "temperature"),
-            *("captioning", "pointgroup", "votenet"),
+            *("captioning", "pointgroup", "votenet", "grounding-2d"),
         ),
         help="temperature: of the shipped methods of grounding, which makes their certainty true",
     )
@@ -92,6 +92,7 @@ def parser() -> argparse.ArgumentParser:
         "name",
         choices=(
             "grounding",
+            "grounding-2d",
             "ablation",
             "comparison",
             "kinds",
@@ -105,7 +106,8 @@ def parser() -> argparse.ArgumentParser:
             "segmentation",
             "detection",
         ),
-        help="kinds: grounding by kinds of sentences; truth: how often a caption's colour, class and "
+        help="grounding-2d: in rendered views, lifted by depth; kinds: by kinds of sentences; "
+        "truth: how often a caption's colour, class and "
         "neighbour are right; self-retrieval: how often grounding finds the object of a caption",
     )
     evaluate.add_argument(
@@ -262,6 +264,7 @@ def _train(options: argparse.Namespace) -> None:
     from models.scene.captioning import training
     from models.scene.grounding import ablation_training, calibration, comparison_training
     from models.scene.grounding import training as grounding_training
+    from models.scene.grounding.rendered_views import training as views_training
     from models.scene.objects import training as objects_training
     from models.scene.segmentation import detection_evaluation, evaluation, votenet_training
     from models.scene.segmentation import training as segmentation_training
@@ -275,6 +278,8 @@ def _train(options: argparse.Namespace) -> None:
             grounding_training.train(options.data, out, options.minutes)
         else:
             comparison_training.train(options.data, method.name, out, options.minutes)
+    elif options.name == "grounding-2d":
+        views_training.train(options.data, options.out or FOLDER / "grounding_2d", options.minutes)
     elif options.name == "comparison":
         comparison_training.train_comparison(options.data)
     elif options.name == "temperature":
@@ -304,6 +309,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     from models.scene.chinese import evaluation as chinese_evaluation
     from models.scene.grounding import comparison, kinds_evaluation
     from models.scene.grounding import evaluation as grounding_evaluation
+    from models.scene.grounding.rendered_views import evaluation as views_evaluation
     from models.scene.segmentation import detection_evaluation, evaluation
 
     if options.task == GENERATED and options.name != "kinds":
@@ -328,6 +334,8 @@ def _evaluate(options: argparse.Namespace) -> None:
         found = detection_evaluation.evaluate(options.data)
     elif options.name == "ablation":
         found = grounding_evaluation.evaluate_ablation(options.data)
+    elif options.name == "grounding-2d":
+        found = views_evaluation.evaluate(options.data)
     elif options.name == "comparison":
         found = comparison.evaluate(options.data)
     elif options.name == "kinds":

@@ -47,6 +47,8 @@ from models.scene.data.datasets import Cloud, Sentence
 from models.scene.grounding import batches as grounding_batches
 from models.scene.grounding import training as grounding_training
 from models.scene.grounding.instancerefer.open_instancerefer import OpenInstanceRefer
+from models.scene.grounding.rendered_views import training as views_training
+from models.scene.grounding.rendered_views.one_stage import OneStage
 from models.scene.objects import training as objects_training
 from models.scene.objects.point_encoder import ShapeEncoder
 from models.scene.segmentation import training as segmentation_training
@@ -61,6 +63,7 @@ from tests.core.trainers_data import (
     lesson,
     mouth_clip,
     network_of_words,
+    viewed_scan,
     views,
 )
 
@@ -84,6 +87,15 @@ def _grounding(name: str, **how: Any) -> Any:
     network = OpenInstanceRefer(width=32, label_count=len(labels.names))
     network.encoder.labels.copy_(torch.from_numpy(labels.vectors))
     return fit(name, network, drawn, grounding_training.losses, rate=1e-3, **how)
+
+
+def _grounding_2d(name: str, **how: Any) -> Any:
+    scans = {scan: viewed_scan(seed) for seed, scan in enumerate("abcde")}
+    said = {scan: [Sentence(scan, "the red chair", 11), Sentence(scan, "the lamp", 12)] for scan in scans}
+    parts = [{scan: said[scan] for scan in some} for some in ("abcd", "e")]
+    drawn = partial(views_training.batches, scans, parts, Words())
+    with patch.multiple(views_training, VIEWS=2, SENTENCES=2):
+        return fit(name, OneStage(16, 8), drawn, views_training.losses, rate=1e-3, **how)
 
 
 def _captioning(losses: Any, name: str, **how: Any) -> Any:
@@ -294,6 +306,7 @@ def _lvdm(name: str, **how: Any) -> Any:
 
 TRAINERS: dict[str, Trainer] = {
     "grounding": _grounding,
+    "grounding_2d": _grounding_2d,
     "captioning_alone": partial(_captioning, captioning_training.losses_alone),
     "captioning_taught": partial(_captioning, captioning_training.losses_taught),
     "captioning_critical": _critical,

@@ -14,6 +14,9 @@ from models.scene.captioning.batches import NOTHING, Told
 from models.scene.captioning.object_views import flat_views
 from models.scene.captioning.spoken_words import SpokenWords, padded_ids
 from models.scene.captioning.xtrans2cap.open_xtrans2cap import OpenXTrans2Cap
+from models.scene.grounding.rendered_views.examples import ViewedScan
+from models.scene.grounding.rendered_views.one_stage import CHANNELS, ViewFeatures
+from models.scene.grounding.rendered_views.views import HEIGHT, WIDTH
 from models.scene.objects.object_set import LABEL, SHAPE, Objects
 from models.scene.segmentation.pointgroup import SHIPPED
 from models.scene.segmentation.scenes import Scene
@@ -48,6 +51,18 @@ def labelled_room() -> Objects:
     room = np.concatenate([boxes[:, :3].min(0), boxes[:, 3:].max(0)])
     ids, sure = np.arange(10, 10 + len(LABELS)), np.ones(len(LABELS), np.float32)
     return Objects(ids, LABELS, names, boxes, colours, sure, shapes, room)
+
+
+def viewed_scan(seed: int) -> ViewedScan:
+    """Three instances, ids from 10, in four views, whose features are drawn at random."""
+    rng = np.random.default_rng(seed)
+    levels = zip(CHANNELS, (8, 16, 32), strict=True)
+    sizes = [(4, channels, HEIGHT // stride, WIDTH // stride) for channels, stride in levels]
+    seen = ViewFeatures(*(torch.from_numpy(rng.normal(size=size).astype(np.float16)) for size in sizes))
+    low = rng.uniform(0, 90, (3, 4, 2))
+    boxes = np.concatenate([low, low + rng.uniform(20, 90, (3, 4, 2))], -1).astype(np.float32)
+    boxes[1, ::2] = np.nan  # every other view doesn't show it
+    return ViewedScan(seen, np.arange(10, 13), boxes)
 
 
 def network_of_words() -> OpenXTrans2Cap:

@@ -78,7 +78,7 @@ def _walk(plan: Plan, rng: np.random.Generator) -> list[NDArray[np.float64]]:
         for look in range(LOOKS):
             yaw = first + 2 * np.pi * look / LOOKS + rng.normal(0, 0.1)
             pitch = (-0.65, -0.08)[look % 2] + rng.normal(0, 0.04)
-            poses.append(_pose(_eye(point, rng), yaw, pitch))
+            poses.append(camera_pose(_eye(point, rng), yaw, pitch))
     standing = [item for item in plan.items if item.support == FLOOR and not item.flat]
     for index in rng.permutation(len(standing))[:MOST_CLOSE]:
         poses += _close_looks(standing[index], free, rng)
@@ -113,7 +113,7 @@ def _close_looks(
         forward = middle - eye
         level = np.linalg.norm(forward[:2])
         poses.append(
-            _pose(eye, float(np.arctan2(forward[1], forward[0])), float(np.arctan2(forward[2], level)))
+            camera_pose(eye, float(np.arctan2(forward[1], forward[0])), float(np.arctan2(forward[2], level)))
         )
     return poses
 
@@ -122,7 +122,10 @@ def _eye(point: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.flo
     return np.array([*(point + rng.normal(0, 0.04, 2)), EYE + rng.normal(0, 0.08)])
 
 
-def _pose(eye: NDArray[np.float64], yaw: float, pitch: float) -> NDArray[np.float64]:
+def camera_pose(eye: NDArray[np.float64], yaw: float, pitch: float) -> NDArray[np.float64]:
+    """(4, 4) camera to world of an eye (3,) that looks along yaw and pitch, radians; the camera's x is right,
+    y down, z forward.
+    """
     forward = np.array([np.cos(yaw) * np.cos(pitch), np.sin(yaw) * np.cos(pitch), np.sin(pitch)])
     right = np.array([np.sin(yaw), -np.cos(yaw), 0.0])
     pose = np.eye(4)

@@ -61,10 +61,14 @@ def make_room(kind: str, seed: int, rotated: bool | None = None) -> Scan:
 
 def room_objects(kind: str, seed: int, points: int = 1024) -> tuple[RoomObject, ...]:
     """The objects of a room in its aligned frame, without the camera: points on every object's surface."""
-    plan = make_plan(kind, seed)
+    return plan_objects(make_plan(kind, seed), points)
+
+
+def plan_objects(plan: Plan, points: int) -> tuple[RoomObject, ...]:
+    """The objects of a plan with so many points on the surface of each; ids are places in its items."""
     objects = []
     for index, item in enumerate(plan.items):
-        xyz, rgb = _sampled(item.shape, points, plan.rng)
+        xyz, rgb = sampled_points(item.shape, points, plan.rng)
         instance = Instance(
             index, item.label, item.box.reshape(6).astype(np.float32), rgb.mean(0).astype(np.float32)
         )
@@ -82,7 +86,7 @@ def _alignment(plan: Plan, turned: bool) -> NDArray[np.float64]:
     return np.round(alignment, 6)
 
 
-def _sampled(
+def sampled_points(
     shape: Shape, count: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """Points spread evenly over a shape's surface, and their colours."""
