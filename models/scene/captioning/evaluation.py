@@ -16,6 +16,7 @@ from models.scene.captioning.base import SpeakingNetwork
 from models.scene.captioning.batches import asked_about, captions
 from models.scene.captioning.faithfulness import SORTS, judge, nearest_named
 from models.scene.captioning.metrics import caption_scores, caption_words, framed, truth_rates
+from models.scene.captioning.predictor import unsaid
 from models.scene.captioning.scan2cap import Scan2Cap
 from models.scene.captioning.xtrans2cap.open_xtrans2cap import OpenXTrans2Cap
 from models.scene.grounding.evaluation import Asked, load
@@ -29,6 +30,7 @@ ROWS = {  # by checkpoint
     "xtrans2cap_taught": "student + teacher",
     SHIPPED: "X-Trans2Cap: student + teacher + self-critical",
 }
+NAMES = {"template": "template", **ROWS, "detected": f"{ROWS[SHIPPED]}, detected labels"}
 # CIDEr, BLEU-4, METEOR, ROUGE-L of the talk's table, true boxes without extra 2D input
 TALK = {
     "scanrefer": {
@@ -90,13 +92,13 @@ def evaluate(data: Path, language: Path | None = None) -> dict[str, Any]:
     asked = load(data, "scanrefer", language=language, labels="annotated", points=points)
     people = descriptions(asked)
     detected = _detected(data, language)
-    spoken = {name: told(asked.truth, people, say) for name, say in _speakers("scanrefer").items()}
+    spoken = {name: told(asked.truth, people, say) for name, say in speakers("scanrefer").items()}
     spoken["detected"] = told(detected, people, _network_says(SHIPPED, "scanrefer"))
     table = _scored(spoken, people, {} if language else TALK["scanrefer"])
     spoken["people"] = {key: rows[0] for key, rows in people.items()}
     true = [
         {"model": name, **_shares(_rates(asked.truth, spoken[row]))}
-        for row, name in {**_names(), "people": "people (the first description)"}.items()
+        for row, name in {**NAMES, "people": "people (the first description)"}.items()
         if row in spoken and row != "detected"
     ]
     found = {"captioning": table, "true claims, per cent": true}
@@ -104,7 +106,7 @@ def evaluate(data: Path, language: Path | None = None) -> dict[str, Any]:
     if language is None:
         nr3d = load(data, "nr3d", labels="annotated", points=points)
         people = descriptions(nr3d)
-        spoken = {name: told(nr3d.truth, people, say) for name, say in _speakers("nr3d").items()}
+        spoken = {name: told(nr3d.truth, people, say) for name, say in speakers("nr3d").items()}
         found["captioning, Nr3D"] = _scored(spoken, people, TALK["nr3d"])
         parts += [markdown(found["captioning, Nr3D"]), ABOUT.format(title="Nr3D, `test_a`"), DIFFERS]
     text = "\n\n".join((*parts, markdown(true), ABOUT_TRUTH, f"`{COMMAND}`"))
@@ -130,10 +132,10 @@ def told(scenes: Mapping[str, Objects], people: People, say: Speaker) -> Told:
     return dict(zip(keys, say(asked_about(scenes, keys)), strict=True))
 
 
-def scores_of(said: Told, people: People) -> dict[str, Any]:
+def scores_of(said: Told, people: People, meteor: bool = True) -> dict[str, Any]:
     """Scan2Cap's protocol; an object of which nothing is said counts as an empty caption."""
     references = {_key(key): [framed(words) for words in rows] for key, rows in people.items()}
-    return caption_scores({_key(key): framed(words) for key, words in said.items()}, references)
+    return caption_scores({_key(key): framed(words) for key, words in said.items()}, references, meteor)
 
 
 def installed() -> list[str]:
@@ -148,24 +150,22 @@ def network(checkpoint: str) -> SpeakingNetwork:
     return found
 
 
-def _speakers(style: str) -> dict[str, Speaker]:
+def speakers(style: str, coloured: bool = True) -> dict[str, Speaker]:
+    """The template and every network that is here, by checkpoint. coloured: whether objects have colours."""
     by_template: Speaker = lambda targets: [template(objects, place) for objects, place in targets]  # noqa: E731
-    return {"template": by_template} | {name: _network_says(name, style) for name in installed()}
+    return {"template": by_template} | {name: _network_says(name, style, coloured) for name in installed()}
 
 
-def _network_says(checkpoint: str, style: str) -> Speaker:
-    return partial(captions, network(checkpoint), style=style)
-
-
-def _names() -> dict[str, str]:
-    return {"template": "template", **ROWS, "detected": f"{ROWS[SHIPPED]}, detected labels"}
+def _network_says(checkpoint: str, style: str, coloured: bool = True) -> Speaker:
+    speaker = network(checkpoint)
+    return partial(captions, speaker, style=style, never=unsaid(speaker.spoken, coloured))
 
 
 def _scored(
     spoken: Mapping[str, Told], people: People, talk: Mapping[str, tuple[float, ...]]
 ) -> list[dict[str, Any]]:
     """A row a speaker, and the talk's."""
-    table = [{"model": _names()[row], **scores_of(said, people)} for row, said in spoken.items()]
+    table = [{"model": NAMES[row], **scores_of(said, people)} for row, said in spoken.items()]
     return table + [
         {"model": f"{name}, the talk", **dict(zip(COLUMNS, said, strict=True))} for name, said in talk.items()
     ]

@@ -6,9 +6,12 @@ the official description tokens are (lower case, punctuation and "'s" apart);
 no PTB tokenizer, as in the protocol.
 """
 
+import atexit
 import re
 import shutil
 from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +35,7 @@ def caption_scores(
     """Corpus scores x 100 of captions against their references, both framed.
 
     A key that nothing was said for counts as "sos eos". METEOR is None where there is no java or
-    it was not asked for (it takes a minute).
+    it was not asked for (it takes seconds).
     """
     from pycocoevalcap.bleu.bleu import Bleu
     from pycocoevalcap.cider.cider import Cider
@@ -57,14 +60,17 @@ def _percent(value: float) -> float:
 def _meteor(truth: Mapping[str, list[str]], found: Mapping[str, list[str]]) -> float | None:
     if shutil.which("java") is None:
         return None
+    return _percent(_meteor_judge().compute_score(truth, found)[0])
+
+
+@cache
+def _meteor_judge() -> Any:
+    """One java for the process: to start it costs five times what scoring hundreds of captions does."""
     from pycocoevalcap.meteor.meteor import Meteor
 
     judge = Meteor()
-    try:
-        return _percent(judge.compute_score(truth, found)[0])
-    finally:
-        judge.meteor_p.kill()
-        judge.meteor_p.wait()
+    atexit.register(judge.meteor_p.kill)
+    return judge
 
 
 class CiderReward:

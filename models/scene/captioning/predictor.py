@@ -17,7 +17,7 @@ from models.scene.captioning.around import chosen, collate, places_around
 from models.scene.captioning.base import SpeakingNetwork
 from models.scene.captioning.faithfulness import falsehoods
 from models.scene.captioning.listener import Listener, proven, told_apart
-from models.scene.captioning.spoken_words import PAD, SILENT
+from models.scene.captioning.spoken_words import PAD, SILENT, SpokenWords
 from models.scene.data.scan import Scan
 from models.scene.grounding.sentence_reading import MORE_COLOURS
 from models.scene.objects.cache import prepared_scans
@@ -65,13 +65,6 @@ class Captioner:
             weakref.finalize(scan, self._proven.pop, key, None)
         return self._proven[key]
 
-    def _never(self, scan: Scan) -> tuple[int, ...]:
-        """Ids of words that aren't said: colours of a scan that has none would be made up."""
-        if scan.coloured:
-            return SILENT
-        names = {*COLOURS, *MORE_COLOURS}
-        return (*SILENT, *(place for word, place in self.network.spoken.places.items() if word in names))
-
     @torch.inference_mode()
     def _said(self, scan: Scan, objects: Objects, targets: Sequence[int]) -> list[Caption]:
         start = time.monotonic()
@@ -80,7 +73,7 @@ class Captioner:
         clauses = self._proofs(scan)
         places = [places_around(objects, target) for target in targets]
         around = collate([chosen(objects, rows) for rows in places]).to(self.device)
-        ids, scores = self.network.best(around, "scanrefer", self._never(scan))
+        ids, scores = self.network.best(around, "scanrefer", unsaid(self.network.spoken, scan.coloured))
         likely = (scores / (ids[..., 1:] != PAD).sum(-1)).exp().cpu()
         written = [[readable(self.network.spoken.text(said)) for said in row] for row in ids.tolist()]
         chosen_texts = [
@@ -118,6 +111,14 @@ class Captioner:
                 )
             )
         return captions
+
+
+def unsaid(spoken: SpokenWords, coloured: bool) -> tuple[int, ...]:
+    """Ids of words that aren't said: colours of a scan that has none would be made up."""
+    if coloured:
+        return SILENT
+    names = {*COLOURS, *MORE_COLOURS}
+    return (*SILENT, *(place for word, place in spoken.places.items() if word in names))
 
 
 def _alone(objects: Objects, checkpoint: str) -> Caption:

@@ -13,7 +13,7 @@ from models.core.results import markdown, write
 from models.scene.segmentation.detection import Detections, detect, mean_average_precision
 from models.scene.segmentation.evaluation import val_scenes
 from models.scene.segmentation.pointgroup import PointGroup
-from models.scene.segmentation.predictor import find
+from models.scene.segmentation.predictor import Found, find
 from models.scene.segmentation.scenes import Scene, boxes_of
 from models.scene.segmentation.votenet import CLASSES, VoteNet
 
@@ -29,7 +29,11 @@ def truth_of(scene: Scene) -> Detections:
 
 def by_pointgroup(network: PointGroup, scene: Scene) -> Detections:
     """Boxes around the instances that PointGroup finds, of the 18 classes."""
-    found = find(network, scene.xyz, scene.colours)
+    return boxes_around(network, scene, find(network, scene.xyz, scene.colours))
+
+
+def boxes_around(network: PointGroup, scene: Scene, found: Found) -> Detections:
+    """Boxes around instances, of the 18 classes."""
     kept = [place for place, kind in enumerate(found.classes) if network.classes[kind] in CLASSES]
     boxes = [scene.xyz[found.members[place]] for place in kept]
     return Detections(

@@ -60,9 +60,13 @@ def evaluate(data: Path, checkpoint: str = CHECKPOINT) -> dict[str, Any]:
 def found_in(segmenter: Segmenter, scene: Scene) -> list[dict[str, Any]]:
     """What is found in a real scene, in the form of Mask3D's file of boxes."""
     found = find(segmenter.network, scene.xyz, None)
+    return rows_of(scene, found, labels_of(segmenter, scene, found))
+
+
+def labels_of(segmenter: Segmenter, scene: Scene, found: Found) -> list[str]:
+    """What PointGroup calls each object that it found in a scene."""
     classes = [segmenter.network.classes[place] for place in found.classes]
-    labels = named(segmenter.shapes, [scene.xyz[part] for part in found.members], classes, 0.0)
-    return rows_of(scene, found, labels)
+    return named(segmenter.shapes, [scene.xyz[part] for part in found.members], classes, 0.0)
 
 
 def _section(checkpoint: str, table: Any, by_class: Any, costs: Any, asked: Any) -> list[str]:

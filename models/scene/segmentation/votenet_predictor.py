@@ -48,14 +48,18 @@ def with_points(detections: Detections, xyz: NDArray[np.float32]) -> tuple[Found
     """The surer detections with the points inside their boxes, best first, and their classes."""
     members: list[Members] = []
     kept: list[int] = []
-    above = np.flatnonzero(xyz[:, 2] > FLOOR)
+    inside = points_in(detections.boxes, xyz)
     for place in np.argsort(-detections.scores, kind="stable"):
-        box = detections.boxes[place]
-        inside = above[((xyz[above] >= box[:3]) & (xyz[above] <= box[3:])).all(1)]
-        if detections.scores[place] >= SHOWN_SCORE and len(inside) >= LEAST_POINTS:
-            members.append(inside)
+        if detections.scores[place] >= SHOWN_SCORE and len(inside[place]) >= LEAST_POINTS:
+            members.append(inside[place])
             kept.append(int(place))
     nothing = np.full(len(xyz), -1, np.int64)  # a detector says nothing of single points
     classes = [detections.classes[place] for place in kept]
     scores = [float(detections.scores[place]) for place in kept]
     return Found(nothing, members, list(range(len(kept))), scores), classes
+
+
+def points_in(boxes: NDArray[np.float32], xyz: NDArray[np.float32]) -> list[Members]:
+    """The points in each of N boxes (N, 6) that don't lie on the floor, at 0. xyz: (P, 3) metres."""
+    above = np.flatnonzero(xyz[:, 2] > FLOOR)
+    return [above[((xyz[above] >= box[:3]) & (xyz[above] <= box[3:])).all(1)] for box in boxes]
