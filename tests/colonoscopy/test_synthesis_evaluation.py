@@ -27,6 +27,12 @@ def shifted(mask, count=1, seed=0, **options):
 shifted.looks = ("any",)
 
 
+def repainted(order):
+    """A stand-in for the cascade's inpainting: the polyp of the mask, or none."""
+    frame = frame_of(order.mask & (not order.remove), order.seed)
+    yield pipeline._judged(frame, order, 0, 0.1, memorization.load())
+
+
 @pytest.fixture
 def sets(tmp_path, monkeypatch, stand_ins):  # noqa: F811
     rng = np.random.default_rng(0)
@@ -50,6 +56,7 @@ def sets(tmp_path, monkeypatch, stand_ins):  # noqa: F811
     known = memorization.Memory.of(torch.randn(6, 3) + 100, 100 + 3 * torch.randn(30, 3))
     monkeypatch.setattr(memorization, "features", colours)
     monkeypatch.setattr(memorization, "load", lambda: known)
+    monkeypatch.setattr(pipeline, "inpaint", repainted)
     return {"pairs": folder}
 
 
@@ -57,20 +64,22 @@ def test_fidelity_tells_a_polyp_in_place_from_one_elsewhere(sets, tmp_path):
     rows = figures.evaluate(sets, None, ["fidelity"])["fidelity"]
     dice = {row["model"]: row["Dice"] for row in rows}
     assert dice["real"] > 99 and dice["arsdm"] > 99 and dice["sdm"] < 70
+    assert dice[figures.INPAINTED] > 99 and dice[figures.REMOVED] == 0
     assert rows[0]["n"] == 5 and rows[0]["not drawn"] == 1  # the empty mask
     assert not (tmp_path / "RESULTS.md").exists()
 
 
 def test_frames_are_drawn_once(sets, monkeypatch):
     first = figures.evaluate(sets, None, ["fidelity"])
-    monkeypatch.setattr(pipeline, "draw", lambda order: pytest.fail("drawn again"))
+    for drawing in ("draw", "inpaint"):
+        monkeypatch.setattr(pipeline, drawing, lambda order: pytest.fail("drawn again"))
     assert figures.evaluate(sets, None, ["fidelity"]) == first
 
 
 def test_realism_tells_like_from_unlike(sets, tmp_path):
     rows = figures.evaluate(sets, tmp_path, ["realism"])["realism"]
     far = {row["model"]: float(row["Frechet"]) for row in rows}
-    assert far["arsdm"] < 10 < far["sdm"]
+    assert far["arsdm"] < 10 < far["sdm"] and far[figures.INPAINTED] < far[figures.REMOVED]
     assert {row["n"] for row in rows} == {5}
 
 

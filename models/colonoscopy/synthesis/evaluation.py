@@ -24,7 +24,14 @@ from models.colonoscopy.synthesis.fid_kid import (
     precision_recall,
     told_apart,
 )
-from models.colonoscopy.synthesis.generated_frames import Squares, drawn, enlarged_again, spoilt, squares
+from models.colonoscopy.synthesis.generated_frames import (
+    Squares,
+    altered,
+    drawn,
+    enlarged_again,
+    spoilt,
+    squares,
+)
 from models.colonoscopy.synthesis.generator import Cascade
 from models.colonoscopy.synthesis.registry import GENERATORS
 from models.colonoscopy.synthesis.whole_frames import TrainingFrames, training_frames
@@ -35,6 +42,7 @@ Rows = list[dict[str, Any]]
 MOST = 50  # masks of a set that frames are drawn for, by each model
 RUNS_TIMED = (("ddim", 200), ("ddim", 50), ("dpm", 20))
 CORES = 2
+INPAINTED, REMOVED = "real, its polyp drawn anew", "real, its polyp taken away"
 CUT = 20  # pixels off each side of a training frame, to see that it is known all the same
 
 TITLES = {
@@ -42,7 +50,9 @@ TITLES = {
 
 Dice in per cent between a mask and what the segmenter `polyps` finds in the frame: `polyps` was trained on
 real frames only and had no part in any generator's training. Masks are those of at most {MOST} whole
-frames a set, evenly spread; each model draws one frame for each, from the same seeds.""",
+frames a set, evenly spread; each model draws one frame for each, from the same seeds. In the last rows of a
+set the polyp of each real frame was painted over by `inpaint`: another one drawn there, or none (then less is
+better).""",
     "realism": """## Colonoscopy: how real do frames look?
 
 Distances between real test frames and as many others, in features of EfficientNet-Lite2 as ImageNet left it
@@ -51,7 +61,8 @@ Frechet's is not, and compares only within its set. Precision: the share of the 
 manifold of the real ones; recall: of the real ones inside theirs (k = 3). Told apart: balanced accuracy, over
 five folds, of a linear classifier between the two on the same features; 50 % is chance. Another clinic's real
 frames are the scale, and what the cascade's second stage makes of the real frames themselves, made small as
-its base draws them, is what the base could reach at best.""",
+its base draws them, is what the base could reach at best. Real frames whose polyp was painted over are real
+but for that place.""",
     "memory": """## Colonoscopy: are training frames remembered?
 
 Distance to the nearest training frame, in the same features. Too near is
@@ -84,6 +95,15 @@ class Material:
         """By set and model."""
         return {
             (name, model): drawn(given, model) for name, given in self.squares.items() for model in _ours()
+        }
+
+    @cached_property
+    def altered(self) -> dict[tuple[str, str], tuple[list[Frame], list[Mapping[str, Any]]]]:
+        """By set and what was done to the polyp of each real frame."""
+        return {
+            (name, done): altered(given, remove=done == REMOVED)
+            for name, given in self.squares.items()
+            for done in (INPAINTED, REMOVED)
         }
 
     @cached_property
@@ -126,8 +146,9 @@ def fidelity(material: Material) -> Rows:
         )
         counts = {"n": len(given.names), "not drawn": given.skipped}
         rows.append({"set": name, "model": "real", "Dice": float(real), "of real": "", **counts})
-        for model in _ours():
-            _, facts = material.drawn[name, model]
+        others = {model: material.drawn[name, model] for model in _ours()}
+        others |= {done: material.altered[name, done] for done in (INPAINTED, REMOVED)}
+        for model, (_, facts) in others.items():
             reached = 100 * float(np.mean([row["dice"] for row in facts]))
             share = f"{reached / real:.2f}" if real else ""
             rows.append({"set": name, "model": model, "Dice": reached, "of real": share, **counts})
@@ -150,6 +171,7 @@ def realism(material: Material) -> Rows:
             f"real, {other}": clinic.frames for other, clinic in material.squares.items() if other != name
         }
         others |= {model: material.drawn[name, model][0] for model in _ours()}
+        others |= {done: material.altered[name, done][0] for done in (INPAINTED, REMOVED)}
         cascade = GENERATORS.loaded(pipeline.INPAINTER)
         if isinstance(cascade, Cascade):
             others["real at 32 pixels, enlarged (bound)"] = enlarged_again(given, cascade)

@@ -4,7 +4,7 @@ Everything stays in runs/, so a measurement that was stopped goes on, and a mode
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from models.colonoscopy.data import exports
 from models.colonoscopy.data.images import Frame, Mask, pair_paths, read_frame, read_pairs
 from models.colonoscopy.data.masks import check_mask
 from models.colonoscopy.data.test_sets import fingerprint
-from models.colonoscopy.pipeline import Order
+from models.colonoscopy.pipeline import Alteration, Order
 from models.colonoscopy.synthesis import sampling
 from models.colonoscopy.synthesis.cascade import SMALL
 from models.colonoscopy.synthesis.generator import Cascade, picture, pixels
@@ -50,7 +50,8 @@ def squares(name: str, pairs: Path, limit: int | None = None, most: int | None =
     limit: only the first pairs. most: of those so many, evenly spread, because neighbours are often alike.
     """
     folder = FOLDER / f"{name}_{fingerprint(pairs)}"
-    (folder / "masks").mkdir(parents=True, exist_ok=True)
+    for part in ("masks", "frames"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
     names, frames, masks, skipped = [], [], [], 0
     count = len(pair_paths(pairs)[:limit])
     kept = set(np.linspace(0, count - 1, min(count, most or count)).round().astype(int).tolist())
@@ -64,6 +65,7 @@ def squares(name: str, pairs: Path, limit: int | None = None, most: int | None =
             skipped += 1
             continue
         (folder / "masks" / f"{pair.name}.png").write_bytes(exports.mask_png(square.mask))
+        Image.fromarray(square.frame).save(folder / "frames" / f"{pair.name}.png")
         names.append(pair.name)
         frames.append(square.frame)
         masks.append(square.mask)
@@ -72,9 +74,27 @@ def squares(name: str, pairs: Path, limit: int | None = None, most: int | None =
 
 def drawn(given: Squares, model: str, steps: int = STEPS) -> tuple[list[Frame], list[Mapping[str, Any]]]:
     """A frame of a model for each mask, with its facts. Each mask has its seed, the same for every model."""
-    wanted = sampling.jobs([given.folder / "masks" / f"{name}.png" for name in given.names], 1, SEED)
     order = Order(given.masks[0], model=model, steps=steps, sampler=SAMPLER)
-    out = given.folder / model
+    return _sampled(given, _jobs(given), order, given.folder / model)
+
+
+def altered(given: Squares, remove: bool) -> tuple[list[Frame], list[Mapping[str, Any]]]:
+    """Each real frame with its polyp drawn anew under its mask, or taken away, with its facts."""
+    wanted = [
+        replace(job, frame=given.folder / "frames" / f"{name}.png")
+        for name, job in zip(given.names, _jobs(given), strict=True)
+    ]
+    order = Alteration(given.frames[0], given.masks[0], remove=remove)
+    return _sampled(given, wanted, order, given.folder / ("removed" if remove else "inpainted"))
+
+
+def _jobs(given: Squares) -> list[sampling.Job]:
+    return sampling.jobs([given.folder / "masks" / f"{name}.png" for name in given.names], 1, SEED)
+
+
+def _sampled(
+    given: Squares, wanted: list[sampling.Job], order: Order | Alteration, out: Path
+) -> tuple[list[Frame], list[Mapping[str, Any]]]:
     listed = {str(row["file"]): row for row in sampling.sample(wanted, order, out, burn=False)}
     files = [f"{job.name}.png" for job in wanted]
     return [read_frame(out / "images" / file) for file in files], [listed[file] for file in files]
