@@ -190,7 +190,7 @@ def _written(task: str, rows: list[dict[str, Any]], protocol: str) -> list[dict[
         "steps each, one seed; their words are learned. InstanceRefer, after as many, reads MiniLM; "
         "after 900 with learned words it had 46.3 / 41.4 on ScanRefer and 44.2 on Nr3D (the ablation)."
     )
-    command = f"`{MODULE} train comparison --data DIR && {MODULE} evaluate comparison --data DIR`"
+    command = f"`{MODULE} evaluate comparison --data DIR`"
     parts = (f"## Grounding, methods compared: {TITLES[task]}", protocol, same, DIFFERS, table, command)
     write(f"comparison-{task}", "\n\n".join(parts))
     return rows
