@@ -42,8 +42,9 @@ class Listener:
     """Hears sentences in a room and says how surely each means an object: the mean of several networks."""
 
     def __init__(self) -> None:
-        """Raises UserError("checkpoint_missing" or "checkpoint_broken")."""
-        self.grounders = [cast(ObjectGrounder, GROUNDERS.loaded(name)) for name in NETWORKS]
+        """Those of NETWORKS that are here. Raises UserError("checkpoint_missing" or "checkpoint_broken")."""
+        here = [name for name in NETWORKS if name in GROUNDERS.installed()]
+        self.grounders = [cast(ObjectGrounder, GROUNDERS.loaded(name)) for name in here or NETWORKS[:1]]
 
     def __call__(self, objects: Objects, place: int, sentences: Sequence[str]) -> NDArray[np.float32]:
         """By how much each sentence means the object at a place more than any other; below 0, another."""
