@@ -108,7 +108,8 @@ def _doubt(language: str, scan: Scan, said: Caption) -> str:
 
 def _said(language: str, scan: Scan, said: Caption, how: str) -> Iterable[str]:
     best = f"{_caption(language, said.text)} {_odds(language, said.likely[0])}"
-    wrong = _doubt(language, scan, said)
+    # What the boxes prove is not doubted: a rank by distance needs no nearness.
+    wrong = "" if said.likely[0] is None else _doubt(language, scan, said)
     yield f'<p class="tl-caption{" tl-doubted" if wrong else ""}" role="status">{best}</p>'
     if wrong:
         yield f'<p class="tl-doubt">{wrong}</p>'

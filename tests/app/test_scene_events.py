@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 from app.scene import object_views, service
 from models.core.progress import Progress
 from models.scene import pipeline
-from models.scene.data.scan import Scan
+from models.scene.data.scan import Instance, Scan
 from models.scene.types import Caption
 from tests.served import SCANS, label_sayer, paint_finder, until
 
@@ -222,3 +223,21 @@ def test_another_scan_is_opened_while_objects_are_found(page: Page, monkeypatch:
 @pytest.mark.parametrize(("odds", "told"), [(0.62, "62 % a word"), (None, "proven by the boxes")])
 def test_how_sure_a_caption_is(odds: float | None, told: str) -> None:
     assert told in object_views._odds("en", odds)
+
+
+@pytest.mark.parametrize(("odds", "doubted"), [(0.62, True), (None, False)])
+def test_what_the_boxes_prove_is_not_doubted(odds: float | None, doubted: bool) -> None:
+    boxes = [(0, 0, 0, 1, 1, 1), (1.2, 0, 0, 2, 1, 1), (9, 9, 0, 10, 10, 1)]
+    boxes += [(0, 1.2 + n, 0, 0.5, 1.7 + n, 1) for n in range(6)]  # nearer than the door
+    names = ("chair", "chair", "door", *(f"box {n}" for n in range(6)))
+    grey = np.full(3, 128, np.float32)
+    things = tuple(
+        Instance(n, name, np.array(box, np.float32), grey)
+        for n, (name, box) in enumerate(zip(names, boxes, strict=True))
+    )
+    scan = Scan.__new__(Scan)
+    object.__setattr__(scan, "instances", things)
+    said = Caption(
+        0, "chair", "This is a chair. It is the second closest to the door.", (), (odds,), (), "c", 0.1
+    )
+    assert ("tl-doubt" in "".join(object_views._said("en", scan, said, "c"))) == doubted
