@@ -35,10 +35,8 @@ ROOMS, REAL = 3, 1  # scans of a batch
 VIEWS = 5  # of each scan, drawn anew
 SENTENCES = 8  # about each scan
 PEOPLE_SHARE = 0.5  # of the sentences about a real scan, where people spoke of it
-FINE, COARSE = (
-    96.0,
-    48.0,
-)  # pixels: the longest side up to which the finer stride answers, from which the coarser
+# Pixels: the longest side up to which the finer stride answers, from which the coarser.
+FINE, COARSE = 96.0, 48.0
 BOX = 1.0  # weight of the boxes' loss
 
 
