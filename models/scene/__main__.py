@@ -77,10 +77,11 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument(
         "name",
         choices=(
-            *("shapes", "grounding", "ablation", "comparison", "temperature"),
+            *("shapes", "grounding", "ablation", "comparison", "temperature", "colours"),
             *("captioning", "pointgroup", "votenet", "grounding-2d"),
         ),
-        help="temperature: of the shipped methods of grounding, which makes their certainty true",
+        help="temperature: of the shipped methods of grounding, which makes their certainty true; "
+        "colours: what people call them",
     )
     train.add_argument("--data", type=Path, required=True)
     train.add_argument("--minutes", type=float, default=60, help="of work in total; a stopped run goes on")
@@ -261,7 +262,7 @@ def _rooms(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from models.scene.captioning import training
+    from models.scene.captioning import colour_training, training
     from models.scene.grounding import ablation_training, calibration, comparison_training
     from models.scene.grounding import training as grounding_training
     from models.scene.grounding.rendered_views import training as views_training
@@ -284,6 +285,8 @@ def _train(options: argparse.Namespace) -> None:
         comparison_training.train_comparison(options.data)
     elif options.name == "temperature":
         calibration.train(options.data)
+    elif options.name == "colours":
+        colour_training.train(options.data)
     elif options.name == "captioning":
         said_by = CAPTIONERS[options.model or CAPTIONERS.default]
         if said_by.name == "scan2cap":

@@ -298,6 +298,7 @@ KNOWN = {*LABELS, "bed"}
         ("this is a blue chair . it is next to the bed .", False, True, False),
         ("this is a chair . it is next to the wall .", None, True, None),
         ("this is a chair . it is far away from the bed .", None, True, None),
+        ("this is a chair . it is the second closest to the bed .", None, True, None),
         ("this is a bed . the tables are red .", None, False, False),
     ],
 )

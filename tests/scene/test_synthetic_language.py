@@ -8,9 +8,9 @@ import pytest
 
 from models.scene.data.geometry import box_gaps
 from models.scene.data.scan import Instance
+from models.scene.synthetic_language.colour_names import names_of_colours
 from models.scene.synthetic_language.sentences import make_sentences
 from models.scene.synthetic_language.templates import FAMILIES
-from models.scene.synthetic_language.vocabulary import colour_name
 
 
 def thing(
@@ -76,9 +76,26 @@ def test_sides_are_those_of_the_viewer(office):
                 assert ("left" in s.sentence) == (s.target == 2), s
 
 
-def test_colours_have_the_name_that_is_nearest():
-    assert colour_name(np.array([36, 34, 33]))[0] == "black"
-    assert colour_name(np.array([60, 78, 125]))[0] == "blue"
+COLOURED = {
+    "black": (36, 34, 33),
+    "blue": (50, 70, 135),
+    "red": (130, 40, 38),
+    "yellow": (165, 132, 55),
+    "brown": (92, 60, 40),
+    "green": (70, 105, 60),
+    "white": (205, 203, 198),
+}
+
+
+@pytest.mark.parametrize("light", [1.0, 0.6], ids=["bright", "dim"])
+def test_colours_have_the_name_that_people_use_in_any_light(light):
+    """The wall is white; what is no colour of its own is gray or one of its two neighbours."""
+    colours = np.array([*COLOURED.values(), (110, 109, 107)], np.float32) / 255 * light
+    boxes = np.array([[0, 0, 0, 0.5, 0.5, 0.5]] * len(colours), np.float32)
+    boxes[list(COLOURED).index("white"), 3:] = 4, 3, 0.1
+    names = names_of_colours(colours, boxes)
+    assert [one[0] for one in names[:-1]] == list(COLOURED)
+    assert "gray" in names[-1][:2]
 
 
 def test_a_scene_of_two_things_says_nothing(office):

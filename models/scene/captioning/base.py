@@ -1,13 +1,14 @@
 """The contracts of dense captioning: a scan and an object give a caption, by whatever method."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Protocol
 
 from torch import Tensor
 from torch.nn import Parameter
 
 from models.scene.captioning.around import Around
-from models.scene.captioning.spoken_words import SILENT, SpokenWords
+from models.scene.captioning.spoken_words import SpokenWords
+from models.scene.captioning.unsaid import EVERYWHERE, Unsaid
 from models.scene.data.scan import Scan
 from models.scene.types import Caption
 
@@ -17,10 +18,10 @@ class SpeakingNetwork(Protocol):
 
     spoken: SpokenWords
 
-    def best(self, around: Around, style: str, never: Sequence[int] = SILENT) -> tuple[Tensor, Tensor]:
+    def best(self, around: Around, style: str, never: Unsaid = EVERYWHERE) -> tuple[Tensor, Tensor]:
         """(B, C, T) ids of its captions, best first, and (B, C) the sums of their words' log-probabilities.
 
-        style: one of STYLES. never: ids that aren't said.
+        style: one of STYLES. never: words that aren't said.
         """
         ...
 

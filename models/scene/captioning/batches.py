@@ -16,7 +16,8 @@ from models.scene.captioning.around import Around, chosen, collate, places_aroun
 from models.scene.captioning.base import SpeakingNetwork
 from models.scene.captioning.metrics import LONGEST, caption_words, framed
 from models.scene.captioning.object_views import flat_views
-from models.scene.captioning.spoken_words import SILENT, SpokenWords, padded_ids
+from models.scene.captioning.spoken_words import SpokenWords, padded_ids
+from models.scene.captioning.unsaid import unsaid
 from models.scene.data.datasets import (
     Sentence,
     annotated,
@@ -200,13 +201,13 @@ def captions(
     asked: Sequence[tuple[Objects, int]],
     style: str = "scanrefer",
     at_once: int = 48,
-    never: Sequence[int] = SILENT,
+    coloured: bool = True,
 ) -> list[list[str]]:
-    """Words of the best caption of each (objects, place of the target). never: ids that aren't said."""
+    """Words of the best caption of each (objects, place of the target). coloured: see `unsaid`."""
     found, device = [], next(network.parameters()).device
     for start in range(0, len(asked), at_once):
         rows = asked[start : start + at_once]
         around = collate([chosen(objects, places_around(objects, place)) for objects, place in rows])
-        ids, _ = network.best(around.to(device), style, never)
+        ids, _ = network.best(around.to(device), style, unsaid(network.spoken, rows, coloured))
         found += [network.spoken.text(row) for row in ids[:, 0].tolist()]
     return found

@@ -1,16 +1,23 @@
 """Saying a caption word by word: greedy, beam search or sampling, all by transformers' generation."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import GenerationMixin, PreTrainedConfig, PreTrainedModel
+from transformers import (
+    GenerationMixin,
+    LogitsProcessor,
+    LogitsProcessorList,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
 from transformers.cache_utils import Cache
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from models.scene.captioning.spoken_words import PAD
+from models.scene.captioning.unsaid import NOTHING, Unsaid
 from models.scene.captioning.xtrans2cap.meshed_memory import Decoder
 
 
@@ -66,6 +73,17 @@ class GenerationAdapter(PreTrainedModel, GenerationMixin):
         return CausalLMOutputWithPast(logits=logits, past_key_values=past_key_values)
 
 
+class Silence(LogitsProcessor):
+    """What isn't said, at each step of `generate`."""
+
+    def __init__(self, never: Unsaid) -> None:
+        self.never = never
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """See Unsaid.silence."""
+        return self.never.silence(scores, input_ids)
+
+
 @torch.no_grad()
 def say(
     decoder: Decoder,
@@ -78,7 +96,7 @@ def say(
     count: int = 1,
     sample: bool = False,
     length_penalty: float = 0.0,
-    never: Sequence[int] = (),
+    never: Unsaid = NOTHING,
     longest: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """(B, count, T) word ids, "sos" first and padded after "eos", best first, and (B, count) their scores.
@@ -99,7 +117,7 @@ def say(
         max_length=longest or decoder.longest,
         num_return_sequences=count,
         **how,
-        suppress_tokens=sorted({PAD, start, *never}),
+        logits_processor=LogitsProcessorList([Silence(replace(never, always=(PAD, start, *never.always)))]),
         return_dict_in_generate=True,
         use_cache=True,
     )

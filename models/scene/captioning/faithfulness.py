@@ -1,7 +1,7 @@
 """Whether a caption is true: the colour, class, neighbour and side that it names, against the scan."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -9,6 +9,8 @@ import numpy as np
 from models.scene.captioning.metrics import caption_words
 from models.scene.data.geometry import box_centres, box_gaps
 from models.scene.objects.object_set import Objects
+from models.scene.synthetic_language.colour_names import NEAR as NEAR_NAMES
+from models.scene.synthetic_language.colour_names import names_of_colours
 from models.scene.synthetic_language.vocabulary import COLOURS, STRUCTURE, SYNONYMS
 
 SAME_COLOUR = {"grey": "gray", "beige": "tan", "golden": "yellow", "wooden": "brown"}
@@ -18,7 +20,8 @@ NO_NEIGHBOUR = STRUCTURE | {"room", "ground"}
 
 _SIDE = re.compile(r"\b(?:to|on) the (left|right)(?: side)? of (?:the |a |an )?([^.,]*)")
 
-_FAR = re.compile(r"\b(?:far|away|farthest|furthest) from (?:the |a |an )?$")  # says that it is no neighbour
+# What is said to be far is no neighbour; who is nearest of its label need not be near.
+_FAR = re.compile(r"\b(?:(?:far|away) from|(?:near|clos|farth|furth)est (?:to|from)) (?:the |a |an )?$")
 
 Verdict = dict[str, bool | None]
 
@@ -26,11 +29,11 @@ Verdict = dict[str, bool | None]
 def judge(words: list[str], objects: Objects, place: int, known: Iterable[str]) -> Verdict:
     """{sort: True, False, or None where the caption claims nothing of the sort} for each of SORTS.
 
-    colour: the first of the nine colours (sentences.COLOURS) that the first sentence names must be one of the
-    two nearest to the object's mean colour.
+    colour: the first of the nine colours (`vocabulary.COLOURS`) that the first sentence names must be one of
+    the two that people would likeliest call the object's.
     class: the label, its last word or a synonym must be said.
     neighbour: the first known label said after the object must be that of one of the six nearest boxes or of
-    one within a metre, unless the object is said to be far from it.
+    one within a metre, unless the object is said to be far from it, or nearest of its label.
     side: "to the left (right) of the NAME" must hold of the nearest so called, for a person in the middle of
     the room who looks at it (so do 84 % of what people say on val_a).
     known: labels that count as the name of a neighbour.
@@ -90,14 +93,16 @@ def _any_of(names: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w-])({options})(?:e?s)?(?![\w-])" if options else "(?!)")
 
 
-def _colour(words: list[str], objects: Objects, place: int) -> bool | None:
+def colour_said(words: Sequence[str]) -> str | None:
+    """The first of the nine colours that the first sentence names; None where it names none."""
     first = words[: words.index(".")] if "." in words else words
-    named = next((w for w in (SAME_COLOUR.get(w, w) for w in first) if w in COLOURS), None)
-    if named is None:
-        return None
-    palette = np.array(list(COLOURS.values()), np.float32) / 255
-    order = np.argsort(np.square(palette - objects.colours[place]).sum(1))
-    return named in [list(COLOURS)[i] for i in order[:2]]
+    return next((w for w in (SAME_COLOUR.get(w, w) for w in first) if w in COLOURS), None)
+
+
+def _colour(words: Sequence[str], objects: Objects, place: int) -> bool | None:
+    named = colour_said(words)
+    own = names_of_colours(objects.colours, objects.boxes)[place]
+    return None if named is None else named in own[:NEAR_NAMES]
 
 
 def _is_near(name: str, objects: Objects, place: int) -> bool:

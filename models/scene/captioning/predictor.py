@@ -17,12 +17,12 @@ from models.scene.captioning.around import chosen, collate, places_around
 from models.scene.captioning.base import SpeakingNetwork
 from models.scene.captioning.faithfulness import falsehoods
 from models.scene.captioning.listener import Listener, proven, told_apart
-from models.scene.captioning.spoken_words import PAD, SILENT, SpokenWords
+from models.scene.captioning.spoken_words import PAD
+from models.scene.captioning.unsaid import unsaid
 from models.scene.data.scan import Scan
-from models.scene.grounding.sentence_reading import MORE_COLOURS
 from models.scene.objects.cache import prepared_scans
 from models.scene.objects.object_set import Objects
-from models.scene.synthetic_language.vocabulary import COLOURS, STRUCTURE, is_plural, named
+from models.scene.synthetic_language.vocabulary import STRUCTURE, is_plural, named
 from models.scene.types import Anchor, Caption
 
 SHOWN = 3  # captions, and objects attended to
@@ -73,7 +73,8 @@ class Captioner:
         clauses = self._proofs(scan)
         places = [places_around(objects, target) for target in targets]
         around = collate([chosen(objects, rows) for rows in places]).to(self.device)
-        ids, scores = self.network.best(around, "scanrefer", unsaid(self.network.spoken, scan.coloured))
+        never = unsaid(self.network.spoken, [(objects, target) for target in targets], scan.coloured)
+        ids, scores = self.network.best(around, "scanrefer", never)
         likely = (scores / (ids[..., 1:] != PAD).sum(-1)).exp().cpu()
         written = [[readable(self.network.spoken.text(said)) for said in row] for row in ids.tolist()]
         chosen_texts = [
@@ -111,14 +112,6 @@ class Captioner:
                 )
             )
         return captions
-
-
-def unsaid(spoken: SpokenWords, coloured: bool) -> tuple[int, ...]:
-    """Ids of words that aren't said: colours of a scan that has none would be made up."""
-    if coloured:
-        return SILENT
-    names = {*COLOURS, *MORE_COLOURS}
-    return (*SILENT, *(place for word, place in spoken.places.items() if word in names))
 
 
 def _alone(objects: Objects, checkpoint: str) -> Caption:

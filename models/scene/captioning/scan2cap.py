@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from models.scene.captioning.around import Around
-from models.scene.captioning.spoken_words import END, PAD, SILENT, STYLES, SpokenWords
+from models.scene.captioning.spoken_words import END, PAD, STYLES, SpokenWords
+from models.scene.captioning.unsaid import EVERYWHERE, Unsaid
 from models.scene.grounding.object_networks import PreparedObjects, neighbours_of
 from models.scene.objects.spatial_features import centres
 
@@ -180,7 +181,7 @@ class Scan2Cap(nn.Module, PyTorchModelHubMixin):
         return torch.stack(logits, 1), graph, torch.stack(looks, 1)
 
     @torch.no_grad()
-    def best(self, around: Around, style: str, never: Sequence[int] = SILENT) -> tuple[Tensor, Tensor]:
+    def best(self, around: Around, style: str, never: Unsaid = EVERYWHERE) -> tuple[Tensor, Tensor]:
         """See SpeakingNetwork: one caption, the likeliest word each time."""
         target, seen, mask = locals_of(self.related(around))
         states = self.captioner.start(target)
@@ -189,8 +190,7 @@ class Scan2Cap(nn.Module, PyTorchModelHubMixin):
         while len(ids) < self.spoken.longest and not (word == PAD).all():
             logits, states, _ = self.captioner.step(word, states, target, seen, mask)
             ended = (word == END) | (word == PAD)
-            logits[:, list(never)] = NEVER
-            odds, following = logits.float().log_softmax(-1).max(-1)
+            odds, following = never.silence(logits.float(), torch.stack(ids, 1)).log_softmax(-1).max(-1)
             score = score + odds.masked_fill(ended, 0.0)
             word = following.masked_fill(ended, PAD)
             ids.append(word)

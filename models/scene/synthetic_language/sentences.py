@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from models.scene.data.geometry import box_centres, box_gaps
 from models.scene.data.scan import Instance
+from models.scene.synthetic_language.colour_names import names_of_colours
 from models.scene.synthetic_language.templates import FAMILIES, Family, Room
 from models.scene.synthetic_language.vocabulary import STRUCTURE
 
@@ -57,8 +58,21 @@ def make_sentences(
     places = {item.id: index for index, item in enumerate(kept)}
     sides = {places[i]: f for i, f in (fronts or {}).items() if i in places}
     centres = box_centres(boxes)
+    colours = (np.stack([o.colour for o in objects])[:, :3] / 255).astype(np.float32)
+    named = names_of_colours(colours, everything.astype(np.float32))
+    called = {o.id: names for o, names in zip(objects, named, strict=True)}
     room = Room(
-        kept, boxes, centres, box_gaps(boxes, boxes), sides, groups, (low + high) / 2, high - low, rng, most
+        kept,
+        boxes,
+        centres,
+        box_gaps(boxes, boxes),
+        [called[o.id] for o in kept],
+        sides,
+        groups,
+        (low + high) / 2,
+        high - low,
+        rng,
+        most,
     )
     said: list[Said] = []
     for kind, family in families.items():

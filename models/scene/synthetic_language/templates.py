@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from models.scene.data.geometry import overlap_in_plan
 from models.scene.data.scan import Instance
-from models.scene.synthetic_language.vocabulary import SYNONYMS, colour_name, is_plural, plural
+from models.scene.synthetic_language.colour_names import NEAR
+from models.scene.synthetic_language.vocabulary import SYNONYMS, is_plural, plural
 
 Found = Iterator[tuple[str, int, tuple[int, ...]]]
 
@@ -21,12 +22,17 @@ MARGIN = 0.2  # metres by which the answer must beat the runner-up
 
 @dataclass(frozen=True)
 class Room:
-    """A scene as arrays, in the order of `objects`. most: rivals of one label that a sentence may have."""
+    """A scene as arrays, in the order of `objects`.
+
+    colours: the names of each object's, as `names_of_colours` has them. most: rivals of one label that a
+    sentence may have.
+    """
 
     objects: Sequence[Instance]
     boxes: NDArray[np.float32]
     centres: NDArray[np.float32]
     gaps: NDArray[np.float32]
+    colours: list[list[str]]
     fronts: dict[int, NDArray[np.float32]]
     groups: dict[str, list[int]]
     middle: NDArray[np.float32]
@@ -330,9 +336,9 @@ def _colours(room: Room) -> Found:
     for _, group in room.groups.items():
         if len(group) > room.most:
             continue
-        named = [colour_name(room.objects[i].colour) for i in group]
-        for target, (colour, sure) in zip(group, named, strict=True):
-            if sure < 12 or sum(c == colour for c, _ in named) != 1:
+        for target in group:
+            colour = room.colours[target][0]
+            if any(colour in room.colours[other][:NEAR] for other in group if other != target):
                 continue
             name, rng = room.name(target), room.rng
             yield (

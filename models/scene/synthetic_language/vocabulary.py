@@ -2,9 +2,6 @@
 
 import re
 
-import numpy as np
-from numpy.typing import NDArray
-
 STRUCTURE = {"wall", "floor", "ceiling", "object", "objects", "remove", "unknown"}
 
 SYNONYMS = {
@@ -50,14 +47,6 @@ COLOURS = {
     "green": (75, 100, 65),
     "yellow": (185, 165, 75),
 }
-
-
-def colour_name(colour: NDArray[np.float32]) -> tuple[str, float]:
-    """The nearest of COLOURS to a mean colour (0-255), and how much nearer than the next one."""
-    names = list(COLOURS)
-    far = np.linalg.norm(np.array([COLOURS[n] for n in names]) - np.asarray(colour)[:3], axis=1)
-    order = np.argsort(far)
-    return names[order[0]], float(far[order[1]] - far[order[0]])
 
 
 def is_plural(label: str) -> bool:

@@ -11,6 +11,7 @@ from models.scene.captioning.batches import NOTHING, Told, captions
 from models.scene.captioning.scan2cap import ANGLES, RelationalGraph, Scan2Cap, overlaps
 from models.scene.captioning.spoken_words import END, SILENT, STYLES, padded_ids
 from models.scene.captioning.training import angle_loss, losses_scan2cap
+from models.scene.captioning.unsaid import Unsaid
 from tests.scene.test_open_xtrans2cap import room
 
 WORDS = (
@@ -129,6 +130,6 @@ def test_what_must_not_be_said_is_not(seed):
     torch.manual_seed(seed)
     net = network().eval()
     never = (*SILENT, WORDS.index("red"), END)
-    ids, _ = net.best(lesson(net).around, "nr3d", never)
+    ids, _ = net.best(lesson(net).around, "nr3d", Unsaid(never))
     assert (ids[..., 0] == STYLES["nr3d"]).all() and ids.shape[-1] == net.spoken.longest
     assert not set(ids[..., 1:].flatten().tolist()) & set(never)

@@ -24,7 +24,8 @@ from torch.nn.functional import normalize
 
 from models.scene.captioning.around import Around
 from models.scene.captioning.decoding import say
-from models.scene.captioning.spoken_words import END, SILENT, STYLES, SpokenWords
+from models.scene.captioning.spoken_words import END, STYLES, SpokenWords
+from models.scene.captioning.unsaid import EVERYWHERE, Unsaid
 from models.scene.captioning.xtrans2cap.meshed_memory import Captioner
 from models.scene.objects.object_set import LABEL, SHAPE
 from models.scene.objects.spatial_features import (
@@ -149,13 +150,13 @@ class OpenXTrans2Cap(nn.Module, PyTorchModelHubMixin):
 
     @torch.no_grad()
     def search(
-        self, around: Around, style: str, beams: int, count: int, never: Sequence[int] = SILENT
+        self, around: Around, style: str, beams: int, count: int, never: Unsaid = EVERYWHERE
     ) -> tuple[Tensor, Tensor]:
         """(B, count, T) ids of the student's best captions and (B, count) their scores, by beam search."""
         levels, decoder = self.encode(around), self.captioner.decoder
         return say(decoder, levels, around.exists, STYLES[style], END, beams=beams, count=count, never=never)
 
-    def best(self, around: Around, style: str, never: Sequence[int] = SILENT) -> tuple[Tensor, Tensor]:
+    def best(self, around: Around, style: str, never: Unsaid = EVERYWHERE) -> tuple[Tensor, Tensor]:
         """See SpeakingNetwork."""
         return self.search(around, style, BEAMS, KEPT, never)
 
