@@ -111,22 +111,33 @@ def test_a_timed_row(sets):
 def test_use_has_a_row_for_each_diet_and_trains_once(sets, tmp_path, monkeypatch):
     diets = []
 
-    class Network:
-        def probabilities(self, frame):
-            return torch.from_numpy((frame[..., 1] > 130).astype(np.float32))
+    class Network(torch.nn.Module):
+        size = 256
 
-    def trained(run, known, seed, steps):
+        def __init__(self):
+            super().__init__()
+            self.least = torch.nn.Parameter(torch.tensor(130 / 255))
+
+        def forward(self, frames):
+            return frames[:, 1:2] > self.least
+
+        def likely(self, found):
+            return found.float()
+
+    def fitted(run, known, seed, steps):
         diets.append((run, len(known), seed))
-        return Network()
+        return SimpleNamespace(networks={name: Network() for name in downstream.TALK})
 
-    monkeypatch.setattr(downstream, "trained", trained)
+    monkeypatch.setattr(downstream, "fitted", fitted)
     (tmp_path / "data" / "colonoscopy").mkdir(parents=True)
-    (tmp_path / "data" / "colonoscopy" / downstream.TRAINING).symlink_to(sets["pairs"])
+    for name in downstream.TRAINING:
+        (tmp_path / "data" / "colonoscopy" / name).symlink_to(sets["pairs"])
     rows = figures.evaluate(sets, tmp_path / "data", ["use"])["use"]
-    assert [row["trained on"] for row in rows] == list(downstream.DRAWN)
-    assert [count for _, count, _ in diets] == [6] * 3 + [11] * 6  # six real, five of them drawn for
-    assert len({run for run, _, _ in diets}) == 9
-    assert figures.evaluate(sets, tmp_path / "data", ["use"])["use"] == rows and len(diets) == 9
+    assert [row["trained on"] for row in rows] == list(downstream.DIETS) * 3
+    assert rows[0]["overall"] == rows[0]["pairs"] and rows[0]["pairs"].endswith("± 0.0")  # of one set
+    assert [count for _, count, _ in diets] == [12] * 3 + [22] * 9  # six real, five of them drawn for, twice
+    assert len({run for run, _, _ in diets}) == 12
+    assert figures.evaluate(sets, tmp_path / "data", ["use"])["use"] == rows and len(diets) == 12
 
 
 def test_what_is_missing_or_misspelt(sets):

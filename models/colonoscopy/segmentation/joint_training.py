@@ -21,7 +21,10 @@ from models.colonoscopy.segmentation.training import FROZEN, HELD_OUT, Batch, Ex
 from models.core.training import fit, unwrapped
 
 RATE = 6e-4
-SMALL, COARSE = 192, 0.3  # in this share of the steps: side of the frames, in pixels, and the encoder as it was
+SMALL, COARSE = (
+    192,
+    0.3,
+)  # in this share of the steps: side of the frames, in pixels, and the encoder as it was
 QUARTER = 4  # the networks draw at an eighth of the size; their losses are taken at a quarter
 LAST = 40  # frames of ClinicDB's last two sequences, held out: frames of one sequence are much alike
 CHECKED = 25  # of the held-out frames, during training
@@ -99,26 +102,32 @@ def train(data: Path, steps: int, folder: Path) -> None:
     """Train the three and save each in fp16 in folder/NAME; their model cards are written by hand.
 
     steps: the budget, since what a minute is worth depends on who else is on the machine.
-
-    The encoder goes on from `polyps`, which knew 840 frames of Kvasir's training split, and so of this one.
     """
     known, held = split(data)
-    torch.manual_seed(SEED)
+    average = fitted("segmenters", known, SEED, steps, held[:: max(1, len(held) // CHECKED)])
+    for name, one in each(average).items():
+        one.half().save_pretrained(folder / name)
+
+
+def fitted(run: str, known: Examples, seed: int, steps: int, watched: Examples | None = None) -> nn.Module:
+    """The average of the three on one encoder, trained in runs/RUN. watched: Dice on these is logged.
+
+    The encoder goes on from `polyps`, which knew 840 frames of Kvasir's training split.
+    """
+    torch.manual_seed(seed)
     network = SharedEncoder(shipped())
     network.encoder.load_state_dict(small.load("polyps").encoder.state_dict())
     for early in (network.encoder.stem, *network.encoder.blocks[:FROZEN]):
         early.requires_grad_(False)
-    watched = held[:: max(1, len(held) // CHECKED)]
     average, done = fit(
-        "segmenters",
+        run,
         network,
         lambda seed: batches(known, seed),
         losses,
         rate=RATE,
         steps=steps,
-        seed=SEED,
-        check=lambda network: checked(network, watched),
+        seed=seed,
+        check=(lambda network: checked(network, watched)) if watched else None,
     )
-    for name, one in each(average).items():
-        one.half().save_pretrained(folder / name)
-    print("segmenters", done, flush=True)
+    print(run, done, flush=True)
+    return average
