@@ -9,7 +9,7 @@ import torch
 from models.scene.captioning.around import chosen, collate, places_around
 from models.scene.captioning.batches import NOTHING, Judged, Told, captions
 from models.scene.captioning.evaluation import template
-from models.scene.captioning.faithfulness import judge, names_of, nearest_named, truth
+from models.scene.captioning.faithfulness import judge, names_of, nearest_named, sided, truth
 from models.scene.captioning.metrics import CiderReward, framed
 from models.scene.captioning.object_views import flat_views, rendered_views
 from models.scene.captioning.predictor import Captioner, readable
@@ -320,6 +320,20 @@ def test_claims_of_a_caption(text, colour, called, neighbour):
 )
 def test_a_side_is_seen_from_the_middle_of_the_room(said, side):
     assert judge(f"this is a chair . it is {said} .".split(), room(), 0, KNOWN)["side"] is side
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("on the left side of the table", "on the right side of the table"),
+        ("to the right of the table", "to the right of the table"),
+        ("to the left of the bed", "to the left of the bed"),  # there is none: no side of it is true
+        ("near the left table", "near the left table"),
+    ],
+)
+def test_a_caption_says_the_side_that_boxes_show(said, told):
+    text = "this is a red chair . it is {} ."
+    assert sided(text.format(said).split(), room(), 0) == text.format(told).split()
 
 
 def test_names_and_nearest():

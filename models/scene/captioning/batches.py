@@ -14,6 +14,7 @@ from torch import Tensor
 from models.core.device import Movable
 from models.scene.captioning.around import Around, chosen, collate, places_around
 from models.scene.captioning.base import SpeakingNetwork
+from models.scene.captioning.faithfulness import sided
 from models.scene.captioning.metrics import LONGEST, caption_words, framed
 from models.scene.captioning.object_views import flat_views
 from models.scene.captioning.spoken_words import SpokenWords, padded_ids
@@ -203,11 +204,15 @@ def captions(
     at_once: int = 48,
     coloured: bool = True,
 ) -> list[list[str]]:
-    """Words of the best caption of each (objects, place of the target). coloured: see `unsaid`."""
+    """Words of the best caption of each (objects, place of the target), its side as the boxes have it.
+
+    coloured: see `unsaid`.
+    """
     found, device = [], next(network.parameters()).device
     for start in range(0, len(asked), at_once):
         rows = asked[start : start + at_once]
         around = collate([chosen(objects, places_around(objects, place)) for objects, place in rows])
         ids, _ = network.best(around.to(device), style, unsaid(network.spoken, rows, coloured))
-        found += [network.spoken.text(row) for row in ids[:, 0].tolist()]
+        said = (network.spoken.text(row) for row in ids[:, 0].tolist())
+        found += [sided(words, *row) for words, row in zip(said, rows, strict=True)]
     return found

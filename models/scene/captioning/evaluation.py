@@ -17,7 +17,7 @@ from models.core.checkpoints import FOLDER
 from models.core.results import markdown, write
 from models.scene.captioning.base import SpeakingNetwork
 from models.scene.captioning.batches import asked_about, captions
-from models.scene.captioning.faithfulness import SORTS, colour_said, judge, nearest_named
+from models.scene.captioning.faithfulness import SORTS, colour_said, judge, nearest_named, side_said
 from models.scene.captioning.metrics import caption_scores, caption_words, framed, truth_rates
 from models.scene.captioning.scan2cap import Scan2Cap
 from models.scene.captioning.xtrans2cap.open_xtrans2cap import OpenXTrans2Cap
@@ -65,13 +65,14 @@ ABOUT_TRUTH = (
     "True claims, per cent (of how many), on all these objects. A colour is true when it is one of the two "
     "of nine that people of the train scenes would likeliest call the object's, in the light of its room, by "
     "the heaviest part of the mixture of its points' colours; the captioners know the mean colour alone, and "
-    "name in their first sentence one of the two that are likeliest by that. Colour, as people say: of the "
-    "objects whose colour somebody named, the share that is called so too (a person is held against the "
-    "others). A neighbour is true when it is among the six nearest boxes or within a metre, a side when it "
-    "holds for a person in the middle of the room who looks at the neighbour."
+    "name in their first sentence one of the two that are likeliest by that. A neighbour is true when it is "
+    "among the six nearest boxes or within a metre, a side when it holds for a person in the middle of the "
+    "room who looks at the neighbour: by this rule a captioner's left and right are exchanged where they are "
+    "false. As people say: of the objects whose colour, or side of the same neighbour, another person named, "
+    "the share for which one of them named the same."
 )
 
-AS_SAID = "colour, as people say"
+COLOUR_AS_SAID, SIDE_AS_SAID = "colour, as people say", "side, as people say"
 MIXTURES = "boxes/instance_colour_gmm_1513scenes.npz"
 SCENES = "`val_a` (94 of the 141 val scenes)"
 
@@ -218,16 +219,27 @@ def _rates(scenes: Mapping[str, Objects], said: Told, people: People) -> dict[st
     verdicts = []
     for (scene, target), words in sorted(said.items()):
         objects, place = asked_about(scenes, [(scene, target)])[0]
-        named, others = colour_said(words), _others(people[scene, target], words)
-        as_said = named in others if named and others else None
-        verdicts.append({**judge(words, objects, place, known), AS_SAID: as_said})
+        others = [row for row in people[scene, target] if row is not words]
+        agreed = {COLOUR_AS_SAID: as_said(words, others), SIDE_AS_SAID: side_as_said(words, others, known)}
+        verdicts.append({**judge(words, objects, place, known), **agreed})
     return {**truth_rates(verdicts), "objects": len(verdicts)}
 
 
-def _others(rows: Sequence[list[str]], words: list[str]) -> set[str | None]:
-    """The colours that descriptions other than this one name."""
-    return {colour_said(row) for row in rows if row is not words} - {None}
+def as_said(words: list[str], others: Sequence[list[str]]) -> bool | None:
+    """Whether one of the other descriptions names its colour; None where it or all of them name none."""
+    named, colours = colour_said(words), {colour_said(row) for row in others} - {None}
+    return named in colours if named and colours else None
+
+
+def side_as_said(words: list[str], others: Sequence[list[str]], known: tuple[str, ...]) -> bool | None:
+    """The same of the side of a neighbour that they name too."""
+    named = side_said(words, known)
+    claims = [side_said(row, known) for row in others] if named else []
+    sides = {claim[0] for claim in claims if claim and named and claim[1] == named[1]}
+    return named[0] in sides if named and sides else None
 
 
 def _shares(rates: Mapping[str, Any]) -> dict[str, str]:
-    return {sort: f"{rates[sort]} ({rates[f'{sort}_claims']})" for sort in (*SORTS, AS_SAID)}
+    return {
+        sort: f"{rates[sort]} ({rates[f'{sort}_claims']})" for sort in (*SORTS, COLOUR_AS_SAID, SIDE_AS_SAID)
+    }

@@ -23,6 +23,8 @@ _SIDE = re.compile(r"\b(?:to|on) the (left|right)(?: side)? of (?:the |a |an )?(
 # What is said to be far is no neighbour; who is nearest of its label need not be near.
 _FAR = re.compile(r"\b(?:(?:far|away) from|(?:near|clos|farth|furth)est (?:to|from)) (?:the |a |an )?$")
 
+OTHER_SIDE = {"left": "right", "right": "left"}
+
 Verdict = dict[str, bool | None]
 
 
@@ -49,7 +51,7 @@ def judge(words: list[str], objects: Objects, place: int, known: Iterable[str]) 
         "neighbour": _is_near(found.group(1), objects, place)
         if found and not _FAR.search(rest[: found.start()])
         else None,
-        "side": _side(said, objects, place, tuple(known)),
+        "side": _side(words, objects, place, tuple(known)),
     }
 
 
@@ -113,16 +115,35 @@ def _is_near(name: str, objects: Objects, place: int) -> bool:
     return any(name in names_of(objects.labels[i]) for i in near)
 
 
-def _side(said: str, objects: Objects, place: int, known: tuple[str, ...]) -> bool | None:
-    claim = _SIDE.search(said)
+def side_said(words: Sequence[str], known: tuple[str, ...]) -> tuple[str, str] | None:
+    """("left" or "right", the neighbour's name) where a caption says that its object is on that side of it.
+
+    known: as in `judge`.
+    """
+    claim = _SIDE.search(" ".join(words))
     named = _any_of(_neighbours(known, ())).search(claim[2]) if claim else None
-    if claim is None or named is None:
+    return (claim[1], named[1]) if claim and named else None
+
+
+def sided(words: list[str], objects: Objects, place: int) -> list[str]:
+    """A caption with the other side where the boxes contradict the one that it names."""
+    if side_said(words, objects.labels) is None or _side(words, objects, place, objects.labels) is not False:
+        return words
+    said = " ".join(words)
+    start, end = _SIDE.search(said).span(1)  # type: ignore[union-attr]
+    return f"{said[:start]}{OTHER_SIDE[said[start:end]]}{said[end:]}".split()
+
+
+def _side(words: Sequence[str], objects: Objects, place: int, known: tuple[str, ...]) -> bool | None:
+    claim = side_said(words, known)
+    if claim is None:
         return None
-    called = [i for i, label in enumerate(objects.labels) if i != place and named.group(1) in names_of(label)]
+    side, name = claim
+    called = [i for i, label in enumerate(objects.labels) if i != place and name in names_of(label)]
     if not called:
         return False
     plan = box_centres(objects.boxes)[:, :2]
     other = min(called, key=lambda i: float(np.linalg.norm(plan[i] - plan[place])))
     ahead = plan[other] - (objects.room[:2] + objects.room[3:5]) / 2
     across = plan[place] - plan[other]
-    return bool(ahead[0] * across[1] - ahead[1] * across[0] > 0) == (claim[1] == "left")
+    return bool(ahead[0] * across[1] - ahead[1] * across[0] > 0) == (side == "left")

@@ -15,7 +15,7 @@ from models.core.checkpoints import load_checkpoint
 from models.core.errors import UserError
 from models.scene.captioning.around import chosen, collate, places_around
 from models.scene.captioning.base import SpeakingNetwork
-from models.scene.captioning.faithfulness import falsehoods
+from models.scene.captioning.faithfulness import falsehoods, sided
 from models.scene.captioning.listener import Listener, proven, told_apart
 from models.scene.captioning.spoken_words import PAD
 from models.scene.captioning.unsaid import unsaid
@@ -76,13 +76,16 @@ class Captioner:
         never = unsaid(self.network.spoken, [(objects, target) for target in targets], scan.coloured)
         ids, scores = self.network.best(around, "scanrefer", never)
         likely = (scores / (ids[..., 1:] != PAD).sum(-1)).exp().cpu()
-        written = [[readable(self.network.spoken.text(said)) for said in row] for row in ids.tolist()]
+        written = [
+            [readable(sided(self.network.spoken.text(said), objects, target)) for said in row]
+            for row, target in zip(ids.tolist(), targets, strict=True)
+        ]
         chosen_texts = [
             told_apart(
                 self.listener,
                 objects,
                 target,
-                sorted(texts, key=lambda text: falsehoods(text, objects, target)),
+                sorted(dict.fromkeys(texts), key=lambda text: falsehoods(text, objects, target)),
                 clauses.get(target, ()),
             )
             for target, texts in zip(targets, written, strict=True)
@@ -98,7 +101,7 @@ class Captioner:
         captions = []
         for row, target in enumerate(targets):
             texts = chosen_texts[row]
-            odds = dict(zip(written[row], likely[row].tolist(), strict=True))
+            odds = dict(reversed(list(zip(written[row], likely[row].tolist(), strict=True))))
             captions.append(
                 Caption(
                     int(objects.ids[target]),

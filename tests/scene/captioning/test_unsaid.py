@@ -6,7 +6,7 @@ import torch
 
 from models.core.checkpoints import FOLDER
 from models.scene.captioning.batches import captions
-from models.scene.captioning.evaluation import dominant
+from models.scene.captioning.evaluation import as_said, dominant, side_as_said
 from models.scene.captioning.faithfulness import colour_said
 from models.scene.captioning.scan2cap import Scan2Cap
 from models.scene.captioning.spoken_words import SILENT, SpokenWords
@@ -66,3 +66,21 @@ def test_the_dominant_colour_is_that_of_the_heaviest_part(tmp_path):
     found = dominant(tmp_path, {"here": objects})["here"].colours
     assert found[0] == pytest.approx([200 / 255, 0, 0.2])
     assert np.array_equal(found[1:], objects.colours[1:])
+
+
+KNOWN = ("chair", "table")
+
+
+@pytest.mark.parametrize(
+    ("text", "colour", "side"),
+    [
+        ("this is a brown chair . it is to the left of the table .", True, True),
+        ("this is a gray chair . it is to the right of the table .", False, False),
+        ("this is a chair . it is to the left of the chair .", None, None),  # of another neighbour
+    ],
+)
+def test_claims_are_held_against_what_others_said(text, colour, side):
+    others = ["a brown chair to the left of the table .", "the chair by the wall ."]
+    rows = [one.split() for one in others]
+    assert as_said(text.split(), rows) is colour
+    assert side_as_said(text.split(), rows, KNOWN) is side
