@@ -103,7 +103,7 @@ function startViewer() {
       if (turn !== pending) return;
       Plotly.purge(plot);
       await Plotly.newPlot(plot, [scan.trace], layout(fitted(scan, START, room())), OPTIONS);
-      refine(inner().gl, state);
+      refine(inner(), state);
       root.dataset.vertices = scan.mesh.x.length;
       await layOver();
       inner().redraw();

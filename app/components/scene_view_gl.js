@@ -3,7 +3,10 @@
 // Two things that Plotly's meshes cannot do are done in WebGL, in the draw calls that have as many
 // corners as the mesh in question. `oneSided`: backs of faces are left out, so that walls and ceiling
 // are open to someone outside. `glowing`: what lies behind something else shines through.
-function refine(gl, state) {
+function refine(glplot, state) {
+  unpicked(glplot);
+  for (const {_trace} of glplot.objects) unchanged(_trace);
+  const {gl} = glplot;
   const draw = gl.drawArrays.bind(gl);
   gl.drawArrays = (mode, first, count) => {
     if (mode !== gl.TRIANGLES) return draw(mode, first, count);
@@ -24,5 +27,32 @@ function refine(gl, state) {
     }
     draw(mode, first, count);
     if (opened) gl.disable(gl.CULL_FACE);
+  };
+}
+
+// At each change Plotly draws all once more and reads it back, to know what lies under the mouse, and draws anew
+// where something does. The viewer finds that by a ray, so nothing takes part.
+function unpicked(glplot) {
+  const add = glplot.add;
+  glplot.add = one => {
+    one.pickSlots = 0;
+    add(one);
+  };
+  for (const one of glplot.objects.slice()) {
+    glplot.remove(one);
+    glplot.add(one);
+  }
+}
+
+// Plotly makes every mesh anew whatever changes. Of the room's hardly anything does: only what lies over it.
+function unchanged(trace) {
+  const update = trace.update.bind(trace);
+  const given = ({x, i, vertexcolor}) => [x, i, vertexcolor, ...trace.scene.dataScale];
+  let made = given(trace.data);
+  trace.update = data => {
+    const now = given(data);
+    if (now.every((value, n) => value === made[n])) return;
+    made = now;
+    update(data);
   };
 }

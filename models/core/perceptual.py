@@ -98,7 +98,10 @@ class Lpips(Vgg16):
         return self
 
     def forward(self, one: Tensor, other: Tensor) -> Tensor:
-        """The distance of each two pictures (B, 3, H, W) in -1..1: (B,), 0 where they are the same."""
+        """The distance of each two pictures (B, 3, H, W) in -1..1: (B,), 0 where they are the same.
+
+        One picture (1, 3, H, W) is compared with each of the others, and looked at once.
+        """
         found = []
         for a, b, head in zip(self.features(one), self.features(other), self.heads, strict=True):
             squares = (normalize(a, dim=1) - normalize(b, dim=1)).square()

@@ -25,7 +25,7 @@ from models.face.types import ARTICULATION, Made, Order, Watch
 
 if TYPE_CHECKING:
     from models.face.motion.face_motion import Motion
-    from models.face.sources.source import Sitter
+    from models.face.sources.source import Portrait, Sitter
     from models.face.sources.tracking import Track
 
 PREVIEW = FPS  # frames that are shown before the long job
@@ -42,13 +42,22 @@ def animate(order: Order, folder: Path) -> Iterator[Progress | Made]:
     _check(order)
     ffmpeg_calls.binary()
     watch = Watch()
-    yield Progress(0.0, "face_listens")
+    portrait: Portrait | None = None
+    if order.portrait:
+        yield Progress(0.0, "face_reads")
+        with watch.at("tracking"):
+            portrait = _portrait(order.portrait, order.track)
+    yield Progress(0.01, "face_listens")
     with watch.at("speech"):
-        samples = _speech(order)
-    yield Progress(0.02, "face_reads")
+        samples = _speech(order, portrait)
     count = frames_of(len(samples))
-    with watch.at("tracking"):
-        sitter = _sitter(order, count)
+    sitter: Sitter
+    if portrait:
+        sitter = portrait
+    else:
+        yield Progress(0.03, "face_reads")
+        with watch.at("tracking"):
+            sitter = _footage(order, count)
     yield Progress(0.05, "face_moves")
     with watch.at("motion"):
         motion, mel = _motion(order, samples, sitter)
@@ -89,18 +98,25 @@ def _check(order: Order) -> None:
         voices.find(order.language, order.voice or None)
 
 
-def _speech(order: Order) -> np.ndarray:
+def _portrait(file: Path, track: "Track | None") -> "Portrait":
+    """A picture, tracked once for its voice and its film. track: where it was tracked before."""
+    with LOADING:
+        from models.face.sources import source
+    return source.Portrait(portrait_io.read_portrait(file), track)
+
+
+def _speech(order: Order, portrait: "Portrait | None") -> np.ndarray:
     if order.audio:
         return sound_io.read_sound(order.audio)
-    voice = order.voice or voices.fitting(order.language, _kind(order)).name
+    voice = order.voice or voices.fitting(order.language, _kind(order, portrait)).name
     return voices.speak(order.text, order.language, voice)
 
 
-def _kind(order: Order) -> str:
+def _kind(order: Order, portrait: "Portrait | None") -> str:
     """The kind of voice that fits the face, "" where that can't be told."""
+    if portrait:
+        return voice_of(portrait.image, portrait.track)
     with suppress(UserError):
-        if order.portrait:
-            return voice_of(portrait_io.read_portrait(order.portrait), order.track)
         assert order.video is not None
         return voice_of(next(film_io.read_clip(film_io.open_clip(order.video))))
     return ""
@@ -120,11 +136,9 @@ def voice_of(image: np.ndarray, track: "Track | None" = None) -> str:
     return ""
 
 
-def _sitter(order: Order, count: int) -> "Sitter":
+def _footage(order: Order, count: int) -> "Sitter":
     with LOADING:
         from models.face.sources import source
-    if order.portrait:
-        return source.Portrait(portrait_io.read_portrait(order.portrait), order.track)
     assert order.video is not None
     return source.Footage(film_io.open_clip(order.video), count)
 

@@ -204,6 +204,34 @@ def _starts(id: int) -> re.Pattern[str]:
     return re.compile(rf"^{id} \(")
 
 
+WORK_JS = """() => {
+  const {gl, objects} = document.querySelector('.sv-plot')._fullLayout.scene._scene.glplot;
+  window.work = {drawn: 0, read: 0, made: 0};
+  const room = 3 * objects[0]._trace.data.i.length;
+  const [draw, read, make] = [gl.drawArrays, gl.readPixels.bind(gl), objects[0].update.bind(objects[0])];
+  gl.drawArrays = (mode, first, count) => { work.drawn += count === room; draw(mode, first, count); };
+  gl.readPixels = (...given) => { work.read += 1; read(...given); };
+  objects[0].update = given => { work.made += 1; make(given); };
+}"""
+
+
+def test_a_click_draws_the_room_and_neither_makes_it_anew_nor_reads_it_back(shown: Page) -> None:
+    table, desk = BY_LABEL["table"], BY_LABEL["desk"]
+    middles = _middles(_picture(shown), SCAN)
+    told = shown.locator("#told textarea")
+    shown.mouse.click(*_at(shown, *middles[table.id]))  # the first box reaches below the floor: another scale
+    expect(told).to_have_value(_starts(table.id))
+    _settled(shown)
+    shown.evaluate(WORK_JS)
+    shown.mouse.click(*_at(shown, *middles[desk.id]))
+    expect(told).to_have_value(_starts(desk.id))
+    _settled(shown)
+    work = shown.evaluate("window.work")
+    assert work["drawn"] in (1, 2) and work["read"] == work["made"] == 0
+    shown.keyboard.press("Escape")
+    expect(told).to_have_value("None None")
+
+
 def test_the_pick_says_where(shown: Page) -> None:
     table = BY_LABEL["table"]
     shown.mouse.click(*_at(shown, *_middles(_picture(shown), SCAN)[table.id]))

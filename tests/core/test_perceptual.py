@@ -17,6 +17,7 @@ def test_the_distance_is_of_each_pair_and_grows_with_the_difference():
     assert (measure(one, near) < measure(one, far)).all()
     other = torch.cat([one[:1], far[1:]])
     assert measure(one, other)[0] == 0 < measure(one, other)[1]
+    assert torch.allclose(measure(one[:1], far), measure(one[:1].expand(2, -1, -1, -1), far))
 
 
 def test_heads_weigh_the_blocks():

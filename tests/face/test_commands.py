@@ -52,12 +52,10 @@ def test_track_writes_what_it_saw(spoken, portrait, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("name", ["sync", "image"])
-def test_evaluate_measures_clips_that_it_is_given(name, spoken):
+def test_evaluate_measures_clips_that_it_is_given(name, spoken, capsys):
     """The film serves as a clip of another person: what is printed last is one JSON object."""
-    clips = spoken[1].parent
-    done = run("evaluate", name, "--clips", clips)
-    assert done.returncode == 0, done.stderr[-2000:]
-    found = json.loads(done.stdout.splitlines()[-1])
+    assert main(["evaluate", name, "--clips", str(spoken[1].parent)]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert found
     if name == "sync":
         own = next(row for row in found["motion"] if row["model"] == "FaceMotion")

@@ -14,7 +14,7 @@ from models.core.errors import UserError
 from models.core.progress import Beginning, Left, Progress
 from models.face import FPS, RATE, STAGES, frames_of
 from models.face.pipeline import animate
-from models.face.sources import film_io, film_writer, mesh
+from models.face.sources import film_io, film_writer, mesh, portrait_io, source, tracking
 from models.face.sources.tracking import track_video
 from models.face.speech import voices
 from models.face.types import Made, Order
@@ -173,6 +173,23 @@ def test_silence_is_a_closed_mouth(portrait, tmp_path):
         assert np.abs(np.asarray(own, int) - np.asarray(image, int)).mean() < 3
     with np.load(made[-1].vertices) as file:
         assert mesh.lip_gap(file["vertices"].astype(np.float32)).max() < 0.1
+
+
+def test_a_portrait_whose_voice_is_left_out_is_read_and_tracked_once(portrait, tmp_path, monkeypatch):
+    done = []
+
+    def counted(module, name):
+        work = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *given: done.append(name) or work(*given))
+
+    counted(portrait_io, "read_portrait")
+    counted(source, "track_image")
+    counted(tracking, "track_image")
+    monkeypatch.setattr(voices, "speak", lambda *_: np.zeros(RATE // 5, np.float32))
+    order = Order(portrait=portrait, text="Hi.", stage="blend", panels=False)
+    told = list(animate(order, tmp_path))
+    assert done == ["read_portrait", "track_image"]
+    assert [step.key for step in told[:2]] == ["face_reads", "face_listens"]
 
 
 def test_stages_are_named():

@@ -124,7 +124,7 @@ def test_it_learns_one_batch_by_heart():
     built = network(dropout=0.0, drop_words=0.0).train()
     given = (made(), lesson())
     optimiser = torch.optim.Adam(built.parameters(), 2e-3)
-    for _ in range(150):
+    for _ in range(80):
         loss = losses(built, given, 0.0)
         optimiser.zero_grad()
         loss["loss"].backward()

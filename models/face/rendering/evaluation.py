@@ -8,7 +8,6 @@ pose is the clip's, or nothing could be compared.
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +68,7 @@ def evaluate(data: Path | None, clips: Path | None = None) -> dict[str, Any]:
 
 
 def compared(clip: Clip, weights: str) -> Iterator[tuple[str, str, Scores]]:
-    """What moved the face, the picture, and its mean scores over the clip's frames."""
+    """What moved the face, the picture, and its mean scores over the clip's frames; the still once."""
     frames = clip.frames()
     track = clip.track
     seen = np.flatnonzero(track.seen[: len(frames)])
@@ -79,31 +78,36 @@ def compared(clip: Clip, weights: str) -> Iterator[tuple[str, str, Scores]]:
     person = identity.described(portrait, now) if identity.installed() else None
     rest = closed(track.vertices[first])
     deltas = face_motion.load(weights).predict(clip.heard).deltas()
-    for driver, vertices in {"sound": rest + deltas, "tracked": track.vertices}.items():
-        targets = {t: mesh.project(track.poses[t], vertices[t]) for t in moments}
-        scores: dict[str, list[Scores]] = {picture: [] for picture in PICTURES}
-        for t, *drawn in _drawn(portrait, now, rest, targets):
-            box = mouth_box(track.poses[t], rest, portrait.shape[:2])
-            for picture, shown in zip(PICTURES, (portrait, *drawn), strict=True):
-                found = score(frames[t][box], shown[box])
-                if person is not None and t in looked and shown is not portrait:
-                    found["identity"] = float(np.linalg.norm(identity.described(shown, targets[t]) - person))
-                scores[picture].append(found)
-        for picture, every in scores.items():
-            if driver == "sound" or picture != PICTURES[0]:
-                yield driver, picture, _means(every)
+    faces = {"sound": rest + deltas, "tracked": track.vertices}
+    targets = {
+        driver: {t: mesh.project(track.poses[t], vertices[t]) for t in moments}
+        for driver, vertices in faces.items()
+    }
+    films = [_drawn(portrait, now, rest, list(of_driver.values())) for of_driver in targets.values()]
+    scores: dict[tuple[str, str], list[Scores]] = defaultdict(list)
+    for t, *drawn in zip(moments, *films, strict=True):
+        box = mouth_box(track.poses[t], rest, portrait.shape[:2])
+        shown = {("sound", PICTURES[0]): portrait}
+        for driver, pictures in zip(targets, drawn, strict=True):
+            shown |= {(driver, name): image for name, image in zip(PICTURES[1:], pictures, strict=True)}
+        found = scored(frames[t][box], [image[box] for image in shown.values()])
+        for (key, image), scores_of in zip(shown.items(), found, strict=True):
+            if person is not None and t in looked and image is not portrait:
+                described = identity.described(image, targets[key[0]][t])
+                scores_of["identity"] = float(np.linalg.norm(described - person))
+            scores[key].append(scores_of)
+    for (driver, picture), every in scores.items():
+        yield driver, picture, _means(every)
 
 
 def _drawn(
-    portrait: np.ndarray, now: np.ndarray, rest: np.ndarray, targets: Mapping[int, np.ndarray]
-) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Each moment with its blended and its generated frame."""
+    portrait: np.ndarray, now: np.ndarray, rest: np.ndarray, targets: Sequence[np.ndarray]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The blended and the generated frame of each target."""
     blender, generator = Blender(portrait, now, rest), Generator(portrait, now, rest)
-    waiting = iter(targets.items())
-    while part := list(islice(waiting, BATCH)):
-        blended = [blender.blend(portrait, now, target) for _, target in part]
-        for (t, _), blend, clean in zip(part, blended, generator.refine(blended), strict=True):
-            yield t, blend.frame, clean
+    for start in range(0, len(targets), BATCH):
+        part = [blender.blend(portrait, now, target) for target in targets[start : start + BATCH]]
+        yield from zip((blend.frame for blend in part), generator.refine(part), strict=True)
 
 
 def _means(every: Sequence[Scores]) -> Scores:
@@ -126,22 +130,29 @@ def mouth_box(pose: np.ndarray, rest: np.ndarray, size: tuple[int, int]) -> tupl
     return slice(top, bottom), slice(left, right)
 
 
-def score(real: np.ndarray, shown: np.ndarray) -> Scores:
-    """PSNR in dB, SSIM, and sharpness as a share of the real picture's: two pictures (h, w, 3) uint8.
+def scored(real: np.ndarray, shown: Sequence[np.ndarray]) -> list[Scores]:
+    """PSNR in dB, SSIM, and sharpness as a share of the real picture's: pictures (h, w, 3) uint8.
 
     LPIPS too, where the packages of its weights are installed.
     """
-    sharp = [
-        float(cv2.Laplacian(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.CV_32F).var())
-        for image in (real, shown)
+    sharp = max(_sharpness(real), 1e-6)
+    found: list[Scores] = [
+        {
+            "psnr": float(peak_signal_noise_ratio(real, one)) if (real != one).any() else 99.0,
+            "ssim": float(structural_similarity(real, one, channel_axis=2)),
+            "sharpness": _sharpness(one) / sharp,
+        }
+        for one in shown
     ]
-    near = {"lpips": float(_lpips()(_looked_at(real), _looked_at(shown)))} if lpips_installed() else {}
-    return {
-        "psnr": float(peak_signal_noise_ratio(real, shown)) if (real != shown).any() else 99.0,
-        "ssim": float(structural_similarity(real, shown, channel_axis=2)),
-        "sharpness": sharp[1] / max(sharp[0], 1e-6),
-        **near,
-    }
+    if lpips_installed():
+        distances = _lpips()(_looked_at([real]), _looked_at(shown))
+        for scores, distance in zip(found, distances.tolist(), strict=True):
+            scores["lpips"] = distance
+    return found
+
+
+def _sharpness(picture: np.ndarray) -> float:
+    return float(cv2.Laplacian(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.CV_32F).var())
 
 
 @cache
@@ -149,10 +160,10 @@ def _lpips() -> Lpips:
     return Lpips().load_heads()
 
 
-def _looked_at(picture: np.ndarray) -> torch.Tensor:
-    """A box around the lips as LPIPS sees it, whatever the clip's resolution: (1, 3, *LOOKED) in -1..1."""
-    small = cv2.resize(picture, LOOKED[::-1], interpolation=cv2.INTER_AREA)
-    return torch.from_numpy(small).permute(2, 0, 1)[None].float() / 127.5 - 1
+def _looked_at(pictures: Sequence[np.ndarray]) -> torch.Tensor:
+    """Boxes around the lips as LPIPS sees them, whatever the clip's resolution: (B, 3, *LOOKED) in -1..1."""
+    small = np.stack([cv2.resize(one, LOOKED[::-1], interpolation=cv2.INTER_AREA) for one in pictures])
+    return torch.from_numpy(small).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def _row(name: str, driver: str, picture: str, means: Scores, count: int) -> dict[str, Any]:

@@ -71,8 +71,8 @@ class Portrait:
 
     def __init__(self, image: np.ndarray, track: Track | None = None) -> None:
         self.image, self.size = image, image.shape[:2]
-        track = track or track_image(image)
-        self._pose, self._own = track.poses[0], track.vertices[0]
+        self.track = track or track_image(image)
+        self._pose, self._own = self.track.poses[0], self.track.vertices[0]
         self._now = mesh.project(self._pose, self._own)
         self.rest = closed(self._own)
         self.sway: Sway | None = None

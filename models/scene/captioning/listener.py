@@ -14,17 +14,14 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from models.scene.data.scan import Instance
 from models.scene.grounding.box_checks import distance, order, rows_of
 from models.scene.grounding.claims import ORDINALS, Claim
-from models.scene.grounding.instancerefer.open_instancerefer import OpenBatch
 from models.scene.grounding.predictor import ObjectGrounder
 from models.scene.grounding.reasoning import combined, reason
 from models.scene.grounding.registry import GROUNDERS
-from models.scene.objects.batching import padded_objects
 from models.scene.objects.object_set import Objects
 from models.scene.synthetic_language.sentences import make_sentences
 from models.scene.synthetic_language.vocabulary import STRUCTURE, SYNONYMS, is_plural, named
@@ -51,18 +48,13 @@ class Listener:
         return np.mean([_margins(one, objects, place, sentences) for one in self.grounders], axis=0)
 
 
-@torch.inference_mode()
 def _margins(
     grounder: ObjectGrounder, objects: Objects, place: int, sentences: Sequence[str]
 ) -> NDArray[np.float32]:
     """What one network says, log-odds, with what boxes prove; -inf for a sentence that tells no object."""
-    read = [torch.tensor([index for index, *_ in grounder.vocabulary.read(one)]) for one in sentences]
-    words = torch.nn.utils.rnn.pad_sequence(read, batch_first=True)
-    mask = torch.nn.utils.rnn.pad_sequence([torch.ones(len(one)) for one in read], batch_first=True) > 0
-    batch = OpenBatch(**padded_objects([objects] * len(read)), words=words, word_mask=mask)
-    found = grounder.network(batch.to(grounder.device))
+    found = grounder.scored(objects, [grounder.vocabulary.read(one) for one in sentences])
     scores = found.scores[:, : len(objects)].float().cpu().numpy()
-    margins = np.full(len(read), -np.inf, np.float32)
+    margins = np.full(len(sentences), -np.inf, np.float32)
     for row, asked in enumerate(found.said.argmax(1).tolist()):
         reasoning = reason(sentences[row], objects, grounder.network.classes[asked])
         if reasoning.impossible or reasoning.fits:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from models.core import device
 from models.core.checkpoints import load_checkpoint
@@ -76,10 +77,7 @@ class ObjectGrounder:
         start = time.monotonic()
         objects = self.prepared[scan]
         words = self.vocabulary.read(sentence)
-        indices = torch.tensor([[index for index, *_ in words]])
-        mask = torch.ones_like(indices, dtype=torch.bool)
-        batch = OpenBatch(**padded_objects([objects]), words=indices, word_mask=mask)
-        found: ObjectScores = self.network(batch.to(self.device))
+        found = self.scored(objects, [words])
         asked = self.network.classes[int(found.said[0].argmax())]
         reasoning = reason(sentence, objects, asked)
         ranked, best = _ranked(objects, found, reasoning, self.network.temperature)
@@ -98,6 +96,16 @@ class ObjectGrounder:
             notes=reasoning.notes,
             standpoint=reasoning.standpoint,
         )
+
+    @torch.inference_mode()
+    def scored(self, objects: Objects, sentences: Sequence[Sequence[Read]]) -> ObjectScores:
+        """What the network says of each of several sentences, as the vocabulary reads them, about a room."""
+        read = [torch.tensor([index for index, *_ in words]) for words in sentences]
+        words = pad_sequence(read, batch_first=True)
+        mask = pad_sequence([torch.ones_like(one, dtype=torch.bool) for one in read], batch_first=True)
+        batch = OpenBatch(**padded_objects([objects] * len(read)), words=words, word_mask=mask)
+        scores: ObjectScores = self.network(batch.to(self.device))
+        return scores
 
 
 def _ranked(
