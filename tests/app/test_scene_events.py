@@ -225,8 +225,15 @@ def test_how_sure_a_caption_is(odds: float | None, told: str) -> None:
     assert told in object_views._odds("en", odds)
 
 
-@pytest.mark.parametrize(("odds", "doubted"), [(0.62, True), (None, False)])
-def test_what_the_boxes_prove_is_not_doubted(odds: float | None, doubted: bool) -> None:
+@pytest.mark.parametrize(
+    ("odds", "where", "doubted"),
+    [
+        (0.62, "next to the door", True),
+        (None, "next to the door", False),
+        (0.62, "the second closest to the door", False),  # and may be far from it
+    ],
+)
+def test_what_the_boxes_prove_is_not_doubted(odds: float | None, where: str, doubted: bool) -> None:
     boxes = [(0, 0, 0, 1, 1, 1), (1.2, 0, 0, 2, 1, 1), (9, 9, 0, 10, 10, 1)]
     boxes += [(0, 1.2 + n, 0, 0.5, 1.7 + n, 1) for n in range(6)]  # nearer than the door
     names = ("chair", "chair", "door", *(f"box {n}" for n in range(6)))
@@ -237,7 +244,5 @@ def test_what_the_boxes_prove_is_not_doubted(odds: float | None, doubted: bool) 
     )
     scan = Scan.__new__(Scan)
     object.__setattr__(scan, "instances", things)
-    said = Caption(
-        0, "chair", "This is a chair. It is the second closest to the door.", (), (odds,), (), "c", 0.1
-    )
+    said = Caption(0, "chair", f"This is a chair. It is {where}.", (), (odds,), (), "c", 0.1)
     assert ("tl-doubt" in "".join(object_views._said("en", scan, said, "c"))) == doubted

@@ -24,8 +24,8 @@ USABLE = {
     "face": "#tl-face-chips button",
     "colonoscopy": ".mp-presets img",
 }
-# What is there before, when the lab's question can be asked: of Scene a still of the room.
-SEEN = {**USABLE, "scene": ".sv-still:not([hidden])"}
+# What is there before, when the lab's question can be asked: of Scene a still of the room, or the room itself.
+SEEN = {**USABLE, "scene": f".sv-still:not([hidden]), {USABLE['scene']}"}
 SCREENS: Mapping[str, Mapping[str, Any]] = {
     "desktop": {"viewport": {"width": 1280, "height": 800}},
     "phone": {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True},
