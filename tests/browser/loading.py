@@ -24,7 +24,7 @@ USABLE = {
     "face": "#tl-face-chips button",
     "colonoscopy": ".mp-presets img",
 }
-# What is there before, when the lab's question can be asked: of Scene a still of the room, or the room itself.
+# What is there before, when the lab's question can be asked: of Scene a still of the room, or the room.
 SEEN = {**USABLE, "scene": f".sv-still:not([hidden]), {USABLE['scene']}"}
 SCREENS: Mapping[str, Mapping[str, Any]] = {
     "desktop": {"viewport": {"width": 1280, "height": 800}},
