@@ -98,6 +98,11 @@ def test_colours_have_the_name_that_people_use_in_any_light(light):
     assert "gray" in names[-1][:2]
 
 
+def test_nothing_stands_on_a_middle(office):
+    said = [s.sentence for seed in range(30) for s in make_sentences(office, random.Random(seed), each=50)]
+    assert any("in the middle" in one for one in said) and not any("on the middle" in one for one in said)
+
+
 def test_a_scene_of_two_things_says_nothing(office):
     assert make_sentences(office[:2], random.Random(0)) == []
 

@@ -265,10 +265,12 @@ def _sides(room: Room) -> Found:
             if place == "middle" and names.count("middle") > 1:
                 continue
             target = group[order[rank]]
-            word = room.name(target)
+            word, at = room.name(target), "in" if place == "middle" else "on"
             form = room.rng.choice(
                 (
-                    f"the {word} on the {place}" if "second" not in place else f"the {word} that is {place}",
+                    f"the {word} {at} the {place}"
+                    if "second" not in place
+                    else f"the {word} that is {place}",
                     f"looking at the {plural(word)}, the one that is {place}",
                     f"of the {len(group)} {plural(word)}, the {place} one"
                     if "second" not in place
