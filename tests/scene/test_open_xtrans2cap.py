@@ -336,6 +336,12 @@ def test_a_caption_says_the_side_that_boxes_show(said, told):
     assert sided(text.format(said).split(), room(), 0) == text.format(told).split()
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_nothing_is_on_a_side_of_itself(side):
+    words = f"this is a lamp . it is to the {side} of the lamp .".split()
+    assert sided(words, room(), 2) == words and judge(words, room(), 2, KNOWN)["side"] is False
+
+
 def test_names_and_nearest():
     assert names_of("office chair")[:2] == ["office chair", "chair"]
     assert nearest_named(room(), 0) == 1

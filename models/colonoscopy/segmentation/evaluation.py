@@ -53,11 +53,6 @@ def _segmenters(models: Sequence[str]) -> dict[str, Sure]:
     return found if models else found | {GUIDE: load(small.SmallSegmenter, GUIDE)}
 
 
-def sure_of(network: small.SmallSegmenter) -> Sure:
-    """A network as a function of a frame."""
-    return lambda frame: network.probabilities(frame).numpy()
-
-
 def ellipse(frame: Frame) -> NDArray[np.float32]:
     """Sure of polyp (64, 64) within half of each side, where most polyps lie."""
     y, x = (np.mgrid[:64, :64] - 31.5) / 32

@@ -21,10 +21,8 @@ from models.colonoscopy.segmentation.training import FROZEN, HELD_OUT, Batch, Ex
 from models.core.training import fit, unwrapped
 
 RATE = 6e-4
-SMALL, COARSE = (
-    192,
-    0.3,
-)  # in this share of the steps: side of the frames, in pixels, and the encoder as it was
+COARSE = 0.3  # share of the steps with the encoder as it was and frames of SMALL pixels
+SMALL = 192
 QUARTER = 4  # the networks draw at an eighth of the size; their losses are taken at a quarter
 LAST = 40  # frames of ClinicDB's last two sequences, held out: frames of one sequence are much alike
 CHECKED = 25  # of the held-out frames, during training

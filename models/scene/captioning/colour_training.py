@@ -1,7 +1,7 @@
 """Fitting the names of colours on what people said of the objects of train scenes."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +11,6 @@ from models.scene.captioning.metrics import caption_words
 from models.scene.data.datasets import annotated, held_out, human, instances, sentences
 from models.scene.objects.object_set import Objects, from_instances
 from models.scene.synthetic_language import colour_names
-
-Said = Sequence[tuple[str, str, int]]  # scene, text, object id
 
 
 def train(data: Path) -> None:
@@ -32,10 +30,7 @@ def train(data: Path) -> None:
     val = _pairs(data, ((row["scene_id"], row["text"], row["object_id"]) for row in asked))
     held = _pairs(data, (row for row in known if row[0] in watched))
     for title, pairs in (("held out", held), ("val_a", val)):
-        ranks = [
-            colour_names.names_of_colours(rows.colours, rows.boxes)[at].index(name)
-            for rows, at, name in pairs
-        ]
+        ranks = [rows.colour_names[at].index(name) for rows, at, name in pairs]
         shares = [round(100 * float(np.mean(np.array(ranks) < count)), 1) for count in (1, colour_names.NEAR)]
         print(json.dumps({"colours": title, "first": shares[0], "first two": shares[1], "n": len(ranks)}))
 

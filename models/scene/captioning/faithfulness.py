@@ -10,7 +10,6 @@ from models.scene.captioning.metrics import caption_words
 from models.scene.data.geometry import box_centres, box_gaps
 from models.scene.objects.object_set import Objects
 from models.scene.synthetic_language.colour_names import NEAR as NEAR_NAMES
-from models.scene.synthetic_language.colour_names import names_of_colours
 from models.scene.synthetic_language.vocabulary import COLOURS, STRUCTURE, SYNONYMS
 
 SAME_COLOUR = {"grey": "gray", "beige": "tan", "golden": "yellow", "wooden": "brown"}
@@ -22,8 +21,6 @@ _SIDE = re.compile(r"\b(?:to|on) the (left|right)(?: side)? of (?:the |a |an )?(
 
 # What is said to be far is no neighbour; who is nearest of its label need not be near.
 _FAR = re.compile(r"\b(?:(?:far|away) from|(?:near|clos|farth|furth)est (?:to|from)) (?:the |a |an )?$")
-
-OTHER_SIDE = {"left": "right", "right": "left"}
 
 Verdict = dict[str, bool | None]
 
@@ -103,8 +100,7 @@ def colour_said(words: Sequence[str]) -> str | None:
 
 def _colour(words: Sequence[str], objects: Objects, place: int) -> bool | None:
     named = colour_said(words)
-    own = names_of_colours(objects.colours, objects.boxes)[place]
-    return None if named is None else named in own[:NEAR_NAMES]
+    return None if named is None else named in objects.colour_names[place][:NEAR_NAMES]
 
 
 def _is_near(name: str, objects: Objects, place: int) -> bool:
@@ -127,23 +123,25 @@ def side_said(words: Sequence[str], known: tuple[str, ...]) -> tuple[str, str] |
 
 def sided(words: list[str], objects: Objects, place: int) -> list[str]:
     """A caption with the other side where the boxes contradict the one that it names."""
-    if side_said(words, objects.labels) is None or _side(words, objects, place, objects.labels) is not False:
+    claim = side_said(words, objects.labels)
+    true = _side_of(claim[1], objects, place) if claim else None
+    if claim is None or true is None or true == claim[0]:
         return words
-    said = " ".join(words)
-    start, end = _SIDE.search(said).span(1)  # type: ignore[union-attr]
-    return f"{said[:start]}{OTHER_SIDE[said[start:end]]}{said[end:]}".split()
+    return _SIDE.sub(lambda found: found[0].replace(found[1], true, 1), " ".join(words), count=1).split()
 
 
 def _side(words: Sequence[str], objects: Objects, place: int, known: tuple[str, ...]) -> bool | None:
     claim = side_said(words, known)
-    if claim is None:
-        return None
-    side, name = claim
+    return None if claim is None else _side_of(claim[1], objects, place) == claim[0]
+
+
+def _side_of(name: str, objects: Objects, place: int) -> str | None:
+    """On which side of the nearest so called an object is, "left" or "right"; None where nothing else is."""
     called = [i for i, label in enumerate(objects.labels) if i != place and name in names_of(label)]
     if not called:
-        return False
+        return None
     plan = box_centres(objects.boxes)[:, :2]
     other = min(called, key=lambda i: float(np.linalg.norm(plan[i] - plan[place])))
     ahead = plan[other] - (objects.room[:2] + objects.room[3:5]) / 2
     across = plan[place] - plan[other]
-    return bool(ahead[0] * across[1] - ahead[1] * across[0] > 0) == (side == "left")
+    return "left" if ahead[0] * across[1] - ahead[1] * across[0] > 0 else "right"

@@ -10,7 +10,7 @@ from models.scene.captioning.faithfulness import SAME_COLOUR
 from models.scene.captioning.spoken_words import SILENT, SpokenWords
 from models.scene.grounding.sentence_reading import MORE_COLOURS
 from models.scene.objects.object_set import Objects
-from models.scene.synthetic_language.colour_names import NEAR, names_of_colours
+from models.scene.synthetic_language.colour_names import NEAR
 from models.scene.synthetic_language.vocabulary import COLOURS
 
 FULL_STOP = "."
@@ -53,6 +53,6 @@ def unsaid(spoken: SpokenWords, targets: Sequence[tuple[Objects, int]], coloured
     nine = {at: SAME_COLOUR.get(word, word) for word, at in spoken.places.items()}
     first = torch.zeros(len(targets), len(spoken.words), dtype=torch.bool)
     for row, (objects, place) in enumerate(targets):
-        others = COLOURS.keys() - names_of_colours(objects.colours, objects.boxes)[place][:NEAR]
+        others = COLOURS.keys() - objects.colour_names[place][:NEAR]
         first[row, [at for at, name in nine.items() if name in others]] = True
     return Unsaid(first=first, stop=spoken.places.get(FULL_STOP, -1))

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.scene.data.geometry import Array, box_iou
 from models.scene.data.scan import Instance
+from models.scene.synthetic_language.colour_names import names_of_colours
 
 LABEL = 384
 SHAPE = 128
@@ -35,6 +36,11 @@ class Objects:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @cached_property
+    def colour_names(self) -> list[list[str]]:
+        """What people would call each one's colour, the likeliest first: see `names_of_colours`."""
+        return names_of_colours(self.colours, self.boxes)
 
 
 def from_instances(instances: Sequence[Instance], shapes: Array | None = None) -> Objects:
