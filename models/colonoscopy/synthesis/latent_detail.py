@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import cache
 
 import torch
+from diffusers import DDIMScheduler
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
@@ -54,12 +55,8 @@ class LatentDetail:
             open_ = max_pool2d(known[1], FACTOR)
             start = open_ * start + (1 - open_) * kept
             predict = self._knowing(predict, kept, open_)
-        left = self.schedule.alphas_cumprod[SINCE]
         noise = torch.randn(start.shape, generator=generator).to(start)
-        noisy = left.sqrt() * start + (1 - left).sqrt() * noise
-        for share, latents in denoise(
-            self.schedule, predict, noisy, generator, steps=STEPS, sampler="dpm", since=SINCE
-        ):
+        for share, latents in redrawn(self.schedule, predict, start, noise, since=SINCE, steps=STEPS):
             yield share, self.autoencoder.decode(latents)
 
     def _knowing(self, predict: Predict, kept: Tensor, open_: Tensor) -> Predict:
@@ -71,6 +68,16 @@ class LatentDetail:
             return v_of(noisy, clean, left)
 
         return knowing
+
+
+def redrawn(
+    schedule: DDIMScheduler, predict: Predict, start: Tensor, noise: Tensor, *, since: int, steps: int
+) -> Iterator[tuple[float, Tensor]]:
+    """See `denoise`, from clean latents under as much noise as there is at the time `since`."""
+    left = schedule.alphas_cumprod[since]
+    noisy = left.sqrt() * start + (1 - left).sqrt() * noise
+    unused = torch.Generator()  # the sampler adds no noise
+    return denoise(schedule, predict, noisy, unused, steps=steps, sampler="dpm", since=since)
 
 
 @cache

@@ -5,6 +5,7 @@ as everywhere in this lab.
 """
 
 from collections.abc import Iterator
+from copy import copy
 
 import torch
 from torch import Tensor
@@ -13,7 +14,9 @@ from models.colonoscopy.data.images import Frame
 from models.colonoscopy.synthesis.arsdm import schedule as cosine
 from models.colonoscopy.synthesis.autoencoder import Autoencoder
 from models.colonoscopy.synthesis.denoising import Predict
-from models.colonoscopy.video.base import CLIP
+from models.colonoscopy.synthesis.latent_detail import redrawn
+from models.colonoscopy.synthesis.latent_diffusion import LatentDiffusion, latent_shape
+from models.colonoscopy.video.base import CLIP, FilmFrame, FilmOrder
 from models.colonoscopy.video.clip_by_clip import ENDING, ClipByClip, load_pair
 from models.colonoscopy.video.clip_tensors import as_frames
 from models.colonoscopy.video.denoiser import schedule
@@ -21,8 +24,10 @@ from models.colonoscopy.video.projected import PlaneDiffusion, ProjectedAutoenco
 from models.colonoscopy.video.pvdm import LatentVideoUNet
 from models.colonoscopy.video.pvdm_autoencoder import PvdmAutoencoder
 from models.core.checkpoints import load_checkpoint
+from models.core.progress import Progress
 
 FADING = 8  # frames in which the clip before fades away
+SINCE, STEPS = 400, 8  # of the schedule's 1,000 times, from which on LDM draws; how often it is asked
 
 
 class PvdmFilms(ClipByClip[LatentVideoUNet]):
@@ -52,15 +57,29 @@ class ProjectedFilms(ClipByClip[PlaneDiffusion]):
 
     What a clip is told of the one before does not make its first frame follow the last exactly, so the last
     fades away in the latents of the first frames.
+
+    Planes hold what lasts, and how it moves; fine tissue they don't. LDM, in whose latents they are, draws it
+    in each frame as in a cascade (`redrawn`), from the same noise in all frames of a film, so that it stays.
     """
 
     _length = CLIP
 
     def __init__(
-        self, network: PlaneDiffusion, projection: ProjectedAutoencoder, frames: Autoencoder
+        self,
+        network: PlaneDiffusion,
+        projection: ProjectedAutoencoder,
+        detail: LatentDiffusion,
+        frames: Autoencoder,
     ) -> None:
         super().__init__(network, cosine())
-        self.projection, self.frames = projection.eval(), frames.eval()
+        self.projection, self.detail, self.frames = projection.eval(), detail.eval(), frames.eval()
+        self.noise = torch.zeros(latent_shape(1, detail.config.channels))
+
+    def __call__(self, order: FilmOrder) -> Iterator[Progress | FilmFrame]:
+        """See `ClipByClip`."""
+        film = copy(self)
+        film.noise = torch.randn(self.noise.shape, generator=torch.Generator().manual_seed(order.seed))
+        return super(ProjectedFilms, film).__call__(order)
 
     def _shape(self) -> tuple[int, ...]:
         return 1, self.network.config.channels, self.projection.config.tokens
@@ -87,8 +106,19 @@ class ProjectedFilms(ClipByClip[PlaneDiffusion]):
         return as_frames(self.frames.decode(latents[:, :, at])[:, :, None])[0]
 
     def _decoded(self, latents: Tensor) -> Tensor:
-        frames = latents[0].transpose(0, 1).split(1)
-        return torch.cat([self.frames.decode(frame) for frame in frames]).transpose(0, 1)[None]
+        drawn = self._detailed(latents[0].transpose(0, 1)).split(1)
+        return torch.cat([self.frames.decode(frame) for frame in drawn]).transpose(0, 1)[None]
+
+    def _detailed(self, frames: Tensor) -> Tensor:
+        """Latents (T, channels, h, w) as LDM, told no mask, draws them on."""
+        silent = frames.new_zeros(len(frames), self.detail.config.labels, *frames.shape[2:])
+
+        def predict(noisy: Tensor, times: Tensor) -> Tensor:
+            return self.detail(noisy, times.expand(len(noisy)), silent)
+
+        noise = self.noise.to(frames)
+        *_, (_, drawn) = redrawn(self.scheduler, predict, frames, noise, since=SINCE, steps=STEPS)
+        return drawn
 
 
 def load(checkpoint: str) -> ProjectedFilms:
@@ -96,6 +126,7 @@ def load(checkpoint: str) -> ProjectedFilms:
     return ProjectedFilms(
         load_checkpoint(PlaneDiffusion, checkpoint),
         load_checkpoint(ProjectedAutoencoder, checkpoint + ENDING),
+        load_checkpoint(LatentDiffusion, "ldm"),
         load_checkpoint(Autoencoder, "colonoscopy_autoencoder"),
     )
 

@@ -1,6 +1,7 @@
 """PVDM as it ships: planes of LDM's latents, what a clip before foretells, training, films without a seam."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -160,6 +161,22 @@ def test_the_last_frame_takes_the_place_of_the_mean_alone():
     assert not row.any()
 
 
+def test_ldm_draws_on_each_frame_from_the_noise_of_its_film():
+    """The same frame stays the same, another film's noise makes another of it, and it is still that frame."""
+    torch.manual_seed(0)
+    detail = LatentDiffusion(replace(LDM, width=32, head=16, attention=()))
+    film = ProjectedFilms(of_planes(), ProjectedAutoencoder(TINY_PROJECTION), detail, Autoencoder())
+    still = torch.randn(1, LDM.channels, GRID, GRID)
+    frames = torch.cat([still, still, -still])
+    alike = film._detailed(frames)
+    assert torch.equal(alike[0], alike[1])
+    film.noise = torch.randn_like(film.noise)
+    other = film._detailed(frames)
+    assert torch.equal(other[0], other[1]) and (other - alike).abs().mean() > 0.05
+    near, far = (torch.nn.functional.mse_loss(other[at], still[0]) for at in (0, 2))
+    assert near < far / 2
+
+
 def test_a_film_goes_on_from_its_last_frame():
     torch.manual_seed(0)
     network = of_planes()
@@ -168,7 +185,8 @@ def test_a_film_goes_on_from_its_last_frame():
     projection = ProjectedAutoencoder(TINY_PROJECTION)
     autoencoder = Autoencoder(AutoencoderConfig(widths=(8, 8, 8), blocks=1))
     autoencoder.basis.normal_(0, 0.05)
-    film = ProjectedFilms(network, projection, autoencoder)
+    detail = LatentDiffusion(replace(LDM, width=32, head=16, attention=()))
+    film = ProjectedFilms(network, projection, detail, autoencoder)
     steps = list(film(ORDER))
     frames = [step for step in steps if isinstance(step, FilmFrame)]
     assert [one.index for one in frames] == list(range(30))
