@@ -19,7 +19,8 @@ from models.colonoscopy.segmentation.metrics import dice
 from models.colonoscopy.synthesis.fid_kid import frechet_distance, kernel_distance
 from models.colonoscopy.synthesis.memorization import features
 from models.colonoscopy.synthesis.whole_frames import training_frames, whole
-from models.colonoscopy.video.base import CLIP, FPS, FilmOrder
+from models.colonoscopy.video import pvdm_pipeline
+from models.colonoscopy.video.base import CLIP, FPS, FilmFrame, FilmOrder
 from models.colonoscopy.video.clips import made_clips
 from models.colonoscopy.video.frame_by_frame import drawn_alone, judged
 from models.colonoscopy.video.motion import motion
@@ -29,7 +30,7 @@ from models.colonoscopy.video.registry import FILMS
 from models.core.errors import UserError
 from models.core.results import markdown, peak_mebibytes, write
 
-OURS, BY_FRAME = "conditioned", "ArSDM, frame by frame"
+OURS, PVDM, BY_FRAME = "conditioned", "pvdm", "ArSDM, frame by frame"
 ORDERS = 12  # masks that films are made under
 MOVES = ("still", "forward", "left", "around")
 EVERY = 4  # of ArSDM's frames, which are drawn one by one, only so many
@@ -134,6 +135,8 @@ def realism(data: Path) -> Rows:
         kinds[FILMS[name].title] = [
             [step.frame for step in judged(_short(masks, at), name)] for at in range(CLIPS)
         ]
+    if PVDM in _ours():
+        kinds["PVDM, its planes alone"] = [_planes_alone(_short(masks, at)) for at in range(CLIPS)]
     kinds[BY_FRAME] = [_by_frame(_short(masks, at), range(CLIP)) for at in range(CLIPS)]
     rows = []
     for name, clips in kinds.items():
@@ -167,6 +170,12 @@ def _short(masks: Sequence[Mask], at: int) -> FilmOrder:
     """An order of one clip."""
     move = MOVES[at % len(MOVES)]
     return FilmOrder(masks[at % len(masks)], move=move, seconds=CLIP / FPS, seed=4000 + at)
+
+
+def _planes_alone(order: FilmOrder) -> list[Frame]:
+    """PVDM's frames before LDM draws on them."""
+    steps = pvdm_pipeline.load(PVDM, pvdm_pipeline.PlanesAlone)(order)
+    return [step.frame for step in steps if isinstance(step, FilmFrame)]
 
 
 def _by_frame(order: FilmOrder, which: Sequence[int]) -> list[Frame]:

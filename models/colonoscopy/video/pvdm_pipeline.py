@@ -121,9 +121,16 @@ class ProjectedFilms(ClipByClip[PlaneDiffusion]):
         return drawn
 
 
-def load(checkpoint: str) -> ProjectedFilms:
+class PlanesAlone(ProjectedFilms):
+    """What LDM is given, as a film: the baseline of its part."""
+
+    def _detailed(self, frames: Tensor) -> Tensor:
+        return frames
+
+
+def load(checkpoint: str, kind: type[ProjectedFilms] = ProjectedFilms) -> ProjectedFilms:
     """The networks that ship. Raises as `load_checkpoint` does."""
-    return ProjectedFilms(
+    return kind(
         load_checkpoint(PlaneDiffusion, checkpoint),
         load_checkpoint(ProjectedAutoencoder, checkpoint + ENDING),
         load_checkpoint(LatentDiffusion, "ldm"),
