@@ -39,7 +39,8 @@ TRAININGS = (
     *FILM_NETWORKS,
 )
 FILM_PARTS = ("motion", "reconstruction", "realism", "fidelity", "speed")
-PARTS = ("fidelity", "realism", "memory", "speed", "use")
+PARTS = ("fidelity", "realism", "memory", "speed")
+USES = ("use", "use-detectors")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -121,7 +122,7 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--model", help="of segmentation and detection: only these, with commas between")
     evaluate.add_argument(
         "--parts",
-        help=f"with commas between, of synthesis: {', '.join(PARTS)}, the last of which takes hours; "
+        help=f"with commas between, of synthesis: {', '.join(PARTS + USES)}, the last two for hours; "
         f"of video: {', '.join(FILM_PARTS)}",
     )
     evaluate.add_argument("--limit", type=some, help="only the first pairs of each set; nothing is recorded")
@@ -313,7 +314,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     else:
         from models.colonoscopy.synthesis import evaluation as synthesis_evaluation
 
-        parts = _parts(options, PARTS[:-1])
+        parts = _parts(options, PARTS)
         found = synthesis_evaluation.evaluate(sets, options.data, parts, options.limit)
     print(json.dumps(found))
     return told_skipped(len(left))

@@ -32,7 +32,8 @@ def spread(
     """Each job with its result, in the order in which they are done.
 
     call: the function of a job and its arguments, made when the job's turn comes. A job whose worker was lost
-    is tried again. Raises as the functions do, after which no more are begun.
+    is tried again. Raises as the functions do, after which no more are begun, and those that run are waited
+    for: nothing of a run goes on after it.
     """
     count, stop = executor.places.count, threading.Event()
 
@@ -62,4 +63,4 @@ def spread(
             yield one.result()
     finally:
         stop.set()
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(cancel_futures=True)

@@ -1,6 +1,7 @@
 """The command line as it is typed, with stand-ins for the trained networks."""
 
 import json
+import time
 from contextlib import contextmanager
 
 import numpy as np
@@ -182,17 +183,21 @@ def test_frames_whose_worker_was_lost_are_drawn_by_others(masks, tmp_path, drawn
 
 
 def test_a_frame_that_cannot_be_drawn_ends_the_run_and_lists_the_others(masks, tmp_path, drawn, monkeypatch):
-    draw = pipeline.draw
+    draw, begun, ended = pipeline.draw, [], []
 
     def breaks(order):
         if order.seed == 7:
             raise UserError("out_of_memory")
-        return draw(order)
+        begun.append(order.seed)
+        time.sleep(0.2)
+        yield from draw(order)
+        ended.append(order.seed)
 
     monkeypatch.setattr(pipeline, "draw", breaks)
-    wanted = sampling.jobs(sorted(masks.iterdir()), 1, 5)
+    wanted = sampling.jobs(sorted(masks.iterdir()), 3, 5)
     with pytest.raises(UserError, match="out_of_memory"):
         sampling.sample(wanted, pipeline.Order(mask_of()), tmp_path / "out", executor=InProcessExecutor(3))
+    assert sorted(ended) == sorted(begun)  # nothing goes on after the run
     assert len(json.loads((tmp_path / "out" / "samples.json").read_text())) <= 2
 
 

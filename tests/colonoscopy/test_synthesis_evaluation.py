@@ -8,9 +8,11 @@ import torch
 from PIL import Image
 
 from models.colonoscopy import pipeline
+from models.colonoscopy.detection.boxes import from_mask
 from models.colonoscopy.synthesis import downstream, generated_frames, memorization
 from models.colonoscopy.synthesis import evaluation as figures
 from models.colonoscopy.synthesis.registry import GENERATORS
+from models.colonoscopy.types import Box
 from models.core import results
 from models.core.errors import UserError
 from models.core.progress import Drawing, Progress
@@ -126,7 +128,7 @@ def test_use_has_a_row_for_each_diet_and_trains_once(sets, tmp_path, monkeypatch
 
     def fitted(run, known, seed, steps):
         diets.append((run, len(known), seed))
-        return SimpleNamespace(networks={name: Network() for name in downstream.TALK})
+        return SimpleNamespace(networks={name: Network() for name in downstream.SEGMENTERS_TALK})
 
     monkeypatch.setattr(downstream, "fitted", fitted)
     (tmp_path / "data" / "colonoscopy").mkdir(parents=True)
@@ -138,6 +140,40 @@ def test_use_has_a_row_for_each_diet_and_trains_once(sets, tmp_path, monkeypatch
     assert [count for _, count, _ in diets] == [12] * 3 + [22] * 9  # six real, five of them drawn for, twice
     assert len({run for run, _, _ in diets}) == 12
     assert figures.evaluate(sets, tmp_path / "data", ["use"])["use"] == rows and len(diets) == 12
+
+
+def test_detectors_learn_on_the_encoder_of_their_diet_and_seed(sets, tmp_path, monkeypatch):
+    """A detector that sees what stands out finds it; runs, frames and seeds are those of the segmenters."""
+    asked = []
+
+    class Boxes(torch.nn.Module):
+        def __init__(self, encoder):
+            super().__init__()
+            self.seen = encoder
+
+    def fitted(run, known, seed, steps):
+        return torch.nn.ModuleDict({"encoder": torch.nn.Linear(1, seed)})
+
+    def trained(run, names, encoder, known, seed, steps):
+        asked.append((run, len(known), seed, encoder.out_features))
+        return SimpleNamespace(networks={name: Boxes(encoder) for name in names})
+
+    monkeypatch.setattr(downstream, "fitted", fitted)
+    monkeypatch.setattr(downstream.boxes_training, "fitted", trained)
+
+    def bright(network):
+        return lambda frame: [Box(*one, 0.9) for one in from_mask(frame[..., 1] > 130).tolist()]
+
+    for module in (downstream, downstream.boxes_training):
+        monkeypatch.setattr(module, "NetworkDetector", bright)
+    (tmp_path / "data" / "colonoscopy").mkdir(parents=True)
+    for name in downstream.TRAINING:
+        (tmp_path / "data" / "colonoscopy" / name).symlink_to(sets["pairs"])
+    rows = figures.evaluate(sets, tmp_path / "data", ["use-detectors"])["use-detectors"]
+    assert [row["trained on"] for row in rows] == list(downstream.DIETS) * 3
+    assert rows[0]["overall F1"] == rows[0]["pairs F1"] == "100.0 ± 0.0"
+    assert [one[1:] for one in asked[:3]] == [(12, seed, seed) for seed in downstream.SEEDS]
+    assert len({run for run, *_ in asked}) == 12 and all(run.endswith("_boxes") for run, *_ in asked)
 
 
 def test_what_is_missing_or_misspelt(sets):

@@ -56,26 +56,44 @@ def checked(network: nn.Module, held: Examples) -> str:
     return json.dumps(found)
 
 
-def train(data: Path, steps: int, folder: Path, names: Sequence[str]) -> None:
-    """Train detectors and save each in fp16 in folder/NAME, with its best threshold on held-out frames."""
-    known, held = split(data)
-    torch.manual_seed(SEED)
+def fitted(
+    run: str,
+    names: Sequence[str],
+    encoder: nn.Module,
+    known: Examples,
+    seed: int,
+    steps: int,
+    watched: Examples | None = None,
+) -> nn.Module:
+    """The average of detectors on a copy of an encoder, trained in runs/RUN.
+
+    watched: F1 on these is logged.
+    """
+    torch.manual_seed(seed)
     network = SharedEncoder({name: DETECTORS[name].kind.shipped() for name in names})
-    network.encoder.load_state_dict(load_checkpoint(PolypPVT, "polyp_pvt").backbone.state_dict())
+    network.encoder.load_state_dict(encoder.state_dict())
     network.encoder.requires_grad_(False)
-    watched = held[:: max(1, len(held) // CHECKED)]
     average, done = fit(
-        "_".join(names),
+        run,
         network,
         lambda seed: batches(known, seed),
         losses,
         rate=RATE,
         steps=steps,
-        seed=SEED,
-        check=lambda network: checked(network, watched),
+        seed=seed,
+        check=(lambda network: checked(network, watched)) if watched else None,
     )
+    print(run, done, flush=True)
+    return average
+
+
+def train(data: Path, steps: int, folder: Path, names: Sequence[str]) -> None:
+    """Train detectors and save each in fp16 in folder/NAME, with its best threshold on held-out frames."""
+    known, held = split(data)
+    encoder = load_checkpoint(PolypPVT, "polyp_pvt").backbone
+    watched = held[:: max(1, len(held) // CHECKED)]
+    average = fitted("_".join(names), names, encoder, known, SEED, steps, watched)
     thresholds = {name: best_threshold(looked_at(one, held)) for name, one in each(average).items()}
     for name, threshold in thresholds.items():
         one = each(average)[name]
         one.half().save_pretrained(folder / name, config={**one._hub_mixin_config, "threshold": threshold})
-    print(*names, done, flush=True)
