@@ -22,7 +22,7 @@ from models.core.errors import UserError
 from models.core.progress import Progress
 from models.scene import pipeline
 from models.scene.captioning.registry import CAPTIONERS
-from models.scene.captioning.structure import described
+from models.scene.captioning.structure import described, of_structure
 from models.scene.data import instance_edits
 from models.scene.data.instance_edits import Edit
 from models.scene.data.scan import Instance, Scan
@@ -139,6 +139,8 @@ def caption(session: SceneSession, object_id: object) -> Caption:
     for said in session.captions:
         if said.object_id == found.id:
             return said
+    if named := of_structure(scan, found.id):  # waits for nobody
+        return named
     return thinking.run(pipeline.caption, scan, found.id, session.captioners[0], gone=session.visit.gone)
 
 
