@@ -23,7 +23,7 @@ MAX_BODY = 4 * MEGABYTE  # bytes of what is no upload; a drawn mask has 0.4
 DRAIN = 20.0  # seconds that the rest of a refused request may take
 API = "/gradio_api/"
 READ = re.compile(
-    r"/(?:api|cards|scan|mesh|still|thumbnail|config/?|theme\.css|robots\.txt|favicon\.ico|manifest\.json|pwa_icon.*|(?:assets|static|svelte)/.*)?"
+    r"/(?:api|cards|scan|mesh|still|thumbnail|plotly\.js|config/?|theme\.css|robots\.txt|favicon\.ico|manifest\.json|pwa_icon.*|(?:assets|static|svelte)/.*)?"
     r"|/gradio_api/(?:info/?|openapi\.json|startup-events|app_id/?|login_check/?|user/?|token/?|theme\.css"
     r"|queue/data|queue/status|upload_progress|heartbeat/[^/]+|call/.+|custom_component/.+"
     r"|file=(?!/*[A-Za-z][A-Za-z0-9+.-]*:).+)"

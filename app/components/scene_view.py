@@ -1,7 +1,7 @@
 """The 3D viewer: draws a scan and what lies over it, and sends back one event, the pick.
 
 It knows no lab: it gets plain values and gives `Pick`s. Python packs, scene_view*.js draw
-(Plotly, from the plotly package: no network) and find what was clicked. Two values travel
+(Plotly, which `plotly_script` finds in its package: no network) and find what was clicked. Two values travel
 apart, so that a question never resends the scan:
 
     view = SceneView(words=...)
@@ -16,18 +16,16 @@ apart, so that a question never resends the scan:
 import base64
 import json
 import math
-import re
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
+from app.components import plotly_script
 from app.components.component import Component
 from models.scene.chinese.caption import name_of
 from models.scene.data import scan as scans
@@ -44,7 +42,6 @@ LIDS = (0.15, 0.25, 0.35, 0.45)  # shares of the height to cut off: a flat ceili
 NONE = "null"  # the value where there is no scan; "" stands for one that is still on its way
 FINE = 100_000  # vertices at most
 COARSE = 20_000  # for a browser that has no GPU
-SMALLER = Path(__file__).parents[2] / "node_modules" / "plotly.js-gl3d-dist-min" / "plotly-gl3d.min.js"
 
 # What the viewer says. A page passes its translations of the same keys.
 WORDS = {
@@ -97,7 +94,7 @@ class SceneView(Component):
 
     def fixed(self) -> dict[str, Any]:
         """See `Component`."""
-        return {"plotly": plotly_url()}
+        return {"plotly": plotly_script.address()}
 
 
 def show(payload: str | None) -> dict[str, Any]:
@@ -377,27 +374,3 @@ def _round(values: Any) -> list[float]:
 def _dump(body: dict[str, Any]) -> str:
     """JSON in which no label can close or open a tag."""
     return json.dumps(body, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-
-
-def plotly() -> Path:
-    """plotly.min.js of the installed package; or npm's bundle of its 3D traces alone, two fifths as large.
-
-    That one only where it lies in node_modules and is of the same version.
-    """
-    package = find_spec("plotly")  # found, not imported: the page is up sooner
-    assert package is not None and package.origin is not None
-    whole = Path(package.origin).parent / "package_data" / "plotly.min.js"
-    return SMALLER if SMALLER.exists() and _version(SMALLER) == _version(whole) else whole
-
-
-def _version(script: Path) -> str:
-    """What a script's own first lines say: "v4.1.1"."""
-    with script.open(encoding="utf-8") as file:
-        found = re.search(r"\bv\d+[.\d]*", file.read(200))
-    return found.group() if found else ""
-
-
-def plotly_url() -> str:
-    """Where the page finds it, relative to the page."""
-    gr.set_static_paths([plotly()])
-    return f"gradio_api/file={plotly()}"

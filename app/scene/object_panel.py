@@ -94,7 +94,7 @@ class Looking:
                 tab.view: scene_view.lay_over(overlay(session, said)),
                 tab.object: object_views.looked_at(name, session, found, said, how, repairing),
             }
-        if len(session.captioners) > 1:
+        if len(session.captioners) > 1 and said.checkpoint:
             first, *others = session.captioners
             compared = {first: said} | service.captions(session, found.id, others)
             if session.looked == found.id and session.scan is scan:

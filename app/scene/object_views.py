@@ -107,6 +107,9 @@ def _doubt(language: str, scan: Scan, said: Caption) -> str:
 
 
 def _said(language: str, scan: Scan, said: Caption, how: str) -> Iterable[str]:
+    if not said.checkpoint:  # its label says it
+        yield f'<p class="tl-caption" role="status">{_caption(language, said.text)}</p>'
+        return
     best = f"{_caption(language, said.text)} {_odds(language, said.likely[0])}"
     # What the boxes prove is not doubted: a rank by distance needs no nearness.
     wrong = "" if said.likely[0] is None else _doubt(language, scan, said)

@@ -22,6 +22,7 @@ from models.core.errors import UserError
 from models.core.progress import Progress
 from models.scene import pipeline
 from models.scene.captioning.registry import CAPTIONERS
+from models.scene.captioning.structure import described, of_structure
 from models.scene.data import instance_edits
 from models.scene.data.instance_edits import Edit
 from models.scene.data.scan import Instance, Scan
@@ -61,7 +62,8 @@ def get_ready(opened: Callable[[], Scan]) -> None:
                 return
             with suppress(UserError):
                 thinking.run(pipeline.ground, scan, "the door")
-            thinking.run(pipeline.caption, scan, scan.instances[0].id)
+            for one in described(scan)[:1]:
+                thinking.run(pipeline.caption, scan, one.id)
 
     threading.Thread(target=work, daemon=True).start()
 
@@ -137,6 +139,8 @@ def caption(session: SceneSession, object_id: object) -> Caption:
     for said in session.captions:
         if said.object_id == found.id:
             return said
+    if named := of_structure(scan, found.id):  # waits for nobody
+        return named
     return thinking.run(pipeline.caption, scan, found.id, session.captioners[0], gone=session.visit.gone)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 from gradio.context import Context
 
-from app.components import scene_view
+from app.components import plotly_script, scene_view
 from app.i18n import language, say
 from app.messages import Updates, about, quiet, why
 from app.scene import comparison, example_cache, object_views, questions, service, views
@@ -53,13 +53,12 @@ def fragments(name: str) -> dict[str, str]:
 
 def data() -> dict[str, Callable[[str], str | bytes]]:
     """What is fetched of this lab by an address of its own: the scans that ship, pictures of them, Plotly."""
-    script = f"/{scene_view.plotly_url()}"  # Gradio would send it too, but packs it less
     return {
         "/scan": shipped_payload,
         "/mesh": shipped_mesh,
         "/thumbnail": thumbnail,
         "/still": still,
-        script: lambda name: scene_view.plotly().read_text(encoding="utf-8"),
+        f"/{plotly_script.PATH}": plotly_script.script,
     }
 
 
@@ -77,7 +76,7 @@ def ahead() -> dict[str, list[dict[str, str]]]:
     return {
         "scene": [
             {"as": "image", "href": "still?name=", **opened},
-            {"as": "script", "href": scene_view.plotly_url()},
+            {"as": "script", "href": plotly_script.address()},
             {"as": "fetch", "href": "scan?name=", **opened},
         ]
     }

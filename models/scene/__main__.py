@@ -196,6 +196,7 @@ def _compare(options: argparse.Namespace) -> None:
 
 
 def _caption(options: argparse.Namespace) -> None:
+    from models.scene import pipeline
     from models.scene.chinese.caption import in_chinese
     from models.scene.types import as_scan2cap
 
@@ -205,20 +206,20 @@ def _caption(options: argparse.Namespace) -> None:
     names = CAPTIONERS.chosen(options.model)
     if len(names) > 1 and options.object is None:
         raise UserError("object_needed")
-    scan, method = _opened(options), CAPTIONERS.loaded(names[0])
+    scan = _opened(options)
     if len(names) > 1:
-        said = {name: CAPTIONERS.loaded(name)(scan, options.object) for name in names}
+        said = pipeline.captions(names, scan, options.object)
         if options.json:
             print(json.dumps({"methods": {name: asdict(one) for name, one in said.items()}}))
         else:
             print(*(f"{CAPTIONERS[name].title}: {put(one.text)}" for name, one in said.items()), sep="\n")
     elif options.object is not None:
-        found = method(scan, options.object)
+        found = pipeline.caption(scan, options.object, names[0])
         print(json.dumps(asdict(found)) if options.json else put(found.text))
     elif options.json:
-        print(json.dumps(as_scan2cap(scan.name, method.describe(scan))))
+        print(json.dumps(as_scan2cap(scan.name, pipeline.describe(scan, names[0]))))
     else:
-        for found in method.describe(scan):
+        for found in pipeline.describe(scan, names[0]):
             print(f"{found.label} {found.object_id}: {put(found.text)}")
 
 

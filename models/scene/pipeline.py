@@ -12,6 +12,7 @@ from models.core.errors import UserError
 from models.core.import_lock import LOADING
 from models.core.progress import Progress
 from models.scene.captioning.registry import CAPTIONERS
+from models.scene.captioning.structure import described, of_structure
 from models.scene.data.scan import Scan
 from models.scene.grounding.registry import GROUNDERS
 from models.scene.segmentation.registry import SEGMENTERS
@@ -116,11 +117,11 @@ def grounder(checkpoint: str) -> "Grounder":
 
 
 def caption(scan: Scan, object_id: int, method: str = CAPTIONERS.default) -> Caption:
-    """What there is to say of an object of a scan.
+    """What there is to say of an object of a scan; of a wall, floor or ceiling that it is one.
 
     Raises UserError: model_unknown, object_unknown, scan_unlabelled, checkpoint_missing, checkpoint_broken.
     """
-    return CAPTIONERS.loaded(method)(scan, object_id)
+    return of_structure(scan, object_id) or CAPTIONERS.loaded(method)(scan, object_id)
 
 
 def captions(methods: Sequence[str], scan: Scan, object_id: int) -> dict[str, Caption]:
@@ -143,7 +144,7 @@ def warm_up(name: str) -> None:
     """
     scan = open_example(name)
     ground(scan, "the door")
-    caption(scan, scan.instances[0].id)
+    caption(scan, described(scan)[0].id)
 
 
 def checkpoints() -> list[CheckpointCard]:

@@ -98,9 +98,10 @@ class Caption:
     """What is said of one object.
 
     text: the best caption. others: the next-best, best first. likely: of each caption, best first, the
-        probability of a word on (geometric) average, 0 to 1; None for what boxes prove and no network wrote.
+        probability of a word on (geometric) average, 0 to 1; None for what boxes or the label prove and no
+        network wrote.
     anchors: the objects that the caption was read from, beside the object itself; weights sum to at most 1.
-    checkpoint: name of the checkpoint that spoke.
+    checkpoint: name of the checkpoint that spoke; "" where none was asked.
     """
 
     object_id: int

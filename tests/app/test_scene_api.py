@@ -136,6 +136,12 @@ def test_a_caption_of_an_object(client):
         client.predict(99, api_name="/scene_caption")
 
 
+def test_a_floor_is_named(client):
+    client.predict(SCANS[0], None, api_name="/scene_open")
+    said = client.predict(5, api_name="/scene_caption")
+    assert (said["text"], said["others"], said["checkpoint"]) == ("This is the floor.", [], "")
+
+
 def test_captions_of_several_methods(client):
     client.predict(SCANS[0], None, api_name="/scene_open")
     said = client.predict(7, "scan2cap,xtrans2cap", api_name="/scene_captions")["methods"]

@@ -4,7 +4,6 @@ import base64
 import json
 import zlib
 from dataclasses import replace
-from pathlib import Path
 
 import gradio as gr
 import numpy as np
@@ -286,16 +285,3 @@ def test_overlay_of_nothing(answer: Answer | None) -> None:
 )
 def test_only_a_pick_is_a_pick(sent: object, read: scene_view.Pick | None) -> None:
     assert scene_view.read_pick(gr.EventData(None, sent)) == read
-
-
-@pytest.mark.parametrize(("version", "taken"), [("{}", True), ("v1.2.3", False)])
-def test_a_smaller_plotly_is_taken_where_it_is_of_the_same_version(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, taken: bool
-) -> None:
-    smaller = tmp_path / "plotly-gl3d.min.js"
-    monkeypatch.setattr(scene_view, "SMALLER", smaller)
-    whole = scene_view.plotly()
-    assert whole.name == "plotly.min.js"
-    told = version.format(scene_view._version(whole))
-    smaller.write_text(f"/**\n* plotly.js (gl3d - minified) {told}\n*/")
-    assert (scene_view.plotly() == smaller) == taken

@@ -14,6 +14,7 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from scipy.ndimage import binary_erosion
 
+from app.components import plotly_script
 from tests.browser.patience import patient, watched
 from tests.scene.scan_makers import CHAIR, scannet
 from tests.served import EXAMPLE, SCANS
@@ -264,6 +265,12 @@ def test_what_the_viewer_fetches_is_let_through(address: str, what: str) -> None
     found = httpx.get(f"{address}{what}?name={SCANS[1]}", timeout=60)
     assert found.status_code == 200 and len(found.content) > 1000
     assert httpx.get(f"{address}{what}?name=room_none").status_code == 404
+
+
+def test_the_script_that_draws_has_a_name_that_changes_with_it(address: str) -> None:
+    found = httpx.get(f"{address}{plotly_script.address()}", timeout=60)
+    assert found.status_code == 200 and found.headers["content-type"].startswith("text/javascript")
+    assert httpx.get(f"{address}{plotly_script.PATH}?name=another").status_code == 404
 
 
 def test_a_room_is_chosen_by_its_picture_or_by_arrows(page: Page, address: str) -> None:

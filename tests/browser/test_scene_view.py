@@ -12,8 +12,11 @@ import pytest
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route as Served
 
-from app.components import scene_view
+from app.components import plotly_script, scene_view
 from models.scene.data.scan import Scan
 from models.scene.types import Anchor, Answer, Candidate
 from tests.app.test_scene_view import EVIL, furnished_room, roofed
@@ -72,9 +75,14 @@ def address() -> Iterator[str]:
         clean.click(
             lambda: (scene_view.lay_over(scene_view.overlay_payload(None)), "clean"), None, [view, told]
         )
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
+    app, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
+    app.router.routes.insert(0, Served(f"/{plotly_script.PATH}", _script))
     yield url
     demo.close()
+
+
+def _script(request: Request) -> Response:
+    return Response(plotly_script.script(request.query_params["name"]), media_type="text/javascript")
 
 
 def _cloud(scan: Scan) -> Scan:

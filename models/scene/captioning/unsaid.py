@@ -1,4 +1,4 @@
-"""Words that a caption does not say: what stands for no word, and colours that its object has not."""
+"""Words that a caption does not say: what is no word, the last word again, colours of other things."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,24 +21,29 @@ class Unsaid:
     """Ids of words that aren't said.
 
     always: in no caption. first: (B, V) bool, not in the first sentence of each of B captions, which is about
-    the object itself; a later one may name its neighbour's colour. stop: the id of a full stop.
+    the object itself; a later one may name its neighbour's colour. stop: the id of a full stop. twice: any
+    word may follow itself.
     """
 
     always: Sequence[int] = SILENT
     first: Tensor | None = field(default=None, compare=False)
     stop: int = -1
+    twice: bool = False
 
     def silence(self, logits: Tensor, said: Tensor) -> Tensor:
         """Logits (R, V) of the next words without these. said: (R, T) ids so far, R / B captions each."""
         logits = logits.index_fill(1, torch.tensor(list(self.always), device=logits.device), -torch.inf)
+        if not self.twice:
+            logits = logits.scatter(1, said[:, -1:], -torch.inf)
         if self.first is None:
             return logits
         rows = self.first.to(logits.device).repeat_interleave(len(said) // len(self.first), 0)
         return logits.masked_fill(rows & ~(said == self.stop).any(1, keepdim=True), -torch.inf)
 
 
-NOTHING = Unsaid(())
-EVERYWHERE = Unsaid()  # what is no word
+NOTHING = Unsaid((), twice=True)
+AGAIN = Unsaid(())  # the last word
+EVERYWHERE = Unsaid()  # that, and what is no word
 
 
 def unsaid(spoken: SpokenWords, targets: Sequence[tuple[Objects, int]], coloured: bool = True) -> Unsaid:

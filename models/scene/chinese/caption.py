@@ -75,6 +75,8 @@ def in_chinese(text: str) -> str | None:
 
 
 def _sentence(text: str) -> str | None:
+    if only := re.fullmatch(rf"this is the (?P<what>{NAME})", text):
+        return f"这是{name}" if (name := name_of(only["what"])) else None
     whole = re.fullmatch(rf"(?:this|these|there|it) {BE} (?:a |an |some )?(?P<what>{NAME})", text)
     if whole and (thing := _thing(whole["what"])):
         return f"这是{_counted(thing)}"

@@ -1,5 +1,7 @@
 """What a caption doesn't say: colours that its object has not."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -23,7 +25,25 @@ def test_a_colour_is_silent_in_the_first_sentence_alone_and_of_its_own_object():
     never = Unsaid((0,), torch.tensor([[n == BLUE for n in range(11)], [n == RED for n in range(11)]]), STOP)
     said = torch.tensor([[2, CHAIR], [2, STOP], [2, CHAIR], [2, STOP]])  # two captions of each of two objects
     silent = never.silence(torch.zeros(4, 11), said).isinf()
-    assert [row.nonzero().flatten().tolist() for row in silent] == [[0, BLUE], [0], [0, RED], [0]]
+    again = [[0, BLUE, CHAIR], [0, STOP], [0, RED, CHAIR], [0, STOP]]  # nor is the last word
+    assert [row.nonzero().flatten().tolist() for row in silent] == again
+
+
+@pytest.mark.parametrize(
+    ("kind", "checkpoint"), [(OpenXTrans2Cap, "xtrans2cap"), (Scan2Cap, "scan2cap")], ids=["beam", "greedy"]
+)
+def test_no_word_is_said_twice_in_a_row(kind, checkpoint):
+    """By a network that likes nothing better."""
+    network = kind.from_pretrained(FOLDER / checkpoint).float().eval()
+    likes = torch.zeros(len(network.spoken.words))
+    likes[network.spoken.places["brown"]] = 50
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.Linear) and layer.out_features == len(likes):
+            layer.register_forward_hook(lambda _, __, logits: logits + likes)
+    objects = room()
+    for words in captions(network, [(objects, place) for place in range(len(objects))]):
+        assert "brown" in words
+        assert all(one != other for one, other in pairwise(words))
 
 
 def test_names_that_people_would_not_use_are_unsaid():
