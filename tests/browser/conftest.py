@@ -39,15 +39,6 @@ def browser() -> Iterator["sync_api.Browser"]:
         browser.close()
 
 
-@pytest.fixture
-def page(browser: "sync_api.Browser") -> Iterator["sync_api.Page"]:
-    """A fresh page of 1100 x 900; a script that throws on it fails the test."""
-    from tests.browser.patience import watched
-
-    with watched(browser, viewport={"width": 1100, "height": 900}) as page:
-        yield page
-
-
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The whole page on stand-ins, for files that serve nothing of their own."""
@@ -64,3 +55,12 @@ def context(browser: "sync_api.Browser") -> Iterator["sync_api.BrowserContext"]:
 
     with patient(browser) as context:
         yield context
+
+
+@pytest.fixture
+def page(context: "sync_api.BrowserContext") -> Iterator["sync_api.Page"]:
+    """A fresh page of the file's context; a script that throws on it fails the test."""
+    from tests.browser.patience import watched
+
+    with watched(context) as page:
+        yield page
