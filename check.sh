@@ -6,6 +6,7 @@ ruff check .
 ruff format --check .
 oxlint --quiet app
 export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
+unset PYTHONDONTWRITEBYTECODE # some forty processes import the program: it is compiled once
 # Alone, since Ray remembers a token for as long as a process lives; beside the types, which take one core too.
 mypy &
 types=$!

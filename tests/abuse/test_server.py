@@ -46,25 +46,58 @@ def at_work(server) -> None:
     assert until(lambda: any(name.endswith(".mp4") for name in server.left()), 60)
 
 
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory):
+    """A server that may open 1024 files."""
+    limit = ("bash", "-c", 'ulimit -n 1024; exec "$@"', "-")
+    with launched(tmp_path_factory.mktemp("narrow"), before=limit, program=STAND_IN) as server:
+        yield server
+
+
+def test_1500_idle_connections_under_a_limit_of_1024_files(narrow):
+    import socket
+
+    host, port = narrow.address.removeprefix("http://").rstrip("/").split(":")
+    idle = []
+    for _ in range(1500):
+        one = socket.socket()
+        one.settimeout(20)
+        one.connect((host, int(port)))
+        idle.append(one)
+    assert httpx.get(narrow.address, timeout=60).status_code == 200
+    assert "event: complete" in call(narrow.address, "scene_open", ["room_office_01", None])
+    before = _processor_seconds(narrow.process.pid)
+    time.sleep(3)
+    assert _processor_seconds(narrow.process.pid) - before < 1.5
+    assert narrow.log.stat().st_size < 2**20
+    [one.close() for one in idle]
+
+
+def _processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_what_a_killed_server_left_goes_when_the_next_one_starts_on_ipv6(narrow):
+    at_work(narrow)
+    narrow.end(signal.SIGKILL, 120)
+    assert narrow.left() != []
+    flags = ("--host", "::1", "--port", "0")
+    with launched(narrow.temp.parent, program=STAND_IN, flags=flags) as second:
+        kept = [name for name in second.left() if not name.endswith(("lock", "served", "held", "visits"))]
+        assert len([name for name in kept if "/" not in name]) == 1
+        assert not any(name.endswith((".mp4", ".png")) for name in kept)
+        assert httpx.get(f"{second.address}robots.txt", timeout=60).status_code == 200
+        second.end(signal.SIGINT, 120)
+        assert second.left() == []
+
+
 def test_sigterm_ends_like_ctrl_c_within_ten_seconds_and_leaves_nothing(tmp_path):
     with launched(tmp_path, program=STAND_IN) as server:
         at_work(server)
         assert server.end(signal.SIGTERM, 30) < 10
         assert server.left() == []
         assert "Traceback" not in server.log.read_text()
-
-
-def test_what_a_killed_server_left_goes_when_the_next_one_starts(tmp_path):
-    with launched(tmp_path, program=STAND_IN) as server:
-        at_work(server)
-        server.end(signal.SIGKILL, 120)
-        assert server.left() != []
-    with launched(tmp_path, program=STAND_IN) as second:
-        kept = [name for name in second.left() if not name.endswith(("lock", "served", "held", "visits"))]
-        assert len([name for name in kept if "/" not in name]) == 1
-        assert not any(name.endswith((".mp4", ".png")) for name in kept)
-        second.end(signal.SIGINT, 120)
-        assert second.left() == []
 
 
 def test_a_server_that_lives_is_not_swept(tmp_path, monkeypatch):
@@ -85,33 +118,6 @@ def test_a_server_that_lives_is_not_swept(tmp_path, monkeypatch):
     alive.wait()
     locked_folder.sweep()
     assert list(tmp_path.glob("trilab-*")) == []
-
-
-def test_1500_idle_connections_under_a_limit_of_1024_files(tmp_path):
-    import socket
-
-    with launched(
-        tmp_path, before=("bash", "-c", 'ulimit -n 1024; exec "$@"', "-"), program=STAND_IN
-    ) as server:
-        host, port = server.address.removeprefix("http://").rstrip("/").split(":")
-        idle = []
-        for _ in range(1500):
-            one = socket.socket()
-            one.settimeout(20)
-            one.connect((host, int(port)))
-            idle.append(one)
-        assert httpx.get(server.address, timeout=60).status_code == 200
-        assert "event: complete" in call(server.address, "scene_open", ["room_office_01", None])
-        before = time.process_time(), _processor_seconds(server.process.pid)
-        time.sleep(3)
-        assert _processor_seconds(server.process.pid) - before[1] < 1.5
-        assert server.log.stat().st_size < 2**20
-        [one.close() for one in idle]
-
-
-def _processor_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @pytest.mark.parametrize(
@@ -258,11 +264,6 @@ def test_a_port_that_is_none_is_told(flags, told):
         [sys.executable, "launch.py", *flags], cwd=ROOT, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 2 and told in done.stderr and "Traceback" not in done.stderr
-
-
-def test_the_page_is_served_to_ipv6(tmp_path):
-    with launched(tmp_path, program=STAND_IN, flags=("--host", "::1", "--port", "0")) as server:
-        assert httpx.get(f"{server.address}robots.txt", timeout=60).status_code == 200
 
 
 def test_threads_may_run_while_visits_are_counted():

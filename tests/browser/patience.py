@@ -10,10 +10,11 @@ SLOW = 90_000  # milliseconds
 
 
 @contextmanager
-def patient(browser: Browser, width: int = 1280) -> Iterator[BrowserContext]:
-    """A context of width x 900 in which everything may take SLOW."""
-    context = browser.new_context(viewport={"width": width, "height": 900})
+def patient(browser: Browser, width: int = 1280, height: int = 900, **more: Any) -> Iterator[BrowserContext]:
+    """A context of width x height in which everything may take SLOW."""
+    context = browser.new_context(viewport={"width": width, "height": height}, **more)
     context.set_default_timeout(SLOW)
+    context.new_page()  # stays: as long as there is a page, the next one finds the scripts compiled
     yield context
     context.close()
 

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.patience import patient, watched
+from tests.browser.patience import patient
 
 # Keeps everything that the viewer says.
 LISTEN_JS = """window.said = [];
@@ -23,12 +23,6 @@ FIELD = "#tl-sentence :is(input, textarea)"
 def context(browser: Browser) -> Iterator[BrowserContext]:
     with patient(browser, width=1440) as context:
         yield context
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Iterator[Page]:
-    with watched(context) as page:
-        yield page
 
 
 def opened(page: Page, address: str, query: str = "") -> Page:

@@ -8,7 +8,7 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.browser.jobs import JOBS, LABS, open_lab
-from tests.browser.patience import SLOW
+from tests.browser.patience import patient
 
 WIDTH, HEIGHT = 390, 844
 FINGER = 40  # pixels that a finger needs, at least one way round
@@ -26,11 +26,8 @@ THIN_JS = """([touched, besides, least]) => [...document.querySelectorAll(touche
 
 @pytest.fixture(scope="module")
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    size = {"width": WIDTH, "height": HEIGHT}
-    context = browser.new_context(viewport=size, has_touch=True, is_mobile=True)
-    context.set_default_timeout(SLOW)
-    yield context
-    context.close()
+    with patient(browser, WIDTH, HEIGHT, has_touch=True, is_mobile=True) as context:
+        yield context
 
 
 @pytest.fixture

@@ -3,24 +3,15 @@
 import base64
 import json
 import re
-from collections.abc import Iterator
 
 import pytest
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.patience import patient, watched
 from tests.browser.test_scene_tab import CHAIR_ID, ask, click_chair, opened
 
 SAID = ".tl-caption:not(.tl-saying)"
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A fresh page of 1280 x 900; a script that throws on it fails the test."""
-    with patient(browser) as context, watched(context) as page:
-        yield page
 
 
 def repair(page: Page) -> None:

@@ -15,25 +15,12 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from scipy.ndimage import binary_erosion
 
 from app.components import plotly_script
-from tests.browser.patience import patient, watched
+from tests.browser.patience import watched
 from tests.scene.scan_makers import CHAIR, scannet
 from tests.served import EXAMPLE, SCANS
 
 FIELD = "#tl-sentence :is(input, textarea)"
 CHAIR_ID = CHAIR + 5  # scannet() numbers its objects from 5
-
-
-@pytest.fixture(scope="module")
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    """One for all: a visitor's browser keeps the scripts that it has."""
-    with patient(browser) as context:
-        yield context
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Iterator[Page]:
-    with watched(context) as page:
-        yield page
 
 
 @pytest.fixture(scope="module")
