@@ -42,8 +42,7 @@ class Unsaid:
 
 
 NOTHING = Unsaid((), twice=True)
-AGAIN = Unsaid(())  # the last word
-EVERYWHERE = Unsaid()  # that, and what is no word
+EVERYWHERE = Unsaid()  # what is no word, and the last one again
 
 
 def unsaid(spoken: SpokenWords, targets: Sequence[tuple[Objects, int]], coloured: bool = True) -> Unsaid:

@@ -1,8 +1,8 @@
 """The predictor around X-Trans2Cap with its authors' weights: an object of a scan, word after word.
 
-As the release's evaluation does: the student alone, the likeliest word each time, 32 words at most; "pad_",
-"sos" and the last word again can't be said here. Of more than 64 objects those nearest to the one described
-are seen, where the release takes the first 64 of its files.
+As the release's evaluation does: the student alone, the likeliest word each time, 32 words at most; "pad_"
+and "sos" can't be said here. Of more than 64 objects those nearest to the one described are seen, where the
+release takes the first 64 of its files.
 """
 
 import time
@@ -19,7 +19,6 @@ from models.core.errors import UserError
 from models.scene.captioning.decoding import say
 from models.scene.captioning.predictor import AT_ONCE, LIGHT, SHOWN, readable
 from models.scene.captioning.spoken_words import PAD
-from models.scene.captioning.unsaid import AGAIN
 from models.scene.captioning.xtrans2cap.vocabulary import read_vocabulary
 from models.scene.captioning.xtrans2cap.xtrans2cap import END, START, Scenes, XTrans2Cap
 from models.scene.data.scan import Scan
@@ -71,7 +70,7 @@ class PublishedCaptioner:
         levels = self.network.encode(scenes, shapes[torch.from_numpy(places).to(shapes.device)])
         decoder = self.network.captioner.decoder
         most = self.network.config.longest + 1  # "sos", and 32 words
-        ids = say(decoder, levels, scenes.exists, START, END, never=AGAIN, longest=most)[0][:, 0]
+        ids = say(decoder, levels, scenes.exists, START, END, longest=most)[0][:, 0]
         seen = decoder.look(levels)
         logits, _ = decoder(ids[:, :-1], seen, scenes.exists)
         chosen = logits.log_softmax(-1).gather(2, ids[:, 1:, None])[..., 0]
