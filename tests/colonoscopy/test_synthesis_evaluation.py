@@ -110,7 +110,17 @@ def test_a_timed_row(sets):
     assert float(row["s to the first preview"]) <= float(row["s to the first frame"]) and row["peak MB"] > 50
 
 
-def test_use_has_a_row_for_each_diet_and_trains_once(sets, tmp_path, monkeypatch):
+@pytest.fixture
+def data(sets, tmp_path):
+    """A data folder whose training sets are the pairs."""
+    folder = tmp_path / "data" / "colonoscopy"
+    folder.mkdir(parents=True)
+    for name in downstream.TRAINING:
+        (folder / name).symlink_to(sets["pairs"])
+    return folder.parent
+
+
+def test_use_has_a_row_for_each_diet_and_trains_once(sets, data, monkeypatch):
     diets = []
 
     class Network(torch.nn.Module):
@@ -131,18 +141,15 @@ def test_use_has_a_row_for_each_diet_and_trains_once(sets, tmp_path, monkeypatch
         return SimpleNamespace(networks={name: Network() for name in downstream.SEGMENTERS_TALK})
 
     monkeypatch.setattr(downstream, "fitted", fitted)
-    (tmp_path / "data" / "colonoscopy").mkdir(parents=True)
-    for name in downstream.TRAINING:
-        (tmp_path / "data" / "colonoscopy" / name).symlink_to(sets["pairs"])
-    rows = figures.evaluate(sets, tmp_path / "data", ["use"])["use"]
+    rows = figures.evaluate(sets, data, ["use"])["use"]
     assert [row["trained on"] for row in rows] == list(downstream.DIETS) * 3
     assert rows[0]["overall"] == rows[0]["pairs"] and rows[0]["pairs"].endswith("± 0.0")  # of one set
     assert [count for _, count, _ in diets] == [12] * 3 + [22] * 9  # six real, five of them drawn for, twice
     assert len({run for run, _, _ in diets}) == 12
-    assert figures.evaluate(sets, tmp_path / "data", ["use"])["use"] == rows and len(diets) == 12
+    assert figures.evaluate(sets, data, ["use"])["use"] == rows and len(diets) == 12
 
 
-def test_detectors_learn_on_the_encoder_of_their_diet_and_seed(sets, tmp_path, monkeypatch):
+def test_detectors_learn_on_the_encoder_of_their_diet_and_seed(sets, data, monkeypatch):
     """A detector that sees what stands out finds it; runs, frames and seeds are those of the segmenters."""
     asked = []
 
@@ -166,10 +173,7 @@ def test_detectors_learn_on_the_encoder_of_their_diet_and_seed(sets, tmp_path, m
 
     for module in (downstream, downstream.boxes_training):
         monkeypatch.setattr(module, "NetworkDetector", bright)
-    (tmp_path / "data" / "colonoscopy").mkdir(parents=True)
-    for name in downstream.TRAINING:
-        (tmp_path / "data" / "colonoscopy" / name).symlink_to(sets["pairs"])
-    rows = figures.evaluate(sets, tmp_path / "data", ["use-detectors"])["use-detectors"]
+    rows = figures.evaluate(sets, data, ["use-detectors"])["use-detectors"]
     assert [row["trained on"] for row in rows] == list(downstream.DIETS) * 3
     assert rows[0]["overall F1"] == rows[0]["pairs F1"] == "100.0 ± 0.0"
     assert [one[1:] for one in asked[:3]] == [(12, seed, seed) for seed in downstream.SEEDS]

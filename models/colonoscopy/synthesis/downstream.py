@@ -114,9 +114,10 @@ def _detectors(run: str, data: Path, model: str | None, seed: int, sets: Sets, l
     trained = boxes_training.fitted(
         f"{run}_boxes", tuple(DETECTORS_TALK), taught.get_submodule("encoder"), known, seed, STEPS
     )
+    chosen_on = _real(data)[::CHOSEN_ON]
     found = {}
     for name, network in each(trained).items():
-        threshold = best_threshold(boxes_training.looked_at(network, _real(data)[::CHOSEN_ON]))
+        threshold = best_threshold(boxes_training.looked_at(network, chosen_on))
         detector, whole = NetworkDetector(network), Detections()
         columns: dict[str, float] = {}
         for test, folder in sets.items():

@@ -6,7 +6,7 @@ Each part can be asked for by itself, writes its own table, and goes on where it
 import multiprocessing
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -264,18 +264,11 @@ def timed(mask: Any, sampler: str, steps: int) -> dict[str, Any]:
     }
 
 
-def used(material: Material) -> Rows:
-    """mDice of segmenters trained with and without drawn frames."""
+def used(table: Callable[[Path, Sets, int | None], Rows], material: Material) -> Rows:
+    """Networks trained with and without drawn frames. table: of `downstream`."""
     if material.data is None:
         raise UserError("data_missing")
-    return downstream.segmenters(material.data, material.sets, material.limit)
-
-
-def used_by_detectors(material: Material) -> Rows:
-    """AP50 and F1 of detectors trained with and without drawn frames."""
-    if material.data is None:
-        raise UserError("data_missing")
-    return downstream.detectors(material.data, material.sets, material.limit)
+    return table(material.data, material.sets, material.limit)
 
 
 PARTS: dict[str, Callable[[Material], Rows]] = {
@@ -283,6 +276,6 @@ PARTS: dict[str, Callable[[Material], Rows]] = {
     "realism": realism,
     "memory": remembered,
     "speed": speed,
-    "use": used,
-    "use-detectors": used_by_detectors,
+    "use": partial(used, downstream.segmenters),
+    "use-detectors": partial(used, downstream.detectors),
 }

@@ -136,7 +136,11 @@ def realism(data: Path) -> Rows:
             [step.frame for step in judged(_short(masks, at), name)] for at in range(CLIPS)
         ]
     if PVDM in _ours():
-        kinds["PVDM, its planes alone"] = [_planes_alone(_short(masks, at)) for at in range(CLIPS)]
+        alone = pvdm_pipeline.load(PVDM, pvdm_pipeline.PlanesAlone)
+        kinds["PVDM, its planes alone"] = [
+            [step.frame for step in alone(_short(masks, at)) if isinstance(step, FilmFrame)]
+            for at in range(CLIPS)
+        ]
     kinds[BY_FRAME] = [_by_frame(_short(masks, at), range(CLIP)) for at in range(CLIPS)]
     rows = []
     for name, clips in kinds.items():
@@ -170,12 +174,6 @@ def _short(masks: Sequence[Mask], at: int) -> FilmOrder:
     """An order of one clip."""
     move = MOVES[at % len(MOVES)]
     return FilmOrder(masks[at % len(masks)], move=move, seconds=CLIP / FPS, seed=4000 + at)
-
-
-def _planes_alone(order: FilmOrder) -> list[Frame]:
-    """PVDM's frames before LDM draws on them."""
-    steps = pvdm_pipeline.load(PVDM, pvdm_pipeline.PlanesAlone)(order)
-    return [step.frame for step in steps if isinstance(step, FilmFrame)]
 
 
 def _by_frame(order: FilmOrder, which: Sequence[int]) -> list[Frame]:
